@@ -1,0 +1,117 @@
+/*
+ * querier.h - the contract between those who ask (promql, api) and those who keep samples (tsdb).
+ *
+ * A storage hands out a querier for a time range; the querier pins what it needs (blocks, head) until
+ * it is closed.  select() answers with the series' labels first (index only); samples are decoded
+ * later, one series at a time, by any number of readers side by side.
+ *
+ *     struct querier *q;
+ *     TRY(storage->ops->querier(storage, mint_ms, maxt_ms, &q, why));
+ *     struct series_set *set;
+ *     err = q->ops->select(q, &selector, arena, cancel, &set, why);
+ *     struct series_reader *r = set->ops->reader(set);
+ *     for (uint32_t i = 0; i < set->count; i++)
+ *         err = r->ops->read(r, i, mint_ms, maxt_ms, &samples, why);   // samples live until the next read
+ *     r->ops->close(r);
+ *     q->ops->close(q);                                                 // frees its sets too
+ *
+ * Ownership: a set and its labels live until the querier is closed.  Samples live until the reader's
+ *            next read or close.
+ * Threads:   a querier may be used by one thread at a time; a set is immutable once made, readers of
+ *            the same set may run on different threads, each reader on one.
+ * Errors:    a select past a limit is ERR_LIMIT and names the selector; corrupt chunks are left out
+ *            and reported as warnings, not errors.
+ */
+#ifndef STORAGE_QUERIER_H
+#define STORAGE_QUERIER_H
+
+#include "base/arena.h"
+#include "base/cancel.h"
+#include "base/err.h"
+#include "model/histogram.h"
+#include "model/label.h"
+#include "model/matcher.h"
+
+/* Texts that end as "warnings" in a response; a bounded list, duplicates dropped. */
+struct warnings {
+    struct arena *arena; /* borrowed */
+    uint32_t count;
+    const char *list[16];
+};
+void warnings_add(struct warnings *w, const char *fmt, ...) PRINTF_LIKE(2, 3); /* accepts NULL */
+
+struct selector {
+    const struct matcher *matchers;
+    uint32_t matcher_count;
+    int64_t mint_ms, maxt_ms; /* inclusive; within the querier's range */
+    bool sorted;              /* series by labels_cmp; false: any order may come back */
+    uint64_t series_max;      /* 0 = no limit; past it ERR_LIMIT */
+    struct warnings *warnings; /* may be NULL */
+};
+
+/* Samples of one series in a time range, oldest first, times strictly increasing. */
+struct samples {
+    uint32_t count;
+    const int64_t *times_ms;
+    const double *values;                  /* undefined where hists[i] is not NULL */
+    const struct histogram *const *hists;  /* NULL: no native histograms here; else [count], NULL = float */
+    const int64_t *start_times_ms;         /* NULL: none; else [count], 0 = unknown */
+    uint64_t times_id; /* not 0: two reads with this id, same count and first time have the same times */
+};
+
+struct series_reader;
+struct series_reader_ops {
+    /* Samples with mint <= t <= maxt of series i.  Stale markers are values (model/value.h). */
+    enum err (*read)(struct series_reader *r, uint32_t i, int64_t mint_ms, int64_t maxt_ms, struct samples *out,
+                     struct errmsg *why);
+    /* Newest sample with mint <= t <= maxt: out->count is 0 or 1.  Cheaper than read. */
+    enum err (*last)(struct series_reader *r, uint32_t i, int64_t mint_ms, int64_t maxt_ms, struct samples *out,
+                     struct errmsg *why);
+    void (*close)(struct series_reader *r);
+};
+struct series_reader {
+    const struct series_reader_ops *ops;
+};
+
+struct series_set;
+struct series_set_ops {
+    struct series_reader *(*reader)(struct series_set *set);
+};
+struct series_set {
+    const struct series_set_ops *ops;
+    uint32_t count;
+    const struct labels *labels; /* [count] */
+};
+
+/* Called once per name or value, sorted bytewise, no duplicates; false stops. */
+typedef bool (*name_visit)(void *ctx, struct slice name);
+
+struct querier;
+struct querier_ops {
+    enum err (*select)(struct querier *q, const struct selector *sel, struct arena *arena, struct cancel *cancel,
+                       struct series_set **out, struct errmsg *why);
+    /* Names of labels / values of one label over series that match (no matchers = all); at most `limit` (0 = all). */
+    enum err (*label_names)(struct querier *q, const struct selector *sel, uint64_t limit, struct cancel *cancel,
+                            name_visit visit, void *ctx, struct errmsg *why);
+    enum err (*label_values)(struct querier *q, struct slice name, const struct selector *sel, uint64_t limit,
+                             struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why);
+    void (*close)(struct querier *q);
+};
+struct querier {
+    const struct querier_ops *ops;
+    int64_t mint_ms, maxt_ms; /* inclusive */
+};
+
+struct storage;
+struct storage_ops {
+    enum err (*querier)(struct storage *s, int64_t mint_ms, int64_t maxt_ms, struct querier **out, struct errmsg *why);
+};
+struct storage {
+    const struct storage_ops *ops;
+};
+
+/* Whether a label set satisfies all matchers (missing label = ""). */
+bool matchers_match(const struct matcher *matchers, uint32_t count, const struct labels *labels);
+bool matcher_matches(const struct matcher *m, struct slice value);
+
+#endif
