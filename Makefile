@@ -1,0 +1,117 @@
+# One Makefile, no recursion, no file lists: a new .c file is found by itself.
+# Each variant has its own build folder, so changing variants never needs a clean.
+NAME    := gnomon
+VERSION := 0.1.0
+VARIANT ?= debug
+OUT     := build/$(VARIANT)
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wvla -Wundef -Wformat=2 \
+        -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Werror
+SAN  := -fno-omit-frame-pointer -fno-sanitize-recover=all
+FLAGS_release := -O3
+FLAGS_debug   := -O1 -DASSERT_SLOW
+FLAGS_asan    := -O1 -DASSERT_SLOW $(SAN) -fsanitize=address,undefined
+FLAGS_tsan    := -O1 -DASSERT_SLOW $(SAN) -fsanitize=thread
+FLAGS_fuzz    := -O1 -DASSERT_SLOW $(SAN) -fsanitize=address,undefined,fuzzer-no-link
+
+# No contraction, no fast math: PromQL promises Prometheus' last bit.
+FLOAT   := -ffp-contract=off
+CFLAGS  := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -isystem build/gen $(WARN) $(FLOAT) $(FLAGS_$(VARIANT))
+LDFLAGS := $(FLAGS_$(VARIANT)) -rdynamic
+LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lpthread -lm
+
+SRC     := $(shell find src -name '*.c')
+TEST    := $(shell find tests/unit tests/lib -name '*.c' 2>/dev/null)
+TESTLIB := $(shell find tests/lib -name '*.c' 2>/dev/null)
+GEN     := $(patsubst proto/%.proto,build/gen/%.pb-c.c,$(wildcard proto/*.proto))
+STRESS  := $(patsubst tests/stress/stress_%.c,%,$(wildcard tests/stress/stress_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCHES := $(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))
+C_FILES := $(shell find src include tests bench -name '*.[ch]')
+obj      = $(1:%.c=$(OUT)/%.o)
+LIB     := $(call obj,$(filter-out src/server/main.c,$(SRC)))
+link     = $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
+
+.PHONY: all run release install-deps test unit asan tsan fuzz bench lint fmt fmt-check layers headers threads check bare clean help
+all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|release|asan|tsan)
+
+run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
+	@scripts/deps.sh build
+	@$(MAKE) --no-print-directory release
+	@exec build/release/$(NAME) $(ARGS)
+release: ## build build/release/gnomon, optimised
+	@$(MAKE) --no-print-directory VARIANT=release build/release/$(NAME)
+install-deps:
+	@scripts/deps.sh build test
+
+$(OUT)/$(NAME): $(OUT)/src/server/main.o $(LIB) $(OUT)/files ; $(call link)
+$(OUT)/unit: $(call obj,$(TEST) $(GEN)) $(LIB) $(OUT)/files   ; $(call link,-lcriterion -lprotobuf-c)
+$(OUT)/replay_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/tests/fuzz/replay.o $(call obj,$(TESTLIB) $(GEN)) $(LIB) $(OUT)/files ; $(call link,-lprotobuf-c)
+$(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(call obj,$(TESTLIB) $(GEN)) $(LIB) $(OUT)/files ; $(call link,-fsanitize=fuzzer -lprotobuf-c)
+$(OUT)/stress_%: $(OUT)/tests/stress/stress_%.o $(call obj,$(TESTLIB)) $(LIB) $(OUT)/files  ; $(call link)
+$(OUT)/bench_%: $(OUT)/bench/bench_%.o $(LIB) $(OUT)/files ; $(call link)
+$(OUT)/tool_%: $(OUT)/bench/tool_%.o $(LIB) $(OUT)/files   ; $(call link)
+$(OUT)/e2e_%: $(OUT)/tests/e2e/e2e_%.o $(LIB) $(OUT)/files ; $(call link)
+.PRECIOUS: $(OUT)/%.o $(OUT)/replay_% $(OUT)/fuzz_% $(OUT)/stress_% $(OUT)/bench_% $(OUT)/tool_% $(OUT)/e2e_%
+
+$(OUT)/build/gen/%.o: CFLAGS += -w
+$(OUT)/src/server/version.o: CFLAGS += -DGNOMON_VERSION='"$(VERSION)"' -DGNOMON_REVISION='"$(REVISION)"'
+$(OUT)/%.o: %.c Makefile | $(GEN)
+	@mkdir -p $(@D)
+	@echo "  CC $<"; $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+build/gen/%.pb-c.c: proto/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=proto --c_out=build/gen $<
+
+unit: $(OUT)/unit ## unit tests only (T='suite/*')
+	$(OUT)/unit $(if $(T),--filter='$(T)')
+test: ## install what is missing, run every test; the last line says N passed, N failed (T='suite/*' for one unit suite)
+	@scripts/test.sh
+asan: ## unit tests and saved fuzz inputs under AddressSanitizer and UBSan; a leak fails too
+	@scripts/test.sh asan
+tsan: ## race tests; plain programs, because Criterion cannot run under ThreadSanitizer
+	@for t in $(STRESS); do \
+	    $(MAKE) --no-print-directory build/tsan/stress_$$t VARIANT=tsan && build/tsan/stress_$$t || exit 1; done
+fuzz: ## fuzz one target (F=regex SECONDS=60), or each for SECONDS when F is not given; finds go to build/fuzz/found
+	@for f in $(or $(F),$(FUZZERS)); do \
+	    $(MAKE) --no-print-directory build/fuzz/fuzz_$$f VARIANT=fuzz CC=clang || exit 1; \
+	    mkdir -p build/fuzz/found/$$f; \
+	    build/fuzz/fuzz_$$f -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=2048 \
+	        -artifact_prefix=build/fuzz/found/$$f/ build/fuzz/found/$$f tests/fuzz/corpus/$$f || exit 1; done
+bench: ## run the benchmarks, or one (B=chunk)
+	@for b in $(or $(B),$(BENCHES)); do \
+	    $(MAKE) --no-print-directory build/release/bench_$$b VARIANT=release && build/release/bench_$$b || exit 1; done
+
+fmt: ## format in place
+	clang-format -i $(C_FILES)
+fmt-check:
+	clang-format --dry-run -Werror $(C_FILES)
+layers: ## who may include whom (src/LAYERS), and cleanup discipline
+	@scripts/check_layers.sh
+	@scripts/check_cleanup.sh
+headers: ## every header compiles alone
+	@for h in $$(find include src -name '*.h'); do \
+	    echo "#include \"$$h\"" | $(CC) $(CFLAGS) -I. -fsyntax-only -x c - || exit 1; done
+threads: ## lock annotations, checked by clang
+	@for f in $(SRC); do clang $(CFLAGS) -Wthread-safety -fsyntax-only $$f || exit 1; done
+lint: layers headers threads ## everything a machine can say about the code
+	cppcheck --quiet --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --suppress=checkersReport -Iinclude -Isrc src
+check: lint test ## what passes before a commit
+bare: ## prove both commands on a bare Debian in a chroot (root only; needs debootstrap)
+	@scripts/bare.sh
+
+# Rewritten only when a file appears or disappears, so that a removed file is relinked away.
+$(OUT)/files: FORCE
+	@mkdir -p $(@D); echo $(SRC) $(TEST) | cmp -s - $@ || echo $(SRC) $(TEST) > $@
+FORCE:
+compile_commands.json: Makefile $(OUT)/files
+	@for f in $(SRC) $(TEST); do echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\", \
+	    \"command\": \"cc $(CFLAGS) -c $$f\"},"; done | sed '1s/^/[/; $$s/,$$/]/' > $@
+clean: ## remove build/
+	rm -rf build compile_commands.json
+help: ## this list
+	@sed -nE 's/^([a-z][a-z-]*):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
