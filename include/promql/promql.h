@@ -108,6 +108,12 @@ struct result {
     const char *const *infos;
     struct query_stats stats;
 };
+/*
+ * Whether the query makes sense on this grid (duration expressions); exec checks it, too.  ERR_INVALID is
+ * answered as a parse error: 400 bad_data, not 422.
+ */
+MUST_CHECK enum err promql_prepare(struct engine *e, const struct query *q, const struct exec_params *p,
+                                   struct errmsg *why);
 MUST_CHECK enum err promql_exec(struct engine *e, struct query *q, const struct exec_params *p, struct cancel *cancel,
                                 struct result **out, struct errmsg *why);
 void promql_result_free(struct result *r);
