@@ -1,0 +1,60 @@
+/*
+ * api.h - the HTTP face: Prometheus' API, remote write, health and own metrics on the routes of a server.
+ *
+ *     struct api *api = api_new(&options);
+ *     http_options.before = api_before; http_options.after = api_after; http_options.hook_ctx = api;
+ *     ... http_server_new ...
+ *     api_register_routes(server, api);
+ *     http_server_start; api_set_state(api, API_READY) once the store is open
+ *     ... api_set_state(api, API_STOPPING); http_server_stop; api_free(api);
+ *
+ * Answers are Prometheus' to the letter: envelope, texts, numbers (docs/api.md has the table of
+ * endpoints and of what is accepted without effect).  Every route also exists under /prometheus.
+ *
+ * Ownership: borrows everything in its options; they outlive it.
+ * Threads:   handlers run as net/http.h says; api_set_state from any.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "metrics/metrics.h"
+#include "net/http.h"
+#include "promql/promql.h"
+#include "storage/querier.h"
+
+struct api;
+struct ingest;
+struct tsdb;
+
+enum api_state { API_STARTING, API_READY, API_STOPPING };
+
+struct api_options {
+    const struct config *config;
+    struct metrics *metrics;
+    struct clock *clock;
+    struct storage *storage;  /* samples and labels */
+    struct engine *engine;
+    struct ingest *ingest;    /* NULL: remote write answers 503 */
+    struct tsdb *tsdb;        /* NULL: no metadata, no storage status (tests) */
+    const char *version, *revision;
+    void (*quit)(void *ctx);  /* POST /-/quit; may be NULL */
+    void *quit_ctx;
+};
+
+struct api *api_new(const struct api_options *o);
+void api_free(struct api *api); /* after http_server_stop */
+void api_set_state(struct api *api, enum api_state state);
+void api_register_routes(struct http_server *server, struct api *api);
+
+/* Hooks of struct http_options, ctx = struct api. */
+bool api_before(struct http_request *r, void *ctx);
+void api_after(const struct http_request *r, int status, uint64_t bytes, int64_t duration_ns, void *ctx);
+
+/* Writes own metrics into the store every self-scrape-interval; nothing when that is 0. */
+void api_self_scrape_start(struct api *api);
+void api_self_scrape_stop(struct api *api);
+
+#endif

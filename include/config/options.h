@@ -1,0 +1,92 @@
+/*
+ * options.h - every setting of gnomon, once: flags, environment, YAML, help and docs grow from this list.
+ *
+ *     X(ID, group, name, type, default, allowed, help)
+ *
+ * `allowed` is what stands after the type in the help: "a|b" for an enum (also its check), "low..high"
+ * for a count, else "".  Defaults are written as a user would write them.
+ * The same name is the flag (--storage.path), the YAML key (storage.path, dotted or nested) and, in
+ * capitals with underscores, the environment variable (GNOMON_STORAGE_PATH).
+ */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#define CONFIG_FEATURES                                                                                                \
+    "promql-experimental-functions|promql-duration-expr|promql-delayed-name-removal|"                                  \
+    "promql-extended-range-selectors|promql-binop-fill-modifiers|promql-per-step-stats|type-and-unit-labels|"          \
+    "use-start-timestamps"
+
+/* clang-format off */
+#define CONFIG_OPTIONS(X) \
+    X(CONFIG_FILE, GENERAL, "config.file", STRING, "", "", \
+      "YAML file with these same settings. Environment variables and flags win over it.") \
+    X(LOG_LEVEL, GENERAL, "log.level", ENUM, "info", "debug|info|warn|error", \
+      "Least important level that is logged.") \
+    X(LOG_FORMAT, GENERAL, "log.format", ENUM, "logfmt", "logfmt|json", \
+      "Form of the lines on stderr.") \
+    X(SELF_SCRAPE_INTERVAL, GENERAL, "self-scrape-interval", DURATION, "0s", "", \
+      "How often the server writes its own metrics into itself, with job=\"gnomon\"; 0 is never.") \
+    X(MEMORY_LIMIT, GENERAL, "memory.limit", MEMORY, "80%", "", \
+      "All memory that the server plans with: a size, or a share of what the machine or its cgroup has.") \
+    \
+    X(WEB_LISTEN_ADDRESS, WEB, "web.listen-address", LIST, ":8428", "", \
+      "Where to listen: address:port or :port.") \
+    X(WEB_ROUTE_PREFIX, WEB, "web.route-prefix", STRING, "", "", \
+      "Path that stands before every route, for a reverse proxy that does not strip it.") \
+    X(WEB_LOOPS, WEB, "web.loops", COUNT, "0", "0..1024", \
+      "Network threads; 0 is one for each CPU core.") \
+    X(WEB_WORKERS, WEB, "web.workers", COUNT, "0", "0..1024", \
+      "Threads that answer queries; 0 is as many as may run at once (query.max-concurrency).") \
+    X(WEB_MAX_CONNECTIONS, WEB, "web.max-connections", COUNT, "1024", "1..1000000", \
+      "Connections open at once; further ones are closed at once.") \
+    X(WEB_READ_TIMEOUT, WEB, "web.read-timeout", DURATION, "1m", "", \
+      "A whole request must have arrived within this.") \
+    X(WEB_IDLE_TIMEOUT, WEB, "web.idle-timeout", DURATION, "5m", "", \
+      "A connection without a request is closed after this.") \
+    X(WEB_WRITE_TIMEOUT, WEB, "web.write-timeout", DURATION, "1m", "", \
+      "A client that takes nothing of its answer for this long is cut off.") \
+    X(WEB_SHUTDOWN_TIMEOUT, WEB, "web.shutdown-timeout", DURATION, "7s", "", \
+      "Running requests may finish within this after SIGTERM.") \
+    X(WEB_MAX_HEADER_SIZE, WEB, "web.max-header-size", BYTES, "64KiB", "", \
+      "Request line and headers of one request.") \
+    X(WEB_MAX_BODY_SIZE, WEB, "web.max-body-size", BYTES, "32MiB", "", \
+      "Body of one request, compressed and decompressed.") \
+    X(WEB_CORS_ORIGIN, WEB, "web.cors.origin", STRING, ".*", "", \
+      "Regular expression that an Origin must match whole to be let in by CORS; empty switches CORS off.") \
+    X(WEB_ENABLE_ADMIN_API, WEB, "web.enable-admin-api", BOOL, "false", "", \
+      "Allow the calls under /api/v1/admin, which delete data and make snapshots.") \
+    X(WEB_ENABLE_LIFECYCLE, WEB, "web.enable-lifecycle", BOOL, "false", "", \
+      "Allow POST /-/quit and /-/reload.") \
+    \
+    X(STORAGE_PATH, STORAGE, "storage.path", STRING, "gnomon-data", "", \
+      "Directory that holds all data; made when missing.") \
+    X(STORAGE_RETENTION_TIME, STORAGE, "storage.retention.time", DURATION, "31d", "", \
+      "How long samples are kept; 0 is for ever.") \
+    X(STORAGE_RETENTION_SIZE, STORAGE, "storage.retention.size", BYTES, "0B", "", \
+      "How much disk the data may take before the oldest goes; 0 is no bound.") \
+    X(STORAGE_MIN_FREE_DISK, STORAGE, "storage.min-free-disk", BYTES, "256MiB", "", \
+      "With less free space than this on the disk no samples are taken.") \
+    X(WAL_SYNC, STORAGE, "wal.sync", SYNC, "commit", "commit|interval:DURATION|os", \
+      "When an acknowledged write is on disk: before the answer, within the interval, or when the system likes.") \
+    \
+    X(QUERY_TIMEOUT, QUERY, "query.timeout", DURATION, "2m", "", \
+      "Longest time of one query, its wait for a free slot included.") \
+    X(QUERY_MAX_CONCURRENCY, QUERY, "query.max-concurrency", COUNT, "20", "1..10000", \
+      "Queries that run at once; further ones wait.") \
+    X(QUERY_MAX_SAMPLES, QUERY, "query.max-samples", COUNT, "50000000", "1..", \
+      "Samples that one query may hold at once.") \
+    X(QUERY_MAX_MEMORY, QUERY, "query.max-memory", MEMORY, "25%", "", \
+      "Memory of one query: a size, or a share of memory.limit.") \
+    X(QUERY_MAX_LENGTH, QUERY, "query.max-length", BYTES, "64KiB", "", \
+      "Length of the text of one query.") \
+    X(QUERY_LOOKBACK_DELTA, QUERY, "query.lookback-delta", DURATION, "5m", "", \
+      "How old the newest sample of a series may be to count in an instant selector.") \
+    X(QUERY_DEFAULT_STEP, QUERY, "query.default-step", DURATION, "1m", "", \
+      "Step of a subquery that names none (Prometheus: its evaluation_interval).") \
+    X(QUERY_LOG_SLOW, QUERY, "query.log-slow", DURATION, "5s", "", \
+      "Queries that took longer are logged; 0 is none.") \
+    X(ENABLE_FEATURE, QUERY, "enable-feature", LIST, "", CONFIG_FEATURES, \
+      "Features of PromQL that Prometheus too has behind this flag.")
+/* clang-format on */
+
+#endif
