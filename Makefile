@@ -28,7 +28,7 @@ GEN     := $(patsubst proto/%.proto,build/gen/%.pb-c.c,$(wildcard proto/*.proto)
 STRESS  := $(patsubst tests/stress/stress_%.c,%,$(wildcard tests/stress/stress_*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))
-C_FILES := $(shell find src include tests bench -name '*.[ch]')
+C_FILES := $(shell find src include tests bench -name "*.[ch]" 2>/dev/null)
 obj      = $(1:%.c=$(OUT)/%.o)
 LIB     := $(call obj,$(filter-out src/server/main.c,$(SRC)))
 link     = $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
