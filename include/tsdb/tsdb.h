@@ -1,0 +1,103 @@
+/*
+ * tsdb.h - one data directory: log, head and blocks as one store.
+ *
+ *     struct tsdb_options o;
+ *     tsdb_options_default(&o);
+ *     o.dir = "gnomon-data"; ...
+ *     TRY(tsdb_open(&o, &db, why));       // lock, manifest, blocks: answers queries from blocks at once
+ *     struct storage *s = tsdb_storage(db);
+ *     ... tsdb_ready(db) becomes true when the log is replayed; until then writes are refused (503)
+ *     TRY(tsdb_close(db, why));
+ *
+ * Writers encode into a lane of tsdb_wal() while they append to tsdb_head() (folder ingest does that).
+ * A background thread flushes the head to level-0 blocks, merges blocks, drops what is past retention
+ * and bounds the log.  What damage does: docs/formats/data-directory.md.
+ *
+ * Ownership: tsdb_close frees head, log and blocks; queriers must be closed before.
+ * Threads:   any, but open and close.
+ */
+#ifndef TSDB_TSDB_H
+#define TSDB_TSDB_H
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "storage/querier.h"
+#include "wal/wal.h"
+
+struct tsdb;
+struct head;
+struct hash_key; /* head/head.h */
+
+struct tsdb_options {
+    struct fs *fs;
+    struct clock *clock;
+    struct random *random;
+    const char *dir;              /* copied */
+    int64_t retention_ms;         /* samples older than now - retention are gone; 0 = keep all */
+    uint64_t retention_bytes;     /* of the whole directory; 0 = no bound */
+    int64_t block_range_ms;       /* of level 0; head is flushed in pieces aligned to it */
+    int64_t block_range_max_ms;   /* merged blocks span at most this (and a tenth of the retention) */
+    uint64_t checkpoint_bytes;    /* of log after which a checkpoint is taken */
+    int64_t checkpoint_ms;        /* and age of log */
+    uint64_t io_bytes_per_s;      /* bound of background writing; 0 = none */
+    uint64_t head_bytes_max;      /* head memory that triggers an early flush; 0 = none */
+    bool flush_on_close;          /* write the head to a block at shutdown instead of keeping it in the log */
+    bool read_only;               /* inspect: no lock, nothing is changed */
+    bool manual;                  /* no threads: the caller runs tsdb_run_once (simulation, tests) */
+    struct mem_budget *head_budget, *cache_budget; /* may be NULL */
+    struct wal_options wal;       /* fs, clock, dir, id, manual are set by tsdb_open */
+};
+void tsdb_options_default(struct tsdb_options *o);
+
+/* ERR_EXISTS: another process has it.  ERR_UNSUPPORTED: written by a newer version.  Damage is not an error. */
+MUST_CHECK enum err tsdb_open(const struct tsdb_options *o, struct tsdb **out, struct errmsg *why);
+/* Commits and syncs the log, stops the threads, closes everything.  Accepts NULL. */
+enum err tsdb_close(struct tsdb *db, struct errmsg *why);
+
+struct storage *tsdb_storage(struct tsdb *db);
+struct head *tsdb_head(struct tsdb *db);
+struct wal *tsdb_wal(struct tsdb *db);
+
+/* True once the log is replayed and writes are accepted. */
+bool tsdb_ready(const struct tsdb *db);
+/* Waits for it; ERR_UNAVAILABLE with the reason when it failed or is closing. */
+MUST_CHECK enum err tsdb_wait_ready(struct tsdb *db, struct errmsg *why);
+
+/* Writes everything the head holds into blocks now (tests, admin, snapshots). */
+MUST_CHECK enum err tsdb_flush(struct tsdb *db, struct errmsg *why);
+/* Manual mode: one round of what the background thread does.  True: it did something. */
+bool tsdb_run_once(struct tsdb *db);
+
+struct tsdb_stats {
+    _Atomic uint64_t flushes, flush_errors, flush_ns, flushed_samples;
+    _Atomic uint64_t compactions, compaction_errors, compaction_ns, compacted_bytes;
+    _Atomic uint64_t checkpoints, checkpoint_errors, checkpoint_ns, checkpoint_bytes;
+    _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
+    _Atomic uint64_t blocks, block_bytes, blocks_missing, blocks_quarantined;
+    _Atomic uint64_t replay_bytes, replay_bytes_done, replay_ns, replay_frames, replay_lost_frames, replay_damage;
+};
+struct tsdb_stats *tsdb_stats(struct tsdb *db);
+
+struct tsdb_block_info {
+    char ulid[27];
+    uint32_t level;
+    int64_t mint_ms, maxt_ms; /* inclusive, of the samples in it */
+    uint64_t series, samples, bytes;
+    const char *problem; /* NULL, or why it is not used: "missing", "quarantined: ..." */
+};
+/* Calls visit for every block the manifest lists, oldest first; stops when it returns false. */
+void tsdb_blocks(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_block_info *info), void *ctx);
+
+/* The whole directory checked byte by byte, offline or beside a running server; prints findings to `out`. */
+struct tsdb_verify_options {
+    bool json;
+    bool quick; /* checksums of headers and sections only, no decoding of chunks */
+};
+MUST_CHECK enum err tsdb_verify(struct fs *fs, const char *dir, const struct tsdb_verify_options *o, struct buf *out,
+                                uint64_t *problems, struct errmsg *why);
+/* What is in it: files, log segments and frames, manifest, blocks. */
+MUST_CHECK enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out, struct errmsg *why);
+
+#endif
