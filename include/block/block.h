@@ -1,0 +1,65 @@
+/*
+ * block.h - one open block: query it, merge it, check it.
+ *
+ * Opening reads meta.json, the headers and the table of contents; pages are read and checked when they
+ * are first needed, through the shared page cache.  A damaged page costs the chunks on it: they are
+ * left out, counted (block_stats) and named in a warning with file and offset.
+ *
+ * Ownership: block_open hands out one reference; each querier holds one more.  The last
+ *            block_release closes the files.
+ * Threads:   a block: any.  A querier: see storage/querier.h.
+ */
+#ifndef BLOCK_BLOCK_H
+#define BLOCK_BLOCK_H
+
+#include <stdatomic.h>
+
+#include "block/block_meta.h"
+#include "block/block_writer.h"
+#include "block/page_cache.h"
+#include "storage/querier.h"
+
+struct block;
+
+struct block_stats {
+    _Atomic uint64_t corrupt_pages, corrupt_chunks; /* found while reading */
+    _Atomic uint64_t pages_read, bytes_read;
+};
+
+/* cache is borrowed and outlives the block. */
+MUST_CHECK enum err block_open(struct fs *fs, const char *dir, struct page_cache *cache, struct block **out,
+                               struct errmsg *why);
+struct block *block_acquire(struct block *b);
+void block_release(struct block *b); /* accepts NULL */
+const struct block_meta *block_meta(const struct block *b);
+struct block_stats *block_stats(struct block *b);
+
+/* Samples and labels of this block alone, within [mint_ms, maxt_ms]. */
+MUST_CHECK enum err block_querier(struct block *b, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
+                                  struct errmsg *why);
+
+/* What a merge takes from its inputs. */
+struct block_merge_options {
+    int64_t mint_ms, maxt_ms;  /* samples outside are left out (retention) */
+    struct cancel *cancel;     /* may be NULL */
+    struct warnings *warnings; /* may be NULL: damaged chunks that were left out */
+};
+/* Feeds all series of the blocks, merged, to the writer (not finished here). */
+MUST_CHECK enum err block_merge(struct block *const *blocks, uint32_t count, const struct block_merge_options *options,
+                                struct block_writer *w, struct errmsg *why);
+
+/* What verification found; the report is text, one finding a line. */
+struct block_verify_result {
+    uint64_t series, chunks, samples, pages;
+    uint64_t errors; /* 0: every byte is what was written */
+};
+/* Checks every checksum, order, count, reference and time range; goes on after a finding. */
+MUST_CHECK enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,
+                                 struct errmsg *why);
+
+enum block_dump_flags { BLOCK_DUMP_SERIES = 1, BLOCK_DUMP_CHUNKS = 2, BLOCK_DUMP_SAMPLES = 4 };
+/* Text for `gnomon inspect`: sections and sizes, then what the flags ask for. */
+MUST_CHECK enum err block_dump(struct block *b, int flags, enum err (*write)(void *ctx, struct slice text), void *ctx,
+                               struct errmsg *why);
+
+#endif
