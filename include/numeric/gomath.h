@@ -10,6 +10,8 @@
 #ifndef NUMERIC_GOMATH_H
 #define NUMERIC_GOMATH_H
 
+#include <float.h>
+#include <math.h>
 #include <stdint.h>
 
 double gomath_exp(double x);
@@ -44,6 +46,16 @@ double gomath_min(double x, double y);
 int64_t gomath_int64(double x);
 
 /* One step of Neumaier's compensated sum (PromQL's sum, avg ...): the result is *sum + *c at the end. */
-void gomath_kahan_add(double x, double *sum, double *c);
+static inline void gomath_kahan_add(double x, double *sum, double *c)
+{
+    double t = *sum + x;
+    if (fabs(t) > DBL_MAX)
+        *c = 0;
+    else if (fabs(*sum) >= fabs(x))
+        *c += (*sum - t) + x;
+    else
+        *c += (x - t) + *sum;
+    *sum = t;
+}
 
 #endif
