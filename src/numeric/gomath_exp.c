@@ -10,6 +10,7 @@
 #include "numeric/gomath.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 
@@ -208,7 +209,7 @@ double gomath_pow(double x, double y)
 
 double gomath_sinh(double x)
 {
-    double a = fabs(x), r;
+    double a = x < 0 ? -x : x, r; /* keeps -0 */
     if (a > 21) {
         r = gomath_exp(a) * 0.5;
     } else if (a > 0.5) {

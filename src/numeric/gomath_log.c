@@ -8,6 +8,7 @@
 #include "numeric/gomath.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "base/bytes.h"
 
