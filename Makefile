@@ -17,7 +17,7 @@ FLAGS_fuzz    := -O1 -DASSERT_SLOW $(SAN) -fsanitize=address,undefined,fuzzer-no
 
 # No contraction, no fast math: PromQL promises Prometheus' last bit.
 FLOAT   := -ffp-contract=off
-CFLAGS  := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -isystem build/gen $(WARN) $(FLOAT) $(FLAGS_$(VARIANT))
+CFLAGS  := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -Itests -isystem build/gen $(WARN) $(FLOAT) $(FLAGS_$(VARIANT))
 LDFLAGS := $(FLAGS_$(VARIANT)) -rdynamic
 LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lpthread -lm
 
