@@ -20,8 +20,8 @@ enum { GOFORMAT_BYTES_MAX = 360, GOFORMAT_PRECISION_MAX = 20 };
 
 /*
  * strconv.FormatFloat(v, form, precision, 64); form 'e', 'f' or 'g', precision -1 (shortest) or
- * 0..GOFORMAT_PRECISION_MAX.  fmt's %g and %v are ('g', -1), %f is ('f', 6), %.2g is ('g', 2) --
- * but fmt prints infinities as "+Inf" like these do.
+ * 0..GOFORMAT_PRECISION_MAX.  fmt's %g and %v are ('g', -1), %f is ('f', 6), %.2g is ('g', 2).
+ * "NaN", "+Inf", "-Inf", "-0".
  */
 size_t goformat_float(char *out, double v, char form, int precision);
 size_t goformat_json(char *out, double v);        /* values in API responses: 'f', 'e' below 1e-6 and from 1e21 */

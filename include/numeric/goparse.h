@@ -13,7 +13,7 @@
 
 /*
  * strconv.ParseFloat(text, 64): decimal and hexadecimal floats, "inf", "infinity", "nan" in any case with
- * a sign where Go allows it; underscores only as Go's base-prefix rule allows (never in decimals).
+ * a sign where Go allows it (not before nan); underscores between digits.
  * ERR_INVALID: `strconv.ParseFloat: parsing "x": invalid syntax`.  ERR_LIMIT: "value out of range", and
  * *out is the signed infinity.  The nearest double otherwise, ties to even.
  */
