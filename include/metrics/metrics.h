@@ -19,7 +19,6 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/slice.h"
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SUMMARY };
@@ -43,6 +42,7 @@ struct metric_sink;
 typedef void (*metric_collect)(struct metric_sink *sink, void *ctx);
 void metric_emit(struct metric_sink *sink, const char *labels, double value); /* labels: a="b",c="d" escaped, or "" */
 void metric_emit_histogram(struct metric_sink *sink, const char *labels, const struct metric_histogram *h);
+void metric_emit_summary(struct metric_sink *sink, const char *labels, double sum, uint64_t count); /* no quantiles */
 /* Appends name="value" with a comma before it if needed, the value escaped. */
 void metric_label(struct buf *labels, const char *name, struct slice value);
 
@@ -66,7 +66,7 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
 void metrics_add(struct metrics *m, const struct metric *metric);
 /* process_*: CPU, memory, files, threads, faults, I/O of this process, from /proc. */
-void metrics_add_process(struct metrics *m, struct clock *clock);
+void metrics_add_process(struct metrics *m);
 /* Bytes of memory this process may use: the smallest of the machine's and its cgroups' limits. */
 uint64_t process_memory_available(void);
 
