@@ -1,9 +1,9 @@
 /*
  * hist_chunk.h - native histogram samples of one series as columns.
  *
- * Schema, zero threshold, spans and custom bounds are written once per distinct layout; count, zero
- * count, sum and every bucket are columns over time, each a chunk of values.  A sample keeps its own
- * layout and reset hint, so what is read equals what was written, empty buckets included.
+ * Schema, zero threshold and custom bounds are written once, span lists once per distinct list; count,
+ * zero count, sum and every bucket are columns over time, each a chunk of values.  A sample keeps its
+ * own spans and reset hint, so what is read equals what was written, empty buckets included.
  * Layout: docs/formats/chunk.md.
  *
  * Ownership: decoded histograms point into the arena.
@@ -19,11 +19,16 @@
 
 enum {
     HIST_CHUNK_SAMPLES_MAX = 1024,
-    HIST_CHUNK_LAYOUTS_MAX = 64,
-    HIST_CHUNK_BUCKETS_MAX = 65536, /* of one histogram, both sides; Prometheus' own limit is far below */
+    HIST_CHUNK_LAYOUTS_MAX = 64,        /* distinct span lists */
+    HIST_CHUNK_BUCKETS_MAX = 1 << 14,   /* of one histogram and side; Prometheus' own limit is far below */
+    HIST_CHUNK_VALUES_MAX = 1 << 18,    /* buckets of all histograms together: bounds what decoding takes */
 };
 
-/* How many of the histograms, from the first on, belong into one chunk (>= 1): same schema, zero threshold and bounds. */
+/*
+ * How many of the histograms, from the first on, belong into one chunk: same schema, zero threshold and
+ * bounds, within the limits above.  0: the first one is past the limits itself or contradicts itself
+ * (span lengths against bucket counts) and cannot be stored.
+ */
 uint32_t hist_chunk_fit(const struct histogram *const *hists, uint32_t count);
 /* Appends a chunk of `count` histograms that fit; returns enum chunk_flags (a stale marker is a stale sum). */
 uint32_t hist_chunk_encode(const struct histogram *const *hists, uint32_t count, struct buf *out);
