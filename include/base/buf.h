@@ -32,7 +32,7 @@ void buf_append(struct buf *b, const void *data, size_t bytes);
 void buf_slice(struct buf *b, struct slice s);
 void buf_str(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *b, const char *fmt, va_list args);
+void buf_vprintf(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 const char *buf_cstr(struct buf *b); /* terminates (not counted in len) and returns the text */
 uint8_t *buf_detach(struct buf *b, size_t *len);
 

@@ -10,7 +10,8 @@
  *     DOD          first zigzag varint, [divisor varint], first delta / divisor zigzag varint, PFOR of
  *                  count - 2 numbers zigzag(difference of deltas / divisor)
  *
- * Everything wraps modulo 2^64.  A divisor of all deltas divides all differences, so FOR can use it too.
+ * Everything wraps modulo 2^64.  A divisor of all deltas divides all differences, so FOR can use it too;
+ * unless a delta wrapped: then no divisor is looked for.
  */
 #include "chunk/ints_internal.h"
 
@@ -67,7 +68,7 @@ static uint64_t deltas_divisor(const uint64_t *delta, uint32_t n)
 static void divide(uint64_t *x, uint32_t n, uint64_t divisor)
 {
     for (uint32_t i = 0; i < n; i++)
-        x[i] = (uint64_t)((int64_t)x[i] / (int64_t)divisor); /* exact; the divisor INT64_MIN divides itself and 0 */
+        x[i] = (uint64_t)((int64_t)x[i] / (int64_t)divisor); /* exact */
 }
 
 static int64_t smallest(const int64_t *v, uint32_t n)
@@ -76,6 +77,14 @@ static int64_t smallest(const int64_t *v, uint32_t n)
     for (uint32_t i = 1; i < n; i++)
         low = v[i] < low ? v[i] : low;
     return low;
+}
+
+static int64_t largest(const int64_t *v, uint32_t n)
+{
+    int64_t high = v[0];
+    for (uint32_t i = 1; i < n; i++)
+        high = v[i] > high ? v[i] : high;
+    return high;
 }
 
 /* The three transforms; each writes the numbers that PFOR packs. */
@@ -145,7 +154,8 @@ void ints_plan(const int64_t *values, uint32_t count, struct ints_plan *plan)
         return;
     }
     uint32_t n = count - 1;
-    uint64_t divisor = deltas_divisor(delta, n);
+    uint64_t base = (uint64_t)smallest(values, count), range = (uint64_t)largest(values, count) - base;
+    uint64_t divisor = range >> 63 ? 1 : deltas_divisor(delta, n);
     if (divisor > 1)
         divide(delta, n, divisor);
     *plan = (struct ints_plan){.divisor = divisor};
@@ -158,10 +168,9 @@ void ints_plan(const int64_t *values, uint32_t count, struct ints_plan *plan)
     plan_offer(plan, INTS_DELTA, false, 0, x, n, head);
     dod_numbers(delta, n, x);
     plan_offer(plan, INTS_DOD, false, delta[0], x, n - 1, head + zigzag_bytes(delta[0]));
-    low = (uint64_t)smallest(values, count);
-    for_numbers(values, count, low, divisor, x);
-    plan_offer(plan, INTS_FOR, false, low, x, count,
-               1 + zigzag_bytes(low) + (divisor > 1 ? varint_bytes(divisor) : 0));
+    for_numbers(values, count, base, divisor, x);
+    plan_offer(plan, INTS_FOR, false, base, x, count,
+               1 + zigzag_bytes(base) + (divisor > 1 ? varint_bytes(divisor) : 0));
 }
 
 void ints_put(const int64_t *values, uint32_t count, const struct ints_plan *plan, struct buf *out)

@@ -52,7 +52,10 @@ Test(ints, extremes_wrap_and_come_back)
                                {INT64_MIN, 0, INT64_MIN, 0, INT64_MIN, 0},
                                {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MAX},
                                {0, INT64_MIN, 0, 0, INT64_MIN, INT64_MIN},
-                               {-1, 1, -1, 1, -1, 1}};
+                               {-1, 1, -1, 1, -1, 1},
+                               /* deltas that share a divisor only because one wrapped */
+                               {0x29dadadadaffff27, -0x2525252525254a0d, 0x2727fffff1400310, 0, 7, -7},
+                               {INT64_MAX, INT64_MIN + 2, INT64_MIN + 5, INT64_MAX - 9, 3, 0}};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         for (uint32_t n = 1; n <= 6; n++)
             expect_round_trip(sets[i], n, "extremes");
