@@ -37,7 +37,8 @@ struct http_request;
 
 typedef void (*http_handler)(struct http_request *r, void *ctx);
 
-enum http_method { HTTP_GET = 1, HTTP_HEAD = 2, HTTP_POST = 4, HTTP_PUT = 8, HTTP_DELETE = 16, HTTP_OPTIONS = 32 };
+enum http_method { HTTP_OTHER = 0, /* any method no route can have: 405, but `before` and `after` see it */
+                   HTTP_GET = 1, HTTP_HEAD = 2, HTTP_POST = 4, HTTP_PUT = 8, HTTP_DELETE = 16, HTTP_OPTIONS = 32 };
 
 struct http_header_field {
     struct slice name; /* as sent; compare without case */
@@ -120,7 +121,9 @@ struct http_options {
     uint32_t header_bytes_max;    /* request line + headers */
     uint64_t body_bytes_max;
     uint32_t pipeline_bytes_max;  /* unread input kept per connection beyond the current request */
-    int64_t read_timeout_ms;      /* headers and body must arrive within */
+    int64_t head_timeout_ms;      /* request line and headers must arrive within */
+    int64_t read_timeout_ms;      /* the whole request must arrive within */
+    uint32_t body_bytes_per_s_min; /* slower bodies are 408 after 10 s; 0 = no such bound */
     int64_t idle_timeout_ms;      /* keep-alive without a request */
     int64_t write_timeout_ms;     /* no progress while answering */
     int64_t stop_timeout_ms;      /* graceful shutdown */
