@@ -1,0 +1,137 @@
+/*
+ * head.h - the series being written: found by a hash, appended to in memory, queried, cut into blocks.
+ *
+ *     struct head *head;
+ *     TRY(head_new(&options, &head, why));
+ *     ... checkpoint and log: head_replay_new, head_replay_frame for every frame, head_replay_finish
+ *     ... writers: folder ingest, one struct head_appender per ingesting thread
+ *     ... readers: head_querier
+ *     ... background: head_maintain often; head_cut_* once per block range; head_checkpoint
+ *     head_free(head);
+ *
+ * The head keeps no files.  What it wants to be durable it encodes as records into a buffer of the
+ * caller (a lane of the log); it rebuilds itself from the same records (docs/formats/head-records.md).
+ *
+ * Ownership: head_free frees everything; queriers, cuts and appenders must be closed before.
+ * Threads:   any, except where a line says otherwise.
+ */
+#ifndef HEAD_HEAD_H
+#define HEAD_HEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/slice.h"
+#include "storage/metadata.h"
+#include "storage/querier.h"
+
+struct head;
+
+struct head_options {
+    struct random *random;     /* of the hash key; used only within head_new */
+    struct mem_budget *budget; /* counts what the head holds; may be NULL */
+    uint64_t series_max;       /* active series; more are refused; 0 = no bound */
+    uint32_t exemplars_max;    /* kept in all, the oldest leave first; 0 = none */
+    uint32_t metadata_max;     /* metric families with metadata */
+    uint32_t seal_samples;     /* a changing series is packed into a chunk from this many samples on */
+};
+void head_options_default(struct head_options *o);
+
+MUST_CHECK enum err head_new(const struct head_options *o, struct head **out, struct errmsg *why);
+void head_free(struct head *head); /* accepts NULL */
+
+/* A copy of all counters, taken without stopping anyone. */
+struct head_stats {
+    uint64_t series, series_created, series_removed, aliases, label_pairs, label_names, pages;
+    uint64_t samples;              /* floats accepted, duplicates not counted */
+    uint64_t samples_out_of_order; /* of these, went beside the column: old, or other value for a known time */
+    uint64_t samples_duplicate;    /* same time, same bits: nothing was kept */
+    uint64_t samples_replaced;     /* of the out-of-order ones: same time as a newest sample, other value */
+    uint64_t histograms, exemplars, exemplars_dropped, metadata_updates, metadata_dropped;
+    uint64_t exemplars_held, metadata_held;
+    uint64_t chunks, chunks_sealed, predicted, looked_up; /* how series were found */
+    uint64_t bytes;                /* memory of all parts together */
+    uint64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels, bytes_postings;
+    uint64_t cuts, replay_lost;
+    int64_t mint_ms, maxt_ms;      /* of the samples; mint > maxt: none */
+};
+void head_stats(struct head *head, struct head_stats *out);
+
+/* ---- reading ---- */
+
+/*
+ * A querier over what is in the head now and while it is open.  Labels that it hands out live until it
+ * is closed.  times_id of its samples has bit 63 set, so that it never equals that of a block.
+ */
+MUST_CHECK enum err head_querier(struct head *head, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
+                                 struct errmsg *why);
+/* Metadata by name (empty: all names, in no order); stops when visit returns false.  The entry lives for the call. */
+void head_metadata(struct head *head, struct slice metric, metadata_visit visit, void *ctx);
+
+/* ---- from records ---- */
+
+/* Rebuilds a head that nobody else uses yet.  Frames must come in the order they were written. */
+struct head_replay;
+struct head_replay_report {
+    uint64_t records, samples, series, metadata, exemplars, histograms;
+    uint64_t skipped;  /* already part of the checkpoint */
+    uint64_t lost;     /* samples whose predecessors are missing (damaged log): they cannot be told */
+    uint64_t damaged;  /* records that break the format */
+    char first_damage[160];
+};
+struct head_replay *head_replay_new(struct head *head, unsigned threads);
+/* ERR_CORRUPT: the rest of this frame was passed over; the replay may go on. */
+MUST_CHECK enum err head_replay_frame(struct head_replay *r, struct slice payload, struct errmsg *why);
+/* Applies what is still buffered and frees r. */
+void head_replay_finish(struct head_replay *r, struct head_replay_report *out);
+
+/*
+ * Everything the head holds as records, in pieces of at most a few MiB.  Ingest goes on meanwhile; replaying these pieces
+ * and then all frames from the log position at the start of the call on gives the head back (records
+ * that are already contained are recognised).  Not at the same time as a cut.
+ */
+typedef enum err (*head_emit)(void *ctx, struct slice records, struct errmsg *why);
+MUST_CHECK enum err head_checkpoint(struct head *head, head_emit emit, void *ctx, struct errmsg *why);
+/* The pieces are durable and older records will never be replayed again: numbers of what left may be reused. */
+void head_checkpoint_published(struct head *head);
+
+/* ---- background: one thread ---- */
+
+/* Packs long tails into chunks, gives back memory nobody can see any more.  False: nothing left to do. */
+bool head_maintain(struct head *head, struct cancel *cancel);
+
+/*
+ * A cut takes the samples before a time out of the head:
+ *
+ *     head_cut_begin(head, maxt_ms, &cut);              // from here on older samples land beside it
+ *     while (head_cut_window(cut, range_ms, &mint, &maxt)) {      // aligned windows that hold samples
+ *         head_cut_select(cut, mint, maxt, block_labels_cmp, &set, why);
+ *         ... every series of set, in that order: set->reader ... read ... write a block, publish it
+ *     }
+ *     head_cut_finish(cut);                             // frees the samples; or head_cut_abandon(cut)
+ *
+ * finish waits for queriers that were opened before it, as they may not know the blocks.  Series
+ * without samples leave when their newest one is older than idle_ms before the cut.
+ */
+struct head_cut;
+typedef int (*labels_order)(const struct labels *a, const struct labels *b);
+/* Samples with t < before_ms. */
+void head_cut_begin(struct head *head, int64_t before_ms, struct head_cut **out);
+/* The next window [k*range, (k+1)*range) with samples, both ends inclusive in the results; false: no more. */
+bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, int64_t *maxt_ms);
+/* Series that have samples in the window, sorted; the set lives until the next select or the end of the cut. */
+MUST_CHECK enum err head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, labels_order order,
+                                    struct series_set **out, struct errmsg *why);
+/* Frees the cut.  cancel may be NULL; when it fires while waiting, the samples stay as after abandon. */
+MUST_CHECK enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *cancel);
+void head_cut_abandon(struct head_cut *cut); /* accepts NULL; everything stays and can be cut again */
+
+/* Every invariant of every structure; slow.  Only while nobody writes. */
+void head_check(struct head *head);
+
+#endif

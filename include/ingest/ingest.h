@@ -1,0 +1,111 @@
+/*
+ * ingest.h - bytes from senders to durable samples: remote write 1.0, and samples given one by one.
+ *
+ *     struct ingest_request req = {.lane = loop, .encoding = INGEST_SNAPPY, .body = body,
+ *                                  .stream = connection, .ticket = &mine->ticket};
+ *     if (ingest_write(ingest, &req, &mine->result))
+ *         return;                        // mine->ticket.done() runs when all of it is durable
+ *     ... answer now: ingest_status(&mine->result), mine->result.why.text
+ *
+ * Good samples of a partly bad request are stored; the answer is then 400 with the count, the first
+ * offenders and the reason.  done() comes before such an answer too.
+ *
+ * Ownership: borrows the body for the call; the ticket and the result until done().
+ * Threads:   a lane is used by one thread at a time (lane = index of a loop, more for others);
+ *            different lanes side by side.
+ */
+#ifndef INGEST_INGEST_H
+#define INGEST_INGEST_H
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/slice.h"
+#include "wal/wal.h"
+
+struct head;
+struct ingest;
+
+struct ingest_options {
+    struct head *head;   /* replayed and ready */
+    struct wal *wal;     /* NULL: nothing is logged, no ticket is called (tests, benches) */
+    struct clock *clock;
+    unsigned lanes;
+    uint64_t body_bytes_max;    /* after decompression */
+    uint32_t series_max;        /* of one request */
+    uint32_t label_count_max;   /* of one series */
+    uint32_t label_name_bytes_max, label_value_bytes_max, labels_bytes_max;
+    int64_t retention_ms;       /* older samples are refused; 0 = none is too old */
+    int64_t future_max_ms;      /* samples further ahead of the clock are refused */
+};
+void ingest_options_default(struct ingest_options *o);
+
+MUST_CHECK enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct errmsg *why);
+void ingest_free(struct ingest *ingest); /* accepts NULL; no ticket may be out */
+
+/* Why a sample or series of a well-formed request was not taken. */
+enum ingest_reason {
+    INGEST_NO_NAME,          /* no __name__, or an empty one */
+    INGEST_BAD_LABEL_NAME,   /* empty or not UTF-8 */
+    INGEST_BAD_LABEL_VALUE,  /* not UTF-8 */
+    INGEST_DUPLICATE_LABEL,
+    INGEST_LABEL_LIMIT,      /* too many labels, or too long */
+    INGEST_TOO_OLD,          /* before the retention */
+    INGEST_TOO_FAR_AHEAD,    /* after now + future_max */
+    INGEST_SERIES_LIMIT,     /* the head is full: 429 */
+    INGEST_BAD_HISTOGRAM,
+    INGEST_BAD_EXEMPLAR,     /* dropped and counted; never a reason for 400 */
+    INGEST_REASONS
+};
+const char *ingest_reason_name(enum ingest_reason reason); /* "too_old", ... for metrics */
+
+struct ingest_result {
+    enum err err;               /* not ERR_OK: nothing of the request was stored */
+    uint32_t series, samples, histograms, exemplars, metadata; /* accepted */
+    uint32_t rejected[INGEST_REASONS];                         /* samples (histograms, exemplars) by reason */
+    struct errmsg why;          /* what to tell the sender; "" when all is well */
+};
+/* 204, 400, 413, 429 or 503, as docs/remote-write.md says. */
+int ingest_status(const struct ingest_result *r);
+
+enum ingest_encoding { INGEST_SNAPPY, INGEST_IDENTITY };
+
+struct ingest_request {
+    unsigned lane;
+    enum ingest_encoding encoding;
+    struct slice body;
+    uint64_t stream;           /* the same for requests of one connection; 0 = unknown.  Only a hint. */
+    struct wal_ticket *ticket; /* NULL: nobody waits */
+};
+/*
+ * True: the ticket will be called; result says what was taken, and the answer waits for the ticket.
+ * False: answer now (refused as a whole, or there is no log or no ticket).
+ */
+bool ingest_write(struct ingest *ingest, const struct ingest_request *req, struct ingest_result *result);
+
+/* Samples that are not bytes of a sender (own metrics, text exposition, rules): collected, then written as one. */
+struct ingest_batch;
+struct ingest_label {
+    struct slice name, value;
+};
+struct ingest_batch *ingest_batch_new(struct ingest *ingest, unsigned lane);
+/* Labels in any order, __name__ among them; empty values are left out. */
+void ingest_batch_add(struct ingest_batch *b, const struct ingest_label *labels, uint32_t count, int64_t time_ms,
+                      double value);
+/* As ingest_write; the batch is empty afterwards. */
+bool ingest_batch_write(struct ingest_batch *b, struct wal_ticket *ticket, struct ingest_result *result);
+void ingest_batch_free(struct ingest_batch *b); /* accepts NULL */
+
+/* A copy of all counters. */
+struct ingest_stats {
+    uint64_t requests, requests_refused;  /* refused: malformed or transient, nothing stored */
+    uint64_t bytes, bytes_decoded;
+    uint64_t series, samples, histograms, exemplars, metadata;
+    uint64_t rejected[INGEST_REASONS];
+    uint64_t canonicalised; /* series whose labels were not in canonical form */
+};
+void ingest_stats(struct ingest *ingest, struct ingest_stats *out);
+
+#endif
