@@ -27,6 +27,11 @@ static inline int64_t clock_mono_ns(struct clock *clock)
     return clock->mono_ns(clock);
 }
 
+static inline void clock_sleep_ns(struct clock *clock, int64_t ns)
+{
+    clock->sleep_ns(clock, ns);
+}
+
 /* A clock that tests set and move; now and mono advance together. */
 struct clock_fake {
     struct clock base; /* first, so that &fake.base is the clock */

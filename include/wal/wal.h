@@ -86,11 +86,15 @@ struct wal_ticket {
 
 /* Life: open (looks at the directory, accepts nothing), read with a wal_reader, start, ..., close. */
 MUST_CHECK enum err wal_open(const struct wal_options *o, struct wal **out, struct errmsg *why);
+struct wal_report;
 /*
  * Makes what the reader found durable (a frame that only the page cache knows must not become the
  * base of acknowledged ones) and accepts records from now on.  The next frame gets next_sequence.
+ * Segments that the report (may be NULL) calls damaged are moved aside when they are not needed any
+ * more, instead of being recycled.  An error leaves the log refusing; it goes on trying.
  */
-MUST_CHECK enum err wal_start(struct wal *wal, uint64_t next_sequence, struct errmsg *why);
+MUST_CHECK enum err wal_start(struct wal *wal, uint64_t next_sequence, const struct wal_report *report,
+                              struct errmsg *why);
 /* Refuses new records, commits and syncs what is buffered, frees everything.  Accepts NULL. */
 enum err wal_close(struct wal *wal, struct errmsg *why);
 
@@ -116,7 +120,7 @@ void wal_truncate(struct wal *wal, uint64_t sequence);
 uint64_t wal_replay_bytes(struct wal *wal);
 struct wal_stats *wal_stats(struct wal *wal);
 
-/* Manual mode: what the threads would do: one cut, write, sync and the tickets; spare segments. */
+/* Manual mode: what the threads would do: one spare segment if needed; one cut, write, sync and the tickets. */
 void wal_commit_now(struct wal *wal);
 
 /*
@@ -133,18 +137,29 @@ struct wal_frame {
     uint64_t offset;
 };
 
+enum { WAL_DAMAGE_MAX = 16 };
+
 /* One damaged stretch. */
 struct wal_damage {
     uint64_t segment, offset, bytes;
     char what[64]; /* "checksum", "gap of 3 frames", "header" ... */
 };
 
+/* What was found in one segment. */
+struct wal_segment_info {
+    uint64_t number, bytes;
+    uint64_t frames, last_sequence; /* good ones, copies included; 0 when there are none */
+    bool damaged;
+};
+
 struct wal_report {
+    const struct wal_segment_info *list; /* of the segments done; lives as long as the reader */
     uint64_t segments, segments_done, bytes, bytes_done; /* progress */
-    uint64_t frames, duplicates, first_sequence, last_sequence;
+    uint64_t frames, first_sequence, last_sequence; /* delivered ones */
+    uint64_t passed;         /* good frames that were copies or below `from` */
     uint64_t lost_frames;    /* sequence numbers that no segment has */
     uint64_t damage_count;   /* all; the first ones are listed */
-    struct wal_damage damage[16];
+    struct wal_damage damage[WAL_DAMAGE_MAX];
     bool torn_tail;          /* the newest segment ends in an unfinished frame: normal after a crash */
     uint64_t tail_segment, tail_offset;
 };
@@ -158,13 +173,16 @@ MUST_CHECK enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, st
 /* Readable by another thread while reading only for the four progress fields. */
 const struct wal_report *wal_reader_report(const struct wal_reader *r);
 void wal_reader_close(struct wal_reader *r);
+void wal_reader_ignore_crc(struct wal_reader *r); /* fuzzing: let decoders meet garbage */
 
 /* Walks the frames of one segment held in memory: for inspection, tests and fuzzing. */
 struct wal_scan {
     struct slice bytes;
-    uint64_t epoch, offset;
+    uint64_t id, number; /* of the data directory, of the segment */
+    uint64_t offset;     /* where to look next */
+    bool ignore_crc;
 };
-/* Next good frame at or after scan->offset; false at the end.  *skipped: bytes passed over that were not clean. */
-bool wal_scan_next(struct wal_scan *scan, struct wal_frame *out, uint64_t *skipped);
+/* Next good frame at or after scan->offset, its payload within scan->bytes; false at the end. */
+bool wal_scan_next(struct wal_scan *scan, struct wal_frame *out);
 
 #endif

@@ -55,7 +55,7 @@ static enum err missing(struct errmsg *why, const char *path)
 static bool space_for(struct fs_sim *sim, uint64_t old_size, uint64_t new_size)
 {
     uint64_t grows = new_size > old_size ? new_size - old_size : 0;
-    if (sim->capacity && sim->bytes + grows > sim->capacity)
+    if (grows > 0 && sim->capacity && sim->bytes + grows > sim->capacity)
         return false;
     sim->bytes = sim->bytes + new_size - old_size;
     return true;
