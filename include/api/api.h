@@ -1,12 +1,13 @@
 /*
  * api.h - the HTTP face: Prometheus' API, remote write, health and own metrics on the routes of a server.
  *
- *     struct api *api = api_new(&options);
+ *     TRY(api_new(&options, &api, why));
  *     http_options.before = api_before; http_options.after = api_after; http_options.hook_ctx = api;
  *     ... http_server_new ...
  *     api_register_routes(server, api);
- *     http_server_start; api_set_state(api, API_READY) once the store is open
- *     ... api_set_state(api, API_STOPPING); http_server_stop; api_free(api);
+ *     http_server_start ... once the log is replayed: api_set_ingest, api_set_state(api, API_READY),
+ *     api_self_scrape_start
+ *     ... api_set_state(api, API_STOPPING); api_self_scrape_stop; http_server_stop; api_free(api);
  *
  * Answers are Prometheus' to the letter: envelope, texts, numbers (docs/api.md has the table of
  * endpoints and of what is accepted without effect).  Every route also exists under /prometheus.
@@ -37,16 +38,18 @@ struct api_options {
     struct clock *clock;
     struct storage *storage;  /* samples and labels */
     struct engine *engine;
-    struct ingest *ingest;    /* NULL: remote write answers 503 */
     struct tsdb *tsdb;        /* NULL: no metadata, no storage status (tests) */
     const char *version, *revision;
     void (*quit)(void *ctx);  /* POST /-/quit; may be NULL */
     void *quit_ctx;
 };
 
-struct api *api_new(const struct api_options *o);
-void api_free(struct api *api); /* after http_server_stop */
+/* ERR_INVALID: web.cors.origin or web.route-prefix cannot be used. */
+MUST_CHECK enum err api_new(const struct api_options *o, struct api **out, struct errmsg *why);
+void api_free(struct api *api); /* after http_server_stop; accepts NULL */
 void api_set_state(struct api *api, enum api_state state);
+/* Where writes go; before it remote write answers 503.  Lanes: one per loop and one more for own metrics. */
+void api_set_ingest(struct api *api, struct ingest *ingest);
 void api_register_routes(struct http_server *server, struct api *api);
 
 /* Hooks of struct http_options, ctx = struct api. */
