@@ -101,7 +101,8 @@ static bool loops_wait(struct http_server *s, int64_t ms)
     int64_t end_ns = http_now_ns(s) + ms * 1000000, left_ns;
     mutex_lock(&s->lock);
     while (s->loops_running && (left_ns = end_ns - http_now_ns(s)) > 0)
-        cond_wait_ns(&s->loop_ended, &s->lock, left_ns);
+        if (!cond_wait_ns(&s->loop_ended, &s->lock, left_ns))
+            break;
     bool ended = !s->loops_running;
     mutex_unlock(&s->lock);
     return ended;
