@@ -328,6 +328,8 @@ Test(http_hostile, says_503_when_the_worker_queue_is_full)
         open_and_send(&c[i], &f, GET("/block"));
         if (i == 0)
             cr_assert(http_fixture_wait(&f.blocked, 1));
+        while (i > 0 && i < 3 && atomic_load(&http_server_stats(f.server)->deferred_waiting) < (unsigned)i)
+            sleep_ms(1);
     }
     for (int i = 3; i < 5; i++) {
         cr_assert(http_client_reply(&c[i], false, &r));
