@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode"
 )
 
@@ -85,33 +86,123 @@ func pow10() {
 	fmt.Fprint(out, "};\n")
 }
 
-type runeRange struct{ low, high rune }
-
-func ranges(table *unicode.RangeTable) (list []runeRange) {
-	add := func(low, high, stride rune) {
-		for r := low; r <= high; r += stride {
-			end := r
-			if stride == 1 {
-				end, r = high, high
-			}
-			if n := len(list); n > 0 && list[n-1].high+1 == r {
-				list[n-1].high = end
-			} else if n > 0 && stride == 1 && list[n-1].high+1 == low {
-				list[n-1].high = end
-			} else if stride == 1 {
-				list = append(list, runeRange{low, end})
-			} else {
-				list = append(list, runeRange{r, end})
+// partition prints ranges {first, number of the table that holds them}, ascending; a range ends where the next
+// begins, and number 255 stands for none of the tables.
+func partition(tables []*unicode.RangeTable) (items []string) {
+	number := func(r rune) int {
+		for i, table := range tables {
+			if unicode.Is(table, r) {
+				return i
 			}
 		}
+		return 255
 	}
-	for _, r := range table.R16 {
-		add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
-	}
-	for _, r := range table.R32 {
-		add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
+	first, current := rune(0), number(0)
+	for r := rune(1); r <= unicode.MaxRune+1; r++ {
+		n := -2
+		if r <= unicode.MaxRune {
+			n = number(r)
+		}
+		if n != current {
+			items = append(items, fmt.Sprintf("{%d, %d}", first, current))
+			first, current = r, n
+		}
 	}
 	return
+}
+
+// folds prints runs of runes whose next in the fold orbit is at the same distance; a run whose runes go
+// up and down by one in turn has the distance 0 (even ones up) or 2,000,000 (odd ones up).
+func folds() (items []string) {
+	distance := func(r rune) rune { return unicode.SimpleFold(r) - r }
+	alternates := func(r rune, even bool) bool {
+		return r <= unicode.MaxRune && (r%2 == 0 == even && distance(r) == 1 || r%2 == 0 != even && distance(r) == -1)
+	}
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		d, last := distance(r), r
+		if d == 0 {
+			continue
+		}
+		if d == 1 {
+			even := r%2 == 0
+			for alternates(last+1, even) {
+				last++
+			}
+			d = 2000000
+			if even {
+				d = 0
+			}
+		} else {
+			for last < unicode.MaxRune && distance(last+1) == d {
+				last++
+			}
+		}
+		items = append(items, fmt.Sprintf("{%d, %d, %d}", r, last, d))
+		r = last
+	}
+	return
+}
+
+func table(kind, name, count string, items []string) {
+	fmt.Fprintf(out, "\nconst struct %s %s[%s] = {\n", kind, name, count)
+	list(items)
+	fmt.Fprintf(out, "};\n_Static_assert(%s == %d, \"count\");\n", count, len(items))
+}
+
+// canonical is what Go's parser makes of a class name before it looks it up; names that are not canonical
+// themselves cannot be written in a pattern.
+func canonical(name string) string {
+	name = strings.NewReplacer("_", "", "-", "", " ", "").Replace(name)
+	return name[:1] + strings.ToLower(name[1:])
+}
+
+func unicodeTables() {
+	head("unicode_table.c", "general categories, scripts and case folding.")
+	fmt.Fprint(out, "#include \"regex/unicode_internal.h\"\n")
+	var names []string
+	var tables []*unicode.RangeTable
+	for name := range unicode.Categories {
+		if len(name) == 2 && name != "LC" {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		tables = append(tables, unicode.Categories[name])
+	}
+	quote := func(list []string) (quoted []string) {
+		for _, s := range list {
+			quoted = append(quoted, strconv.Quote(s))
+		}
+		return
+	}
+	fmt.Fprint(out, "\nconst char *const unicode_categories[UNICODE_CATEGORIES] = {\n")
+	list(quote(names))
+	fmt.Fprintf(out, "};\n_Static_assert(UNICODE_CATEGORIES == %d, \"count\");\n", len(names))
+	table("unicode_range", "unicode_category_ranges", "UNICODE_CATEGORY_RANGES", partition(tables))
+
+	var aliases []string
+	for alias, name := range unicode.CategoryAliases {
+		aliases = append(aliases, fmt.Sprintf("{%q, %q}", canonical(alias), name))
+	}
+	sort.Strings(aliases)
+	table("unicode_alias", "unicode_aliases", "UNICODE_ALIASES", aliases)
+
+	names, tables = nil, nil
+	for name := range unicode.Scripts {
+		if name == canonical(name) {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		tables = append(tables, unicode.Scripts[name])
+	}
+	fmt.Fprint(out, "\nconst char *const unicode_scripts[UNICODE_SCRIPTS] = {\n")
+	list(quote(names))
+	fmt.Fprintf(out, "};\n_Static_assert(UNICODE_SCRIPTS == %d, \"count\");\n", len(names))
+	table("unicode_range", "unicode_script_ranges", "UNICODE_SCRIPT_RANGES", partition(tables))
+	table("unicode_fold", "unicode_folds", "UNICODE_FOLDS", folds())
 }
 
 func main() {
@@ -122,8 +213,6 @@ func main() {
 	case "pow10":
 		pow10()
 	case "unicode":
-		unicodeTable()
+		unicodeTables()
 	}
 }
-
-func unicodeTable() { _ = sort.Strings }

@@ -39,8 +39,11 @@ struct slice regex_pattern(const struct regex *re); /* as given */
 /* Whether the whole of s matches; '.' matches newlines too. */
 bool regex_match(const struct regex *re, struct slice s);
 
-/* Groups of the leftmost-first match, as Go's FindStringSubmatchIndex. */
-enum { REGEX_GROUPS_MAX = 100 }; /* regex_submatch reports no more than these, group 0 included */
+/*
+ * Groups of the leftmost-first match, as Go's FindStringSubmatchIndex; only of a pattern that was compiled
+ * with REGEX_WRAPPED.
+ */
+enum { REGEX_GROUPS_MAX = 100 }; /* no more are reported, group 0 included */
 struct regex_groups {
     uint32_t count;                         /* groups reported: min(groups of the pattern + 1, max) */
     struct slice group[REGEX_GROUPS_MAX];   /* data is NULL where a group took no part */
@@ -60,7 +63,7 @@ struct regex_literals {
     uint32_t count; /* 0: not a finite set, or too large a one */
     const struct slice *list; /* sorted bytewise, no duplicates */
 };
-enum { REGEX_LITERALS_MAX = 4096 };
+enum { REGEX_LITERALS_MAX = 65536 };
 struct regex_literals regex_literals(const struct regex *re);
 struct slice regex_prefix(const struct regex *re);
 struct slice regex_substring(const struct regex *re);
