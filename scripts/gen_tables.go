@@ -153,7 +153,7 @@ func table(kind, name, count string, items []string) {
 // themselves cannot be written in a pattern.
 func canonical(name string) string {
 	name = strings.NewReplacer("_", "", "-", "", " ", "").Replace(name)
-	return name[:1] + strings.ToLower(name[1:])
+	return strings.ToUpper(name[:1]) + strings.ToLower(name[1:])
 }
 
 func unicodeTables() {

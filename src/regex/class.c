@@ -331,7 +331,8 @@ bool class_add_unicode(struct class *c, struct slice name, bool negated, bool fo
         return false;
     }
     class_clean(scratch);
-    if (fold)
+    bool cased = strcmp(text, "Lc") == 0 || strcmp(text, "Casedletter") == 0; /* Go has no foldings for these */
+    if (fold && !cased)
         fold_all(scratch);
     add_list(c, scratch->list, scratch->count, negated);
     return true;

@@ -34,6 +34,8 @@ enum node_kind {
     NODE_BAR,
 };
 
+enum { NODE_HEIGHT_MAX = 1000 }; /* matchers are compiled with ^ and $ around them, which counts as a level */
+
 struct node {
     enum node_kind kind;
     bool lazy;     /* quantifiers: prefer fewer */
@@ -51,14 +53,10 @@ struct node {
     };
 };
 
-struct pattern_group {
-    struct slice name; /* borrows the pattern; empty when it has none */
-};
-
 struct syntax {
     struct node *root;
     uint32_t group_count; /* without group 0 */
-    const struct slice *group_names; /* [group_count + 1] */
+    const struct slice *group_names; /* [group_count + 1]; borrow the pattern, empty where there is none */
 };
 
 enum parse_flag { PARSE_FOLD = 1, PARSE_DOT_NL = 2, PARSE_MULTI_LINE = 4, PARSE_LAZY = 8 };

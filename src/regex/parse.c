@@ -14,7 +14,7 @@
 #include "base/utf8.h"
 #include "regex/parse_internal.h"
 
-enum { REPEAT_MAX = 1000, HEIGHT_MAX = 1000, INSTS_MAX = (128 << 20) / 40, RUNES_MAX = (128 << 20) / 4 };
+enum { REPEAT_MAX = 1000, INSTS_MAX = (128 << 20) / 40, RUNES_MAX = (128 << 20) / 4 };
 
 bool parse_fail(struct parser *p, const char *code, struct slice text)
 {
@@ -148,7 +148,7 @@ static bool node_finish(struct parser *p, struct node *n)
                 n->height = n->children[i]->height + 1;
     if (p->rune_count > RUNES_MAX || n->size > INSTS_MAX)
         return parse_fail(p, "expression too large", p->whole);
-    if (n->height > HEIGHT_MAX)
+    if (n->height > NODE_HEIGHT_MAX)
         return parse_fail(p, "expression nests too deeply", p->whole);
     return true;
 }

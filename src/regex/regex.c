@@ -105,6 +105,8 @@ static enum err build(struct regex *re, unsigned flags, struct arena *scratch, s
         text = wrap(text, scratch);
     TRY(regex_parse(text, wrapped ? 0 : PARSE_DOT_NL, scratch, &re->syntax, why));
     struct node *root = re->syntax.root;
+    if (!wrapped && root->height + (root->kind != NODE_CONCAT) > NODE_HEIGHT_MAX)
+        return err_set(why, ERR_INVALID, "error parsing regexp: expression nests too deeply: `^(?s:%.*s)$`", SLICE_ARG(text));
     re->syntax.root = NULL;
     re->fixed_ends = !wrapped || is_anchored(root);
     if (re->fixed_ends)

@@ -447,16 +447,16 @@ const struct unicode_range unicode_category_ranges[UNICODE_CATEGORY_RANGES] = {
 _Static_assert(UNICODE_CATEGORY_RANGES == 4007, "count");
 
 const struct unicode_alias unicode_aliases[UNICODE_ALIASES] = {
-    {"Casedletter", "LC"}, {"Closepunctuation", "Pe"}, {"Combiningmark", "M"}, {"Connectorpunctuation", "Pc"},
-    {"Control", "Cc"}, {"Currencysymbol", "Sc"}, {"Dashpunctuation", "Pd"}, {"Decimalnumber", "Nd"},
-    {"Enclosingmark", "Me"}, {"Finalpunctuation", "Pf"}, {"Format", "Cf"}, {"Initialpunctuation", "Pi"},
-    {"Letter", "L"}, {"Letternumber", "Nl"}, {"Lineseparator", "Zl"}, {"Lowercaseletter", "Ll"}, {"Mark", "M"},
-    {"Mathsymbol", "Sm"}, {"Modifierletter", "Lm"}, {"Modifiersymbol", "Sk"}, {"Nonspacingmark", "Mn"},
-    {"Number", "N"}, {"Openpunctuation", "Ps"}, {"Other", "C"}, {"Otherletter", "Lo"}, {"Othernumber", "No"},
-    {"Otherpunctuation", "Po"}, {"Othersymbol", "So"}, {"Paragraphseparator", "Zp"}, {"Privateuse", "Co"},
-    {"Punctuation", "P"}, {"Separator", "Z"}, {"Spaceseparator", "Zs"}, {"Spacingmark", "Mc"}, {"Surrogate", "Cs"},
-    {"Symbol", "S"}, {"Titlecaseletter", "Lt"}, {"Unassigned", "Cn"}, {"Uppercaseletter", "Lu"}, {"cntrl", "Cc"},
-    {"digit", "Nd"}, {"punct", "P"},
+    {"Casedletter", "LC"}, {"Closepunctuation", "Pe"}, {"Cntrl", "Cc"}, {"Combiningmark", "M"},
+    {"Connectorpunctuation", "Pc"}, {"Control", "Cc"}, {"Currencysymbol", "Sc"}, {"Dashpunctuation", "Pd"},
+    {"Decimalnumber", "Nd"}, {"Digit", "Nd"}, {"Enclosingmark", "Me"}, {"Finalpunctuation", "Pf"}, {"Format", "Cf"},
+    {"Initialpunctuation", "Pi"}, {"Letter", "L"}, {"Letternumber", "Nl"}, {"Lineseparator", "Zl"},
+    {"Lowercaseletter", "Ll"}, {"Mark", "M"}, {"Mathsymbol", "Sm"}, {"Modifierletter", "Lm"},
+    {"Modifiersymbol", "Sk"}, {"Nonspacingmark", "Mn"}, {"Number", "N"}, {"Openpunctuation", "Ps"}, {"Other", "C"},
+    {"Otherletter", "Lo"}, {"Othernumber", "No"}, {"Otherpunctuation", "Po"}, {"Othersymbol", "So"},
+    {"Paragraphseparator", "Zp"}, {"Privateuse", "Co"}, {"Punct", "P"}, {"Punctuation", "P"}, {"Separator", "Z"},
+    {"Spaceseparator", "Zs"}, {"Spacingmark", "Mc"}, {"Surrogate", "Cs"}, {"Symbol", "S"}, {"Titlecaseletter", "Lt"},
+    {"Unassigned", "Cn"}, {"Uppercaseletter", "Lu"},
 };
 _Static_assert(UNICODE_ALIASES == 42, "count");
 
