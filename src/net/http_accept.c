@@ -35,8 +35,9 @@ static struct http_loop *loop_choose(struct http_server *s, unsigned *open)
 
 static void turn_away(struct http_server *s, int fd)
 {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                               "Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
+    static const char text[] =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
     ssize_t n = send(fd, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)n; /* the refusal is a courtesy */
     close(fd);
@@ -162,9 +163,10 @@ void http_acceptor_start(struct http_acceptor *a)
     a->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (size_t i = 0; i < a->count; i++) {
         struct http_listener *l = &a->listeners[i];
-        l->poll.data = l;
-        if (uv_poll_init(&a->uv, &l->poll, l->fd) < 0 || uv_poll_start(&l->poll, UV_READABLE, on_readable) < 0)
-            assert(!"a fresh listening socket can be polled");
+        failed = uv_poll_init(&a->uv, &l->poll, l->fd);
+        assert(!failed); /* a fresh listening socket can be polled */
+        failed = uv_poll_start(&l->poll, UV_READABLE, on_readable);
+        assert(!failed);
         l->poll.data = l;
     }
     a->thread = thread_start("http-accept", acceptor_run, a);

@@ -550,7 +550,13 @@ Test(http_hostile, explains_a_bad_or_taken_address)
     char taken[64];
     http_fixture_start(&f, NULL);
     http_fixture_options(&g, &o);
-    static const char *const bad[] = {"", "localhost", "127.0.0.1", "::1:80", "x:y", "1.2.3.4:99999", "127.0.0.1:0,"
+    static const char *const bad[] = {"",
+                                      "localhost",
+                                      "127.0.0.1",
+                                      "::1:80",
+                                      "x:y",
+                                      "1.2.3.4:99999",
+                                      "127.0.0.1:0,"
                                       "nonsense"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         o.listen_address = bad[i];
