@@ -16,6 +16,7 @@
 #include "net/http_internal.h"
 
 enum { ACCEPT_BATCH = 64, ACCEPT_PAUSE_NS = 20000000 };
+static const int64_t WARN_EVERY_NS = 10000000000;
 
 static struct http_loop *loop_choose(struct http_server *s, unsigned *open)
 {
@@ -62,11 +63,14 @@ static void take(struct http_server *s, int fd, const struct sockaddr_storage *a
     http_loop_give(loop, &socket);
 }
 
-/* No descriptor is left: without this the client would wait for ever and the listener stay readable. */
-static void accept_exhausted(struct http_acceptor *a, int listener)
+/* No descriptor or memory is left: without this the client would wait for ever and the listener stay readable. */
+static void accept_exhausted(struct http_acceptor *a, int listener, int error)
 {
-    log_warn("net", "out of file descriptors, turning connections away", "open=%llu",
-             (unsigned long long)atomic_load(&a->server->stats.connections_open));
+    int64_t now_ns = http_now_ns(a->server);
+    if (!a->warned_ns || now_ns - a->warned_ns > WARN_EVERY_NS)
+        log_warn("net", "cannot accept, turning connections away", "error=\"%s\" open=%llu", strerror(error),
+                 (unsigned long long)atomic_load(&a->server->stats.connections_open));
+    a->warned_ns = now_ns;
     if (a->reserve_fd >= 0) {
         close(a->reserve_fd);
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -89,8 +93,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         int fd = accept4(l->fd, (struct sockaddr *)&address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             take(a->server, fd, &address);
-        } else if (errno == EMFILE || errno == ENFILE) {
-            accept_exhausted(a, l->fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            accept_exhausted(a, l->fd, errno);
             return;
         } else if (errno != ECONNABORTED && errno != EINTR) {
             return;

@@ -214,7 +214,8 @@ struct http_acceptor {
     uv_async_t stop;
     struct http_listener *listeners;
     size_t count;
-    int reserve_fd; /* given up for a moment to turn a client away when descriptors run out */
+    int64_t warned_ns; /* when we last said that we cannot accept */
+    int reserve_fd;    /* given up for a moment to turn a client away when descriptors run out */
     unsigned port;
 };
 

@@ -408,3 +408,80 @@ Test(http_server, spreads_connections_evenly_over_the_loops)
     }
     http_fixture_stop(&f);
 }
+
+Test(http_server, dates_its_answers)
+{
+    static const struct {
+        int64_t ms;
+        const char *date;
+    } cases[] = {
+        {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {784111777999, "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {951827696000, "Tue, 29 Feb 2000 12:34:56 GMT"},
+        {951868800000, "Wed, 01 Mar 2000 00:00:00 GMT"},
+        {1735689599000, "Tue, 31 Dec 2024 23:59:59 GMT"},
+        {4107542400000, "Mon, 01 Mar 2100 00:00:00 GMT"},
+    };
+    struct http_fixture f;
+    struct http_options o;
+    struct http_client c;
+    struct http_reply r;
+    struct clock_fake clock;
+    clock_fake_init(&clock, 0);
+    http_fixture_options(&f, &o);
+    o.clock = &clock.base;
+    http_fixture_start(&f, &o);
+    cr_assert(http_client_open(&c, f.port));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        atomic_store(&clock.ms, cases[i].ms);
+        cr_assert(http_client_text(&c, GET("/hello")) && http_client_reply(&c, false, &r));
+        cr_expect(slice_eq_str(http_reply_field(&r, "Date"), cases[i].date), "%.*s", SLICE_ARG(r.head));
+        http_reply_deinit(&r);
+    }
+    http_client_close(&c);
+    http_fixture_stop(&f);
+}
+
+/* Answers OPTIONS and what has no "key" parameter; looks at the form before its encoding is undone. */
+static bool gate(struct http_request *r, void *ctx)
+{
+    bool present;
+    (void)ctx;
+    http_param_get(r, "key", &present);
+    if (r->method != HTTP_OPTIONS && present)
+        return false;
+    http_header(r, "X-Gate", "shut");
+    http_respond(r, r->method == HTTP_OPTIONS ? 204 : 401, (struct slice){0});
+    return true;
+}
+
+Test(http_server, asks_the_before_hook_first)
+{
+    struct http_fixture f;
+    struct http_options o;
+    struct http_client c;
+    struct http_reply r;
+    static uint8_t form[] = "a=from+the+form";
+    uint8_t packed[200];
+    char head[300];
+    http_fixture_options(&f, &o);
+    o.before = gate;
+    http_fixture_start(&f, &o);
+    cr_assert(http_client_open(&c, f.port));
+    expect(&c, GET("/hello?key=1"), 200, "hello");
+    expect(&c, GET("/hello"), 401, "");
+    expect(&c, GET("/nowhere"), 401, "");
+    expect(&c, GET("/nowhere?key=1"), 404, "404 page not found\n");
+    expect(&c, "OPTIONS /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 204, "");
+    size_t n = ZSTD_compress(packed, sizeof packed, form, sizeof form - 1, 1);
+    snprintf(head, sizeof head,
+             "POST /params?key=1 HTTP/1.1\r\nHost: x\r\nContent-Encoding: zstd\r\nContent-Type: "
+             "application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n",
+             n);
+    cr_assert(http_client_text(&c, head) && http_client_send(&c, packed, n) && http_client_reply(&c, false, &r));
+    cr_expect(slice_eq_str(buf_view(&r.body), "yes from the form 1 from the form"), "%s", buf_cstr(&r.body));
+    http_reply_deinit(&r);
+    cr_expect_eq(atomic_load(&f.answered), 6);
+    http_client_close(&c);
+    http_fixture_stop(&f);
+}
