@@ -30,7 +30,7 @@ static struct node *copy_tree(struct resolver *r, const struct node *from)
 {
     struct node *n = arena_alloc(r->arena, sizeof *n);
     *n = *from;
-    if (n->kind == NODE_CALL) {
+    if (n->kind == NODE_CALL && n->call.arg_count > 0) {
         n->call.args = ARENA_ARRAY(r->arena, struct node *, n->call.arg_count);
         memcpy(n->call.args, from->call.args, n->call.arg_count * sizeof(struct node *));
     }
