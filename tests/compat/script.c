@@ -192,7 +192,8 @@ static enum err add_expect(struct reader *r, struct script_expects *list, struct
         e.message = arena_copy(r->arena, script_trim(rest));
     } else {
         struct slice pattern = script_skip(&rest, "regex:") ? script_trim(rest) : SLICE_LIT("");
-        TRY(regex_compile(pattern, r->arena, 0, &e.regex, r->why));
+        const char *anywhere = arena_printf(r->arena, ".*(?:%.*s).*", SLICE_ARG(pattern));
+        TRY(regex_compile(slice_str(anywhere), r->arena, 0, &e.regex, r->why));
     }
     struct script_expect *grown = ARENA_ARRAY(r->arena, struct script_expect, list->count + 1u);
     if (list->count)

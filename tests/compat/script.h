@@ -58,7 +58,7 @@ enum script_expect_kind {
 
 struct script_expect {
     struct slice message;      /* the whole text, when regex is NULL */
-    const struct regex *regex; /* found anywhere in the text */
+    const struct regex *regex; /* matches the whole text; the pattern as written stands between .* */
 };
 
 struct script_expects {
