@@ -15,7 +15,7 @@ bool matcher_matches(const struct matcher *m, struct slice value)
     case MATCH_NOT_REGEX:
         return !regex_match(m->regex, value);
     }
-    assert(false); /* a matcher has one of four kinds */
+    assert(!"a matcher has one of four kinds");
     return false;
 }
 
