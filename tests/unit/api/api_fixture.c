@@ -1,5 +1,5 @@
 /* api_fixture.c - see api_fixture.h */
-#include "api_fixture.h"
+#include "unit/api/api_fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 #define TESTS_UNIT_API_API_FIXTURE_H
 
 #include "api/api.h"
-#include "tests/lib/http_client.h"
-#include "tests/lib/memory_storage.h"
+#include "lib/http_client.h"
+#include "lib/memory_storage.h"
 
 #define FIXTURE_NOW_MS INT64_C(1700000000000)
 
