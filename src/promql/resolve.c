@@ -256,11 +256,35 @@ static struct invariance wrap_subquery(struct resolver *r, struct subquery_node 
     return (struct invariance){s->mod.at == AT_TIME, false};
 }
 
+static bool finish_param_node(void *ctx, struct node *n, struct node *const *path, uint32_t depth)
+{
+    struct modifiers *mod = n->kind == NODE_VECTOR_SELECTOR ? &n->vector.mod
+                            : n->kind == NODE_SUBQUERY      ? &n->subquery.mod
+                                                            : NULL;
+    (void)ctx, (void)path, (void)depth;
+    if (mod && mod->at != AT_TIME)
+        mod->at = AT_NONE;
+    for (uint32_t i = 0; n->kind == NODE_CALL && i < n->call.arg_count; i++)
+        unwrap_parens(&n->call.args[i]);
+    if (n->kind == NODE_AGGREGATE) {
+        unwrap_parens(&n->aggregate.expr);
+        if (n->aggregate.param)
+            unwrap_parens(&n->aggregate.param);
+    }
+    return true;
+}
+
+/*
+ * The reference forgets the parameter: `@ start()` in it has no effect, nothing in it is wrapped, and the
+ * aggregation counts as invariant when its argument is, whatever the parameter does.
+ */
 static struct invariance wrap_aggregate(struct resolver *r, struct aggregate_node *a)
 {
     unwrap_parens(&a->expr);
-    if (a->param)
+    if (a->param) {
         unwrap_parens(&a->param);
+        node_walk(a->param, finish_param_node, NULL);
+    }
     return wrap(r, a->expr);
 }
 

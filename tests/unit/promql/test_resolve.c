@@ -165,6 +165,14 @@ Test(resolve, the_inside_of_a_subquery_is_wrapped_even_below_at)
     expect_on(&range, "max_over_time((foo @ 5)[5m:1m] @ 6)", "<max_over_time(<(foo@5000)>[300000:60000]@6000)>");
 }
 
+Test(resolve, the_parameter_of_an_aggregation_knows_no_start_and_end)
+{
+    expect_on(&range, "topk(scalar(k @ start()), foo)", "topk(foo,scalar(k))");
+    expect_on(&range, "topk(scalar(k @ 5), foo)", "topk(foo,scalar(k@5000))");
+    expect_on(&range, "topk(scalar(k), foo @ 5)", "<topk(foo@5000,scalar(k))>");
+    expect_on(&range, "topk(scalar(sum(rate((k[1m])))), foo)", "topk(foo,scalar(sum(rate(k[60000]))))");
+}
+
 Test(resolve, parentheses_around_arguments_go_away)
 {
     expect_on(&range, "rate(((foo[5m])))", "rate(foo[300000])");
