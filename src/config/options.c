@@ -77,8 +77,7 @@ struct best {
 
 static bool better(struct best *best, struct slice wanted, const char *candidate)
 {
-    size_t n = strlen(candidate), apart = n > wanted.len ? n - wanted.len : wanted.len - n;
-    unsigned d = apart < best->distance ? distance(wanted, slice_str(candidate)) : best->distance;
+    unsigned d = distance(wanted, slice_str(candidate));
     if (d >= best->distance)
         return false;
     *best = (struct best){candidate, d};
