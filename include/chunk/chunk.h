@@ -44,6 +44,8 @@ uint32_t chunk_encode_values(const double *values, uint32_t count, struct chunk_
 MUST_CHECK enum err chunk_decode_values(struct slice chunk, uint32_t count, double *out);
 /* The value of a constant chunk without decoding; false when it is not constant (or damaged). */
 bool chunk_constant(struct slice chunk, double *out);
+/* How many bytes at the start of `in` are a constant chunk; 0 when they are none. */
+size_t chunk_constant_bytes(struct slice in);
 /* "div e=2 delta", for dumps; a static text or written to `text`. */
 const char *chunk_describe(struct slice chunk, char text[64]);
 

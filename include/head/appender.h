@@ -47,7 +47,7 @@ struct series_line {
     _Atomic uint16_t label_bytes;      /* length of the canonical label bytes; constant while it lives */
     uint8_t fill;                      /* bytes used in the newest tail line */
     uint8_t label_count;               /* constant */
-    uint32_t idle_since;               /* reserved for the background thread */
+    uint32_t flags;                    /* enum line_flags of the head */
     struct series_more *more;          /* chunks, samples beside the column; NULL for most */
 };
 _Static_assert(sizeof(struct series_line) == 64, "a series is one cache line");

@@ -37,11 +37,18 @@ struct http_request;
 
 typedef void (*http_handler)(struct http_request *r, void *ctx);
 
-enum http_method { HTTP_OTHER = 0, /* any method no route can have: 405, but `before` and `after` see it */
-                   HTTP_GET = 1, HTTP_HEAD = 2, HTTP_POST = 4, HTTP_PUT = 8, HTTP_DELETE = 16, HTTP_OPTIONS = 32 };
+enum http_method {
+    HTTP_OTHER = 0, /* any method no route can have: 405, but `before` and `after` see it */
+    HTTP_GET = 1,
+    HTTP_HEAD = 2,
+    HTTP_POST = 4,
+    HTTP_PUT = 8,
+    HTTP_DELETE = 16,
+    HTTP_OPTIONS = 32
+};
 
 struct http_header_field {
-    struct slice name; /* as sent; compare without case */
+    struct slice name;  /* as sent; compare without case */
     struct slice value; /* trimmed */
 };
 
@@ -57,12 +64,12 @@ struct http_request {
     struct slice body;   /* whole; content-encoding already undone unless the route says raw_body */
     const struct http_header_field *headers;
     uint32_t header_count;
-    struct slice path_rest;   /* what stood where the route has '*' */
-    struct slice peer;        /* "127.0.0.1:53122" */
-    struct cancel cancel;     /* set when nobody waits for the answer any more */
-    struct arena *arena;      /* freed with the request */
-    int64_t start_ns;         /* monotonic, first byte of the request */
-    unsigned loop;            /* index of the loop that owns the connection: 0 .. loops-1 */
+    struct slice path_rest; /* what stood where the route has '*' */
+    struct slice peer;      /* "127.0.0.1:53122" */
+    struct cancel cancel;   /* set when nobody waits for the answer any more */
+    struct arena *arena;    /* freed with the request */
+    int64_t start_ns;       /* monotonic, first byte of the request */
+    unsigned loop;          /* index of the loop that owns the connection: 0 .. loops-1 */
 };
 
 /* Header by name without case; empty slice when missing. */
@@ -79,10 +86,11 @@ uint32_t http_param_all(struct http_request *r, const char *name, struct slice *
 bool http_params_parse(struct http_request *r, struct errmsg *why);
 
 void http_header(struct http_request *r, const char *name, const char *value); /* copies; before respond/begin */
-void http_respond(struct http_request *r, int status, struct slice body);       /* copies body if it must wait */
+void http_respond(struct http_request *r, int status, struct slice body);      /* copies body if it must wait */
 /* Streamed: chunked unless the body ends first; compressed if the client accepts it and the type is worth it. */
 void http_begin(struct http_request *r, int status);
-enum err http_write(struct http_request *r, const void *data, size_t bytes); /* ERR_CANCELED: client gone; still call http_end */
+enum err http_write(struct http_request *r, const void *data,
+                    size_t bytes); /* ERR_CANCELED: client gone; still call http_end */
 void http_end(struct http_request *r);
 /* After http_begin, something failed: closes the connection so that the client sees a broken body. */
 void http_abort(struct http_request *r);
@@ -97,9 +105,9 @@ void http_park(struct http_request *r);
 void http_wake(struct http_request *r, http_handler resume, void *ctx);
 
 enum http_route_flags {
-    HTTP_RAW_BODY = 1,    /* leave Content-Encoding to the handler (remote write: snappy) */
-    HTTP_NO_COMPRESS = 2, /* never compress the answer */
-    HTTP_DEFER = 4,       /* run the handler on a worker at once */
+    HTTP_RAW_BODY = 1,        /* leave Content-Encoding to the handler (remote write: snappy) */
+    HTTP_NO_COMPRESS = 2,     /* never compress the answer */
+    HTTP_DEFER = 4,           /* run the handler on a worker at once */
     HTTP_NO_ENCODED_BODY = 8, /* a Content-Encoding other than identity is 415 */
 };
 
@@ -113,22 +121,22 @@ struct http_route {
 };
 
 struct http_options {
-    const char *listen_address;   /* "127.0.0.1:8428", ":8428", "[::1]:8428"; comma-separated for several */
-    unsigned loops;               /* 0 = cores */
-    unsigned workers;             /* 0 = cores */
-    unsigned worker_queue_max;    /* deferred requests waiting */
+    const char *listen_address; /* "127.0.0.1:8428", ":8428", "[::1]:8428"; comma-separated for several */
+    unsigned loops;             /* 0 = cores */
+    unsigned workers;           /* 0 = cores */
+    unsigned worker_queue_max;  /* deferred requests waiting */
     unsigned connections_max;
-    uint32_t header_bytes_max;    /* request line + headers */
+    uint32_t header_bytes_max; /* request line + headers */
     uint64_t body_bytes_max;
-    uint32_t pipeline_bytes_max;  /* unread input kept per connection beyond the current request */
-    int64_t head_timeout_ms;      /* request line and headers must arrive within */
-    int64_t read_timeout_ms;      /* the whole request must arrive within */
+    uint32_t pipeline_bytes_max;   /* unread input kept per connection beyond the current request */
+    int64_t head_timeout_ms;       /* request line and headers must arrive within */
+    int64_t read_timeout_ms;       /* the whole request must arrive within */
     uint32_t body_bytes_per_s_min; /* slower bodies are 408 after 10 s; 0 = no such bound */
-    int64_t idle_timeout_ms;      /* keep-alive without a request */
-    int64_t write_timeout_ms;     /* no progress while answering */
-    int64_t stop_timeout_ms;      /* graceful shutdown */
+    int64_t idle_timeout_ms;       /* keep-alive without a request */
+    int64_t write_timeout_ms;      /* no progress while answering */
+    int64_t stop_timeout_ms;       /* graceful shutdown */
     struct clock *clock;
-    struct mem_budget *budget;    /* bodies and output buffers; may be NULL */
+    struct mem_budget *budget; /* bodies and output buffers; may be NULL */
     /* Runs before every handler (CORS, auth, prefix rules, counters); true: it has answered.  May be NULL. */
     bool (*before)(struct http_request *r, void *ctx);
     /* Runs after every answer: status, bytes of the body, duration.  May be NULL. */
@@ -147,7 +155,7 @@ MUST_CHECK enum err http_server_new(const struct http_options *o, struct http_se
 /* Before start.  Strings are borrowed.  Unknown paths get 404 "404 page not found". */
 void http_server_route(struct http_server *s, const struct http_route *route);
 MUST_CHECK enum err http_server_start(struct http_server *s, struct errmsg *why); /* binds, starts threads, returns */
-unsigned http_server_port(const struct http_server *s); /* the bound port (for ":0") */
+unsigned http_server_port(const struct http_server *s);                           /* the bound port (for ":0") */
 unsigned http_server_loops(const struct http_server *s);
 struct http_stats *http_server_stats(struct http_server *s);
 /* Stops accepting, lets running requests finish within stop_timeout_ms, cancels the rest, joins threads. */

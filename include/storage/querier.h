@@ -28,17 +28,23 @@
 #include "base/arena.h"
 #include "base/cancel.h"
 #include "base/err.h"
+#include "base/lock.h"
 #include "model/histogram.h"
 #include "model/label.h"
 #include "model/matcher.h"
 
-/* Texts that end as "warnings" in a response; a bounded list, duplicates dropped. */
+/*
+ * Texts that end as "warnings" in a response; a bounded list, duplicates dropped.  A zeroed struct is
+ * empty.  Readers on several threads add to one list; read it when they are done.  Does not move.
+ */
 struct warnings {
-    struct arena *arena; /* borrowed */
+    struct arena *arena; /* of the request, for its owner; adding does not touch it */
     uint32_t count;
-    const char *list[16];
+    const char *list[16]; /* into text */
+    struct mutex lock;    /* of the fields above while adding */
+    char text[16][240];
 };
-void warnings_add(struct warnings *w, const char *fmt, ...) PRINTF_LIKE(2, 3); /* accepts NULL */
+void warnings_add(struct warnings *w, const char *fmt, ...) PRINTF_LIKE(2, 3); /* accepts NULL; any thread */
 
 struct selector {
     const struct matcher *matchers;

@@ -406,6 +406,20 @@ bool chunk_constant(struct slice chunk, double *out)
                      chunk.data[0] >> EXPONENT_SHIFT, out) == ERR_OK;
 }
 
+size_t chunk_constant_bytes(struct slice in)
+{
+    enum { RAW_BYTES = 1 + 8 };
+    uint64_t v;
+    if (in.len == 0)
+        return 0;
+    if ((in.data[0] & MODE_MASK) == MODE_CONST_RAW)
+        return in.len >= RAW_BYTES ? RAW_BYTES : 0;
+    if ((in.data[0] & MODE_MASK) != MODE_CONST)
+        return 0;
+    const uint8_t *end = varint_get(in.data + 1, in.data + in.len, &v);
+    return end ? (size_t)(end - in.data) : 0;
+}
+
 const char *chunk_describe(struct slice chunk, char text[64])
 {
     static const char *const names[MODE_COUNT] = {"const", "const-raw", "div", "div-x", "mul", "mul-x",

@@ -77,7 +77,8 @@ struct best {
 
 static bool better(struct best *best, struct slice wanted, const char *candidate)
 {
-    unsigned d = distance(wanted, slice_str(candidate));
+    size_t n = strlen(candidate), apart = n > wanted.len ? n - wanted.len : wanted.len - n;
+    unsigned d = apart < best->distance ? distance(wanted, slice_str(candidate)) : best->distance;
     if (d >= best->distance)
         return false;
     *best = (struct best){candidate, d};

@@ -16,6 +16,7 @@
 #include "net/http_internal.h"
 
 enum { ACCEPT_BATCH = 64, ACCEPT_PAUSE_NS = 20000000 };
+static const int64_t WARN_EVERY_NS = 10000000000;
 
 static struct http_loop *loop_choose(struct http_server *s, unsigned *open)
 {
@@ -35,8 +36,9 @@ static struct http_loop *loop_choose(struct http_server *s, unsigned *open)
 
 static void turn_away(struct http_server *s, int fd)
 {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                               "Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
+    static const char text[] =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n";
     ssize_t n = send(fd, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)n; /* the refusal is a courtesy */
     close(fd);
@@ -61,11 +63,14 @@ static void take(struct http_server *s, int fd, const struct sockaddr_storage *a
     http_loop_give(loop, &socket);
 }
 
-/* No descriptor is left: without this the client would wait for ever and the listener stay readable. */
-static void accept_exhausted(struct http_acceptor *a, int listener)
+/* No descriptor or memory is left: without this the client would wait for ever and the listener stay readable. */
+static void accept_exhausted(struct http_acceptor *a, int listener, int error)
 {
-    log_warn("net", "out of file descriptors, turning connections away", "open=%llu",
-             (unsigned long long)atomic_load(&a->server->stats.connections_open));
+    int64_t now_ns = http_now_ns(a->server);
+    if (!a->warned_ns || now_ns - a->warned_ns > WARN_EVERY_NS)
+        log_warn("net", "cannot accept, turning connections away", "error=\"%s\" open=%llu", strerror(error),
+                 (unsigned long long)atomic_load(&a->server->stats.connections_open));
+    a->warned_ns = now_ns;
     if (a->reserve_fd >= 0) {
         close(a->reserve_fd);
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -88,8 +93,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         int fd = accept4(l->fd, (struct sockaddr *)&address, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             take(a->server, fd, &address);
-        } else if (errno == EMFILE || errno == ENFILE) {
-            accept_exhausted(a, l->fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            accept_exhausted(a, l->fd, errno);
             return;
         } else if (errno != ECONNABORTED && errno != EINTR) {
             return;
@@ -162,9 +167,10 @@ void http_acceptor_start(struct http_acceptor *a)
     a->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (size_t i = 0; i < a->count; i++) {
         struct http_listener *l = &a->listeners[i];
-        l->poll.data = l;
-        if (uv_poll_init(&a->uv, &l->poll, l->fd) < 0 || uv_poll_start(&l->poll, UV_READABLE, on_readable) < 0)
-            assert(!"a fresh listening socket can be polled");
+        failed = uv_poll_init(&a->uv, &l->poll, l->fd);
+        assert(!failed); /* a fresh listening socket can be polled */
+        failed = uv_poll_start(&l->poll, UV_READABLE, on_readable);
+        assert(!failed);
         l->poll.data = l;
     }
     a->thread = thread_start("http-accept", acceptor_run, a);

@@ -20,8 +20,9 @@ static bool type_compressible(const struct http_answer *a)
             return false;
         if (!http_token_eq(name, "content-type"))
             continue;
-        static const char *const worth[] = {"text/", "application/json", "application/javascript",
-                                            "application/openmetrics-text", "application/xml", "image/svg+xml"};
+        static const char *const worth[] = {
+            "text/",           "application/json", "application/javascript", "application/openmetrics-text",
+            "application/xml", "image/svg+xml"};
         for (size_t i = 0; i < sizeof worth / sizeof *worth; i++)
             if (slice_starts_with(value, slice_str(worth[i])))
                 return true;
@@ -50,12 +51,8 @@ static void answer_finish(struct http_request_state *q, bool aborted)
 /* The head goes out with the first bytes of the body, in one write. */
 static bool head_send(struct http_request_state *q, enum http_coding coding, bool has_length, uint64_t length)
 {
-    struct buf head = {0};
-    http_reply_head(q, coding, has_length, length, &head);
-    bool there = http_out_append(q->conn, buf_view(&head));
-    buf_deinit(&head);
     q->answer.head_sent = true;
-    return there;
+    return http_out_append(q->conn, http_reply_head(q, coding, has_length, length));
 }
 
 static void whole_send(struct http_request_state *q, enum http_coding coding, struct slice body)
@@ -64,8 +61,8 @@ static void whole_send(struct http_request_state *q, enum http_coding coding, st
     if (coding != HTTP_IDENTITY) {
         struct http_encoder *e = http_encoder_new(coding);
         buf_reset(&a->encoded);
-        if (!http_encoder_feed(e, body, true, &a->encoded))
-            assert(!"encoder output has no limit");
+        bool encoded = http_encoder_feed(e, body, true, &a->encoded);
+        assert(encoded); /* the buffer has no limit */
         http_encoder_free(e);
         body = buf_view(&a->encoded);
     }

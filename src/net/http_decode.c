@@ -23,6 +23,7 @@ struct http_decoder {
     struct mem_budget *budget;
     bool ended; /* the stream is complete so far; more input would be another member or frame */
     z_stream z;
+    gz_header gzip; /* done: the header of the current member has been read */
     ZSTD_DCtx *zstd;
 };
 
@@ -45,6 +46,14 @@ static bool has_zlib_header(struct slice in)
     return in.len >= 2 && (in.data[0] & 15) == Z_DEFLATED && (in.data[0] * 256 + in.data[1]) % 31 == 0;
 }
 
+/* Watches for the end of a member's header: a file name in it could otherwise go on for ever. */
+static void member_begin(struct http_decoder *d)
+{
+    d->gzip = (gz_header){0};
+    if (d->coding == HTTP_GZIP)
+        inflateGetHeader(&d->z, &d->gzip);
+}
+
 struct http_decoder *http_decoder_new(enum http_coding coding, struct slice in, uint64_t bytes_max,
                                       struct mem_budget *budget)
 {
@@ -63,6 +72,7 @@ struct http_decoder *http_decoder_new(enum http_coding coding, struct slice in, 
     int window = coding == HTTP_GZIP ? MAX_WBITS + GZIP_WRAPPER : has_zlib_header(in) ? MAX_WBITS : -MAX_WBITS;
     int got = inflateInit2(&d->z, window);
     assert(got == Z_OK);
+    member_begin(d);
     return d;
 }
 
@@ -125,13 +135,18 @@ static enum err zlib_step(struct http_decoder *d, struct errmsg *why)
         d->ended = true;
         if (d->in.len && d->coding != HTTP_GZIP)
             return err_set(why, ERR_INVALID, "%zu bytes after the end of the compressed body", d->in.len);
-        return inflateReset(&d->z) == Z_OK ? ERR_OK : err_set(why, ERR_INVALID, "damaged body");
+        int reset = inflateReset(&d->z);
+        assert(reset == Z_OK);
+        member_begin(d);
+        return ERR_OK;
     }
     if (got != Z_OK && got != Z_BUF_ERROR)
         return err_set(why, ERR_INVALID, "damaged %s body: %s", http_coding_name(d->coding),
                        d->z.msg ? d->z.msg : "needs a dictionary");
     if (!eaten && !made && d->in.len == 0)
         return err_set(why, ERR_INVALID, "compressed body is cut off");
+    if (d->coding == HTTP_GZIP && d->gzip.done != 1 && d->z.total_in >= IN_STEP_BYTES)
+        return err_set(why, ERR_INVALID, "gzip header is longer than %d bytes", IN_STEP_BYTES);
     d->ended = false;
     return ERR_OK;
 }

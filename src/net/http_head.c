@@ -6,17 +6,19 @@
 /* What a byte may be part of. */
 enum { TOKEN = 1, TARGET = 2, HOST = 4 };
 
-static const uint8_t class_of[256] = {
+static const uint8_t class_of[256] =
+    {
 #define T TOKEN
 #define U TARGET
 #define A (TOKEN | TARGET)
 #define H (TOKEN | TARGET | HOST)
 #define J (TARGET | HOST)
-    ['!'] = H, ['"'] = U, ['$'] = H, ['%'] = H, ['&'] = H, ['\''] = H, ['('] = J, [')'] = J, ['*'] = H, ['+'] = H,
-    [','] = J, ['-'] = H, ['.'] = H, ['/'] = U, ['0' ... '9'] = H, [':'] = J, [';'] = J, ['<'] = U, ['='] = J,
-    ['>'] = U, ['?'] = U, ['@'] = U, ['A' ... 'Z'] = H, ['['] = J, ['\\'] = U, [']'] = J, ['^'] = A, ['_'] = H,
-    ['`'] = A, ['a' ... 'z'] = H, ['{'] = U, ['|'] = A, ['}'] = U, ['~'] = H, ['#'] = T,
-    [0x80 ... 0xff] = U, /* not in the grammar, but clients send UTF-8 unescaped in queries */
+        ['!'] = H,           ['"'] = U,         ['$'] = H, ['%'] = H,  ['&'] = H, ['\''] = H, ['('] = J,
+        [')'] = J,           ['*'] = H,         ['+'] = H, [','] = J,  ['-'] = H, ['.'] = H,  ['/'] = U,
+        ['0' ... '9'] = H,   [':'] = J,         [';'] = J, ['<'] = U,  ['='] = J, ['>'] = U,  ['?'] = U,
+        ['@'] = U,           ['A' ... 'Z'] = H, ['['] = J, ['\\'] = U, [']'] = J, ['^'] = A,  ['_'] = H,
+        ['`'] = A,           ['a' ... 'z'] = H, ['{'] = U, ['|'] = A,  ['}'] = U, ['~'] = H,  ['#'] = T,
+        [0x80 ... 0xff] = U, /* not in the grammar, but clients send UTF-8 unescaped in queries */
 #undef T
 #undef U
 #undef A
@@ -211,9 +213,7 @@ static bool value_ok(struct slice s)
 {
     unsigned bad = 0; /* no early exit, so that the compiler can use vectors */
     for (size_t i = 0; i < s.len; i++)
-        bad |= (unsigned)(s.data[i] < 0x20) & (unsigned)(s.data[i] != '\t');
-    for (size_t i = 0; i < s.len; i++)
-        bad |= (unsigned)(s.data[i] == 0x7f);
+        bad |= ((unsigned)(s.data[i] < 0x20) & (unsigned)(s.data[i] != '\t')) | (unsigned)(s.data[i] == 0x7f);
     return !bad;
 }
 
@@ -221,13 +221,15 @@ static bool field_parse(struct slice line, struct http_header_field *f, struct h
 {
     if (line.data[0] == ' ' || line.data[0] == '\t')
         return reject(why, 400, "line folding not supported");
-    const uint8_t *colon = memchr(line.data, ':', line.len);
-    if (!colon)
-        return reject(why, 400, "header line without colon");
-    f->name = slice_of(line.data, (size_t)(colon - line.data));
-    f->value = trimmed(slice_from(line, f->name.len + 1));
-    if (f->name.len == 0 || !all_of(f->name, TOKEN))
-        return reject(why, 400, "malformed header name");
+    size_t n = 0;
+    while (n < line.len && (class_of[line.data[n]] & TOKEN))
+        n++;
+    if (n == line.len || line.data[n] != ':' || n == 0) {
+        bool colon = memchr(line.data, ':', line.len) != NULL;
+        return reject(why, 400, colon ? "malformed header name" : "header line without colon");
+    }
+    f->name = slice_of(line.data, n);
+    f->value = trimmed(slice_from(line, n + 1));
     return value_ok(f->value) || reject(why, 400, "control character in header value");
 }
 

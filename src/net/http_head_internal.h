@@ -18,8 +18,8 @@
 #include "net/http.h"
 
 enum {
-    HTTP_HEADERS_MAX = 100,     /* fields; one more is 431 */
-    HTTP_BLANK_LINES_MAX = 8,   /* tolerated before a request line (RFC 9112 2.2 asks for one) */
+    HTTP_HEADERS_MAX = 100,   /* fields; one more is 431 */
+    HTTP_BLANK_LINES_MAX = 8, /* tolerated before a request line (RFC 9112 2.2 asks for one) */
     HTTP_METHOD_BYTES_MAX = 32,
 };
 
@@ -47,11 +47,11 @@ struct http_head {
     struct slice target, path, query;
     struct http_header_field *headers;
     uint32_t header_count;
-    unsigned minor;         /* HTTP/1.minor: 0 or 1 */
-    bool keep_alive;        /* what the client wants */
-    bool chunked;           /* else content_length says how long the body is */
+    unsigned minor;  /* HTTP/1.minor: 0 or 1 */
+    bool keep_alive; /* what the client wants */
+    bool chunked;    /* else content_length says how long the body is */
     bool expect_continue;
-    bool dot_segments;      /* the decoded path has a "." or ".." segment: never routed */
+    bool dot_segments; /* the decoded path has a "." or ".." segment: never routed */
     uint64_t content_length;
     struct slice content_encoding, accept_encoding; /* empty when missing */
 };

@@ -62,7 +62,7 @@ void http_input_consume(struct http_conn *c, size_t bytes)
 static size_t body_capacity_max(const struct http_conn *c)
 {
     const struct http_request_state *q = &c->request;
-    uint64_t body = q->head.chunked ? http_request_body_max(q) + HTTP_CHUNK_LINE_BYTES_MAX : q->head.content_length;
+    uint64_t body = q->head.chunked ? http_request_body_max(q) + HTTP_TRAILER_BYTES_MAX : q->head.content_length;
     return (size_t)body + READ_AHEAD_BYTES;
 }
 

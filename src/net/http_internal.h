@@ -27,20 +27,20 @@
 #include "net/http_url_internal.h"
 
 enum {
-    IN_BYTES = 64 << 10,         /* input buffer of a connection at first: a usual remote write fits */
-    IN_GROW_BYTES = 1 << 20,     /* claimed lengths up to this are believed; beyond, memory follows the bytes */
-    READ_AHEAD_BYTES = 1024,     /* at least so much room behind a body, so that the end of the stream is seen */
-    OUT_BYTES_MAX = 256 << 10,   /* a worker blocks while so much waits for the socket */
-    STAGE_BYTES = 32 << 10,      /* a streamed answer is sent in pieces of this size */
-    COMPRESS_BYTES_MIN = 1400,   /* one packet: smaller answers do not gain */
-    LOOP_ENCODE_BYTES_MAX = 64 << 10,  /* larger answers are compressed by a worker, not on the loop */
+    IN_BYTES = 64 << 10,              /* input buffer of a connection at first: a usual remote write fits */
+    IN_GROW_BYTES = 1 << 20,          /* claimed lengths up to this are believed; beyond, memory follows the bytes */
+    READ_AHEAD_BYTES = 1024,          /* at least so much room behind a body, so that the end of the stream is seen */
+    OUT_BYTES_MAX = 256 << 10,        /* a worker blocks while so much waits for the socket */
+    STAGE_BYTES = 32 << 10,           /* a streamed answer is sent in pieces of this size */
+    COMPRESS_BYTES_MIN = 1400,        /* one packet: smaller answers do not gain */
+    LOOP_ENCODE_BYTES_MAX = 64 << 10, /* larger answers are compressed by a worker, not on the loop */
     LOOP_DECODE_IN_BYTES_MAX = 64 << 10, /* larger compressed bodies are decoded by a worker, as is what ... */
     LOOP_DECODE_OUT_BYTES_MAX = 1 << 20, /* ... passes this size while being decoded on the loop */
     UNROUTED_BODY_BYTES_MAX = 64 << 10,  /* read for the sake of keep-alive when the answer is 404 anyway */
-    DRIVE_REQUESTS_MAX = 32,     /* pipelined requests in a row before other connections get a turn */
-    IDLE_RELEASE_MS = 1000,      /* an idle connection gives its buffers back after */
-    LINGER_MS = 1000,            /* after a refusal: time to read it before we close on unread input */
-    BODY_GRACE_MS = 10000,       /* before body_bytes_per_s_min is applied */
+    DRIVE_REQUESTS_MAX = 32,             /* pipelined requests in a row before other connections get a turn */
+    IDLE_RELEASE_MS = 1000,              /* an idle connection gives its buffers back after */
+    LINGER_MS = 1000,                    /* after a refusal: time to read it before we close on unread input */
+    BODY_GRACE_MS = 10000,               /* before body_bytes_per_s_min is applied */
     PEER_BYTES = 64,
 };
 
@@ -79,7 +79,7 @@ struct http_request_state {
 
     bool params_parsed;
     struct http_params params; /* body first, then query */
-    const char *params_error; /* NULL: the form is well-formed */
+    const char *params_error;  /* NULL: the form is well-formed */
 
     struct http_decoder *decoder; /* holds the decoded body; NULL when there was nothing to decode */
 
@@ -132,16 +132,16 @@ struct http_out {
 struct http_conn {
     uv_tcp_t tcp;
     struct http_loop *loop;
-    struct http_conn *prev, *next;   /* loop->conns */
-    _Atomic unsigned events;         /* enum http_event, any thread */
-    struct http_conn *posted_next;   /* written by whoever set EVENT_POSTED */
+    struct http_conn *prev, *next; /* loop->conns */
+    _Atomic unsigned events;       /* enum http_event, any thread */
+    struct http_conn *posted_next; /* written by whoever set EVENT_POSTED */
     enum http_conn_state state;
-    bool driving;     /* conn_drive is on the stack */
+    bool driving; /* conn_drive is on the stack */
     bool reading, eof;
     bool close_after; /* this answer is the last one */
     bool linger;      /* ... and the request was not read to its end */
     bool handle_closed;
-    bool busy;        /* the request is in use; only then may its memory be touched by others */
+    bool busy; /* the request is in use; only then may its memory be touched by others */
 
     uint8_t *in; /* bytes [start, len) are unread; capacity is counted in the budget */
     size_t in_capacity, start, len;
@@ -187,7 +187,7 @@ struct http_loop {
 struct http_worker {
     struct http_server *server;
     pthread_t thread;
-    struct http_request_state *current; /* NULL once the handler has answered or passed it on */
+    bool holds; /* the handler that runs has neither answered nor passed its request on */
 };
 
 struct http_pool {
@@ -214,7 +214,8 @@ struct http_acceptor {
     uv_async_t stop;
     struct http_listener *listeners;
     size_t count;
-    int reserve_fd; /* given up for a moment to turn a client away when descriptors run out */
+    int64_t warned_ns; /* when we last said that we cannot accept */
+    int reserve_fd;    /* given up for a moment to turn a client away when descriptors run out */
     unsigned port;
 };
 
@@ -243,16 +244,16 @@ void http_loop_init(struct http_loop *loop, struct http_server *s, unsigned inde
 void http_loop_start(struct http_loop *loop);
 void http_loop_give(struct http_loop *loop, const struct http_socket *socket); /* any thread */
 void http_loop_order(struct http_loop *loop, enum http_order order);           /* any thread */
-void http_loop_deinit(struct http_loop *loop); /* after its thread has ended */
-void http_loop_post(struct http_conn *c, unsigned event); /* any thread */
+void http_loop_deinit(struct http_loop *loop);                                 /* after its thread has ended */
+void http_loop_post(struct http_conn *c, unsigned event);                      /* any thread */
 bool http_loop_is_current(const struct http_loop *loop);
 int64_t http_now_ns(const struct http_server *s);
 
 /* http_conn.c: input, life and death of a connection */
 void http_conn_open(struct http_loop *loop, const struct http_socket *socket);
-void http_conn_drive(struct http_conn *c);    /* goes on with what stands in the input buffer */
+void http_conn_drive(struct http_conn *c); /* goes on with what stands in the input buffer */
 void http_conn_close(struct http_conn *c);
-void http_conn_gone(struct http_conn *c);     /* nobody reads our answers any more: cancel and close */
+void http_conn_gone(struct http_conn *c); /* nobody reads our answers any more: cancel and close */
 void http_conn_refuse(struct http_conn *c, int status, const char *text);
 void http_conn_answered(struct http_conn *c); /* the answer is out (or nobody wants it): next request, or close */
 void http_conn_free_if_unused(struct http_conn *c);
@@ -273,10 +274,10 @@ void http_out_release(struct http_conn *c); /* gives the buffers back while noth
 /* Waits for room when the calling thread is not the loop.  False: nobody reads any more. */
 bool http_out_append(struct http_conn *c, struct slice bytes);
 void http_out_finish(struct http_conn *c, bool aborted); /* the request must not be touched afterwards */
-void http_out_push(struct http_conn *c); /* gets what is pending written; any thread that has the request */
-void http_out_flush(struct http_conn *c);                /* loop only */
-void http_out_gone(struct http_conn *c);   /* loop only: drops what is pending, frees waiting workers */
-void http_out_reset(struct http_conn *c);  /* loop only: ready for the next answer */
+void http_out_push(struct http_conn *c);  /* gets what is pending written; any thread that has the request */
+void http_out_flush(struct http_conn *c); /* loop only */
+void http_out_gone(struct http_conn *c);  /* loop only: drops what is pending, frees waiting workers */
+void http_out_reset(struct http_conn *c); /* loop only: ready for the next answer */
 
 /* http_request.c: from a complete request to its handler */
 void http_request_init(struct http_conn *c);
@@ -289,18 +290,17 @@ void http_request_deinit(struct http_conn *c, bool gone);
 
 /* http_answer.c */
 void http_answer_text(struct http_request_state *q, int status, const char *text); /* one line of plain text */
-void http_answer_drop(struct http_request_state *q); /* the client has left: no answer, close */
+void http_answer_drop(struct http_request_state *q);       /* the client has left: no answer, close */
 void http_request_passed_on(struct http_request_state *q); /* the running handler has done its part */
 
 /* http_reply_head.c */
-void http_reply_head(struct http_request_state *q, enum http_coding coding, bool has_length, uint64_t length,
-                     struct buf *out);
+struct slice http_reply_head(struct http_request_state *q, enum http_coding coding, bool has_length, uint64_t length);
 bool http_status_has_body(int status);
 
 /* http_worker.c */
 void http_pool_start(struct http_pool *pool, struct http_server *s);
 bool http_pool_push(struct http_pool *pool, struct http_request_state *q); /* false: full */
-void http_pool_stop(struct http_pool *pool); /* after the last request; joins */
+void http_pool_stop(struct http_pool *pool);                               /* after the last request; joins */
 
 static inline struct http_request_state *http_state_of(struct http_request *r)
 {

@@ -33,7 +33,8 @@ void http_loop_post(struct http_conn *c, unsigned event)
     struct http_conn *top = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     do {
         c->posted_next = top;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &top, c, memory_order_release, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&loop->posted, &top, c, memory_order_release, memory_order_relaxed));
     if (!top)
         uv_async_send(&loop->wake);
 }
@@ -131,8 +132,8 @@ static void on_sweep(uv_timer_t *timer)
 
 static uint64_t sweep_ms(const struct http_options *o)
 {
-    int64_t ms = SWEEP_MS_MAX, bounds[] = {o->head_timeout_ms, o->read_timeout_ms, o->idle_timeout_ms,
-                                           o->write_timeout_ms};
+    int64_t ms = SWEEP_MS_MAX,
+            bounds[] = {o->head_timeout_ms, o->read_timeout_ms, o->idle_timeout_ms, o->write_timeout_ms};
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
         if (bounds[i] > 0 && bounds[i] / 8 < ms)
             ms = bounds[i] / 8;

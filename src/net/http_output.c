@@ -52,11 +52,10 @@ static bool pending_append(struct http_conn *c, struct slice bytes) REQUIRES(c->
 
 bool http_out_append(struct http_conn *c, struct slice bytes)
 {
-    struct http_out *o = &c->out;
     bool may_wait = !http_loop_is_current(c->loop);
-    mutex_lock(&o->lock);
-    while (bytes.len && !o->gone) {
-        size_t waiting = o->pending.len + o->unsent, n = bytes.len;
+    mutex_lock(&c->out.lock);
+    while (bytes.len && !c->out.gone) {
+        size_t waiting = c->out.pending.len + c->out.unsent, n = bytes.len;
         size_t room = waiting < OUT_BYTES_MAX ? OUT_BYTES_MAX - waiting : 0;
         if (may_wait && n > room)
             n = room;
@@ -65,11 +64,11 @@ bool http_out_append(struct http_conn *c, struct slice bytes)
         bytes = slice_from(bytes, n);
         if (bytes.len) {
             http_loop_post(c, EVENT_OUT);
-            cond_wait(&o->room, &o->lock);
+            cond_wait(&c->out.room, &c->out.lock);
         }
     }
-    bool there = !o->gone;
-    mutex_unlock(&o->lock);
+    bool there = !c->out.gone;
+    mutex_unlock(&c->out.lock);
     return there;
 }
 

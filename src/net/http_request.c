@@ -28,7 +28,7 @@ void http_request_deinit(struct http_conn *c, bool gone)
 {
     struct http_request_state *q = &c->request;
     const struct http_options *o = &http_server_of(c)->options;
-    if (o->after && q->head_known)
+    if (o->after && q->head_known && q->answer.phase == ANSWER_DONE)
         o->after(&q->pub, gone ? 499 : q->answer.status, q->answer.body_bytes,
                  http_now_ns(http_server_of(c)) - q->pub.start_ns, o->hook_ctx);
     http_decoder_free(q->decoder);
@@ -43,7 +43,7 @@ void http_request_deinit(struct http_conn *c, bool gone)
 void http_request_passed_on(struct http_request_state *q)
 {
     if (q->worker) {
-        q->worker->current = NULL;
+        q->worker->holds = false;
         q->worker = NULL;
     } else if (http_loop_is_current(q->conn->loop)) {
         q->on_loop_handler = false;
@@ -252,7 +252,8 @@ static void decode_then_handle(struct http_request_state *q)
     bool done = false;
     enum err err = http_coding_parse(q->head.content_encoding, &coding);
     assert(err == ERR_OK); /* head_acceptable() */
-    q->decoder = http_decoder_new(coding, q->pub.body, http_request_body_max(q), http_server_of(q->conn)->options.budget);
+    q->decoder =
+        http_decoder_new(coding, q->pub.body, http_request_body_max(q), http_server_of(q->conn)->options.budget);
     if (q->pub.body.len <= LOOP_DECODE_IN_BYTES_MAX && !(q->route->flags & HTTP_DEFER))
         err = http_decoder_run(q->decoder, LOOP_DECODE_OUT_BYTES_MAX, &done, &why);
     if (err != ERR_OK) {

@@ -15,8 +15,8 @@
 struct http_routes {
     struct http_route_entry *entries;
     size_t count, capacity;
-    uint32_t *slots;         /* hash table of entry index + 1, 0 = free; first entry of each exact path */
-    size_t slot_count;       /* power of two */
+    uint32_t *slots;   /* hash table of entry index + 1, 0 = free; first entry of each exact path */
+    size_t slot_count; /* power of two */
     size_t wildcard_count;
 };
 

@@ -37,12 +37,12 @@ static void worker_do(struct http_worker *w, struct http_request_state *q)
     struct http_stats *stats = &w->server->stats;
     http_count(&stats->deferred_running, 1);
     q->worker = w;
-    w->current = q;
+    w->holds = true;
     if (q->answer.phase == ANSWER_OPEN && cancel_check(&q->pub.cancel) == ERR_CANCELED)
         http_answer_drop(q); /* left while it waited */
     else
         q->work(&q->pub, q->work_ctx);
-    assert(!w->current); /* the handler has answered, parked or deferred the request */
+    assert(!w->holds); /* the handler has answered, parked or deferred the request */
     atomic_fetch_sub_explicit(&stats->deferred_running, 1, memory_order_relaxed);
 }
 

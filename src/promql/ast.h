@@ -209,6 +209,7 @@ struct node {
     enum node_kind kind;
     enum value_type type; /* VALUE_NONE for NODE_DURATION */
     uint32_t start, end;  /* byte offsets */
+    uint32_t depth;       /* of the tree below, this node included; bounded by the parser */
     union {
         struct number_node number;
         struct string_node string;

@@ -18,8 +18,6 @@
 #include "base/slice.h"
 #include "promql/promql.h"
 
-enum { FUNCTION_ARGS_MAX = 5 };
-
 /* id, name, argument types, variadic, result, experimental */
 #define FUNCTION_LIST(X)                                                                                               \
     X(ABS, "abs", "V", 0, V, 0)                                                                                        \
@@ -120,14 +118,16 @@ enum function_id { FUNCTION_LIST(FUNCTION_ENUM) FUNCTION_COUNT };
 struct function {
     enum function_id id;
     const char *name;
-    uint8_t arg_count;                       /* listed types */
-    enum value_type args[FUNCTION_ARGS_MAX]; /* VALUE_VECTOR, VALUE_MATRIX, VALUE_SCALAR, VALUE_STRING */
-    int8_t variadic;                         /* see above */
+    const char *args; /* letters of the listed argument types */
+    uint8_t arg_count;
+    int8_t variadic; /* see above */
     enum value_type result;
     bool experimental;
 };
 
 const struct function *function_get(enum function_id id);
 const struct function *function_find(struct slice name); /* NULL: no such function */
+/* Type of argument i; the last listed one repeats.  The function must take arguments. */
+enum value_type function_arg_type(const struct function *f, uint32_t i);
 
 #endif

@@ -154,6 +154,8 @@ struct slice regex_pattern(const struct regex *re)
 
 bool regex_match(const struct regex *re, struct slice s)
 {
+    if (!s.data) /* a missing label; arithmetic on its address would be undefined */
+        s = SLICE_LIT("");
     if (re->literals.count > 0)
         return literal_set_has(&re->literals, s);
     if (re->glob.part_count > 0)

@@ -74,8 +74,9 @@ static void on_params(struct http_request *r, void *ctx)
     }
     struct slice a = http_param_get(r, "a", &present);
     uint32_t count = http_param_all(r, "a", &values);
-    http_respond(r, 200, slice_str(arena_printf(r->arena, "%s %.*s %u %.*s", present ? "yes" : "no", SLICE_ARG(a), count,
-                                                SLICE_ARG(count ? values[count - 1] : a))));
+    http_respond(r, 200,
+                 slice_str(arena_printf(r->arena, "%s %.*s %u %.*s", present ? "yes" : "no", SLICE_ARG(a), count,
+                                        SLICE_ARG(count ? values[count - 1] : a))));
 }
 
 static void on_fixed(struct http_request *r, void *ctx)
@@ -130,7 +131,11 @@ static void on_park(struct http_request *r, void *ctx)
 {
     struct http_fixture *f = ctx;
     http_park(r);
-    atomic_store(&f->parked_requests[atomic_load(&f->parked) % 64], r);
+    for (int i = 0;; i = (i + 1) % 64) {
+        struct http_request *none = NULL;
+        if (atomic_compare_exchange_strong(&f->parked_requests[i], &none, r))
+            break;
+    }
     atomic_fetch_add(&f->parked, 1);
 }
 

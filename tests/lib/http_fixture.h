@@ -19,9 +19,9 @@ struct http_fixture {
     struct http_server *server;
     unsigned port;
     struct mem_budget budget;
-    _Atomic int blocked;    /* workers inside /block */
-    _Atomic int release;    /* lets them go */
-    _Atomic int canceled;   /* handlers that saw their cancel */
+    _Atomic int blocked;      /* workers inside /block */
+    _Atomic int release;      /* lets them go */
+    _Atomic int canceled;     /* handlers that saw their cancel */
     _Atomic int write_failed; /* /stream: http_write said ERR_CANCELED */
     _Atomic int parked;
     _Atomic(struct http_request *) parked_requests[64];
@@ -30,7 +30,8 @@ struct http_fixture {
     _Atomic uint64_t last_bytes;
 };
 
-void http_fixture_options(struct http_fixture *f, struct http_options *o); /* defaults for tests: port 0, 2 loops, 2 workers */
+void http_fixture_options(struct http_fixture *f,
+                          struct http_options *o); /* defaults for tests: port 0, 2 loops, 2 workers */
 void http_fixture_start(struct http_fixture *f, const struct http_options *o); /* o may be NULL; aborts on failure */
 void http_fixture_stop(struct http_fixture *f); /* stops and frees; asserts that the budget is given back */
 void http_fixture_wake(struct http_fixture *f); /* every parked request answers "woken" */

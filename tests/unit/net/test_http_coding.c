@@ -180,10 +180,23 @@ Test(http_coding, refuses_zstd_windows_and_dictionaries_that_it_does_not_serve)
 {
     struct errmsg why = {{0}};
     struct buf out = {0};
-    static const uint8_t window[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00};        /* 1 GiB */
+    static const uint8_t window[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x01, 0x00, 0x00};           /* 1 GiB */
     static const uint8_t size[] = {0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x40, 1, 0, 0}; /* 4 EiB */
     static const uint8_t dictionary[] = {0x28, 0xb5, 0x2f, 0xfd, 0x21, 0x07, 0x05, 0x01, 0x00, 0x00};
     cr_expect_eq(decode(HTTP_ZSTD, slice_of(window, sizeof window), 1000, 1000, &out, &why), ERR_INVALID);
     cr_expect_eq(decode(HTTP_ZSTD, slice_of(size, sizeof size), 1000, 1000, &out, &why), ERR_INVALID);
     cr_expect_eq(decode(HTTP_ZSTD, slice_of(dictionary, sizeof dictionary), 1000, 1000, &out, &why), ERR_INVALID);
+}
+
+Test(http_coding, refuses_a_gzip_header_without_end)
+{
+    struct errmsg why = {{0}};
+    struct buf in = {0}, out = {0};
+    static const uint8_t head[] = {0x1f, 0x8b, 8, 8 /* FNAME */, 0, 0, 0, 0, 0, 3};
+    buf_append(&in, head, sizeof head);
+    memset(buf_reserve(&in, 1 << 20), 'n', 1 << 20);
+    in.len += 1 << 20;
+    cr_expect_eq(decode(HTTP_GZIP, buf_view(&in), 1000, 1000, &out, &why), ERR_INVALID);
+    cr_expect_str_eq(why.text, "gzip header is longer than 65536 bytes");
+    buf_deinit(&in);
 }

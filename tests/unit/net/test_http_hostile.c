@@ -477,6 +477,33 @@ Test(http_hostile, bounds_what_a_client_pipelines_while_it_waits)
     http_fixture_stop(&f);
 }
 
+Test(http_hostile, answers_or_closes_whichever_allocation_fails)
+{
+    struct http_fixture f;
+    static char body[200000];
+    bool failed = true;
+    http_fixture_start(&f, NULL);
+    for (uint64_t n = 1; failed; n++) {
+        struct http_client c;
+        struct http_reply r;
+        cr_assert(http_client_open(&c, f.port));
+        cr_assert(n < 100, "still failing");
+        mem_fail_after(n, false);
+        bool whole = http_client_text(&c, "POST /deferred HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n") &&
+                     http_client_send(&c, body, sizeof body);
+        sleep_ms(20);
+        failed = mem_fail_after(0, false) >= n;
+        r = (struct http_reply){0};
+        if (whole && http_client_reply(&c, false, &r))
+            cr_expect(r.status == 503 || r.body.len == sizeof body, "%d after failure %d", r.status, (int)n);
+        cr_expect(failed || r.status == 200);
+        http_reply_deinit(&r);
+        http_client_close(&c);
+    }
+    expect_healthy(&f);
+    http_fixture_stop(&f);
+}
+
 /* ---- shutdown ---- */
 
 static void *stop_run(void *arg)
@@ -550,7 +577,13 @@ Test(http_hostile, explains_a_bad_or_taken_address)
     char taken[64];
     http_fixture_start(&f, NULL);
     http_fixture_options(&g, &o);
-    static const char *const bad[] = {"", "localhost", "127.0.0.1", "::1:80", "x:y", "1.2.3.4:99999", "127.0.0.1:0,"
+    static const char *const bad[] = {"",
+                                      "localhost",
+                                      "127.0.0.1",
+                                      "::1:80",
+                                      "x:y",
+                                      "1.2.3.4:99999",
+                                      "127.0.0.1:0,"
                                       "nonsense"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         o.listen_address = bad[i];

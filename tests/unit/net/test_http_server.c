@@ -39,7 +39,9 @@ Test(http_server, keeps_the_connection_and_answers_one_request_after_the_other)
     for (int i = 0; i < 3; i++) {
         expect(&c, GET("/hello"), 200, "hello");
         expect(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 200, "abc");
-        expect(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nab\r\n1\r\nc\r\n0\r\nT: v\r\n\r\n",
+        expect(&c,
+               "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nab\r\n1\r\nc\r\n0\r\nT: "
+               "v\r\n\r\n",
                200, "abc");
         expect(&c, "POST /deferred HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 200, "abc");
         expect(&c, GET("/label/job/values"), 200, "job");
@@ -62,9 +64,10 @@ Test(http_server, writes_the_head_that_the_answer_needs)
     struct http_reply r;
     http_fixture_start(&f, NULL);
     cr_assert(http_client_open(&c, f.port));
-    cr_assert(http_client_text(&c, "HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nHEAD /fixed?bytes=70000 HTTP/1.1\r\nHost: x\r\n\r\n"
-                                   "HEAD /stream?bytes=100 HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream?bytes=99999 HTTP/1.1\r\n"
-                                   "Host: x\r\n\r\n" GET("/empty") "FOO /params HTTP/1.1\r\nHost: x\r\n\r\n"));
+    cr_assert(http_client_text(
+        &c, "HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nHEAD /fixed?bytes=70000 HTTP/1.1\r\nHost: x\r\n\r\n"
+            "HEAD /stream?bytes=100 HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream?bytes=99999 HTTP/1.1\r\n"
+            "Host: x\r\n\r\n" GET("/empty") "FOO /params HTTP/1.1\r\nHost: x\r\n\r\n"));
     cr_assert(http_client_reply(&c, true, &r));
     cr_expect(slice_eq_str(http_reply_field(&r, "Content-Length"), "5"));
     cr_expect(slice_eq_str(http_reply_field(&r, "Content-Type"), "application/json"));
@@ -159,7 +162,8 @@ Test(http_server, answers_pipelined_requests_in_order)
 
 Test(http_server, reads_a_request_that_arrives_byte_by_byte)
 {
-    static const char text[] = "POST /echo?x=1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    static const char text[] =
+        "POST /echo?x=1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     struct http_fixture f;
     struct http_client c;
     struct http_reply r;
@@ -196,7 +200,8 @@ Test(http_server, takes_bodies_of_every_size_up_to_the_limit)
     cr_assert(http_client_text(&c, "POST /deferred HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
     for (size_t at = 0; at < 3000000; at += 30000) {
         snprintf(head, sizeof head, "%x\r\n", 30000);
-        cr_assert(http_client_text(&c, head) && http_client_send(&c, body.data + at, 30000) && http_client_text(&c, "\r\n"));
+        cr_assert(http_client_text(&c, head) && http_client_send(&c, body.data + at, 30000) &&
+                  http_client_text(&c, "\r\n"));
     }
     cr_assert(http_client_text(&c, "0\r\n\r\n") && http_client_reply(&c, false, &r));
     cr_expect(slice_eq(buf_view(&r.body), slice_of(body.data, 3000000)));
@@ -213,13 +218,15 @@ Test(http_server, asks_for_the_body_only_when_the_client_waits_and_the_body_is_w
     struct http_reply r;
     http_fixture_start(&f, NULL);
     cr_assert(http_client_open(&c, f.port));
-    cr_assert(http_client_text(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
+    cr_assert(
+        http_client_text(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
     cr_assert(http_client_reply(&c, true, &r));
     cr_expect_eq(r.status, 100);
     expect(&c, "abc", 200, "abc");
     expect(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", 200, "abc");
     expect(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", 200, "");
-    expect(&c, "POST /small HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n", 413, "body too large\n");
+    expect(&c, "POST /small HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n", 413,
+           "body too large\n");
     cr_expect(http_client_at_end(&c));
     http_client_close(&c);
     http_fixture_stop(&f);
@@ -234,7 +241,8 @@ Test(http_server, merges_form_and_query_parameters_body_first)
     expect_once(f.port, GET("/params?a=1&a=2"), 200, "yes 1 2 2");
     expect_once(f.port, GET("/params?b=1"), 200, "no  0 ");
     expect_once(f.port, FORM("application/x-www-form-urlencoded", "?a=q", "7", "a=b&b=1"), 200, "yes b 2 q");
-    expect_once(f.port, FORM("Application/X-WWW-Form-urlencoded ; charset=utf-8", "?a=q", "3", "a=b"), 200, "yes b 2 q");
+    expect_once(f.port, FORM("Application/X-WWW-Form-urlencoded ; charset=utf-8", "?a=q", "3", "a=b"), 200,
+                "yes b 2 q");
     expect_once(f.port, FORM("text/plain", "?a=q", "3", "a=b"), 200, "yes q 1 q");
     expect_once(f.port, GET("/params?a=%zz"), 400, "invalid URL escape \"%zz\"");
     expect_once(f.port, FORM("application/x-www-form-urlencoded", "?a=%zz", "4", "a=b;"), 400,
@@ -268,7 +276,8 @@ static void expect_compressed(unsigned port, const char *path, size_t bytes, con
     snprintf(text, sizeof text, "GET %s?bytes=%zu HTTP/1.1\r\nHost: x\r\n\r\n", path, bytes);
     cr_assert(http_client_text(&c, text) && http_client_reply(&c, false, &plain));
     cr_expect_eq(plain.body.len, bytes);
-    snprintf(text, sizeof text, "GET %s?bytes=%zu HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", path, bytes, accept);
+    snprintf(text, sizeof text, "GET %s?bytes=%zu HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", path, bytes,
+             accept);
     cr_assert(http_client_text(&c, text) && http_client_reply(&c, false, &r));
     cr_expect(slice_eq_str(http_reply_field(&r, "Content-Encoding"), coding), "%s %zu %s", path, bytes, accept);
     if (strcmp(coding, "gzip") == 0)
@@ -337,8 +346,8 @@ Test(http_server, undoes_the_encoding_of_bodies)
             deflateEnd(&z);
         }
         char head[200];
-        snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
-                 path, coding, n);
+        snprintf(head, sizeof head,
+                 "POST %s HTTP/1.1\r\nHost: x\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", path, coding, n);
         cr_assert(http_client_open(&c, f.port));
         cr_assert(http_client_text(&c, head) && http_client_send(&c, packed, n) && http_client_reply(&c, false, &r));
         struct slice want = i / 3 % 3 == 2 ? slice_of(packed, n) : slice_of(text, bytes);
@@ -355,7 +364,8 @@ Test(http_server, refuses_encodings_it_does_not_undo)
     struct http_client c;
     struct http_reply r;
     http_fixture_start(&f, NULL);
-#define ENCODED(path, coding) "POST " path " HTTP/1.1\r\nHost: x\r\nContent-Encoding: " coding "\r\nContent-Length: 3\r\n\r\nabc"
+#define ENCODED(path, coding)                                                                                          \
+    "POST " path " HTTP/1.1\r\nHost: x\r\nContent-Encoding: " coding "\r\nContent-Length: 3\r\n\r\nabc"
     cr_assert(http_client_open(&c, f.port));
     cr_assert(http_client_text(&c, ENCODED("/echo", "br")) && http_client_reply(&c, false, &r));
     cr_expect_eq(r.status, 415);
@@ -366,7 +376,8 @@ Test(http_server, refuses_encodings_it_does_not_undo)
     expect_once(f.port, ENCODED("/plain", "gzip"), 415, "Content-Encoding not supported\n");
     expect_once(f.port, ENCODED("/plain", "identity"), 200, "abc");
     expect_once(f.port, ENCODED("/echo", "gzip"), 400, "damaged gzip body: incorrect header check\n");
-    expect_once(f.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", 200, "");
+    expect_once(f.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", 200,
+                "");
     http_fixture_stop(&f);
 }
 
@@ -395,5 +406,82 @@ Test(http_server, spreads_connections_evenly_over_the_loops)
         http_reply_deinit(&r);
         http_client_close(&c[i]);
     }
+    http_fixture_stop(&f);
+}
+
+Test(http_server, dates_its_answers)
+{
+    static const struct {
+        int64_t ms;
+        const char *date;
+    } cases[] = {
+        {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {784111777999, "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {951827696000, "Tue, 29 Feb 2000 12:34:56 GMT"},
+        {951868800000, "Wed, 01 Mar 2000 00:00:00 GMT"},
+        {1735689599000, "Tue, 31 Dec 2024 23:59:59 GMT"},
+        {4107542400000, "Mon, 01 Mar 2100 00:00:00 GMT"},
+    };
+    struct http_fixture f;
+    struct http_options o;
+    struct http_client c;
+    struct http_reply r;
+    struct clock_fake clock;
+    clock_fake_init(&clock, 0);
+    http_fixture_options(&f, &o);
+    o.clock = &clock.base;
+    http_fixture_start(&f, &o);
+    cr_assert(http_client_open(&c, f.port));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        atomic_store(&clock.ms, cases[i].ms);
+        cr_assert(http_client_text(&c, GET("/hello")) && http_client_reply(&c, false, &r));
+        cr_expect(slice_eq_str(http_reply_field(&r, "Date"), cases[i].date), "%.*s", SLICE_ARG(r.head));
+        http_reply_deinit(&r);
+    }
+    http_client_close(&c);
+    http_fixture_stop(&f);
+}
+
+/* Answers OPTIONS and what has no "key" parameter; looks at the form before its encoding is undone. */
+static bool gate(struct http_request *r, void *ctx)
+{
+    bool present;
+    (void)ctx;
+    http_param_get(r, "key", &present);
+    if (r->method != HTTP_OPTIONS && present)
+        return false;
+    http_header(r, "X-Gate", "shut");
+    http_respond(r, r->method == HTTP_OPTIONS ? 204 : 401, (struct slice){0});
+    return true;
+}
+
+Test(http_server, asks_the_before_hook_first)
+{
+    struct http_fixture f;
+    struct http_options o;
+    struct http_client c;
+    struct http_reply r;
+    static uint8_t form[] = "a=from+the+form";
+    uint8_t packed[200];
+    char head[300];
+    http_fixture_options(&f, &o);
+    o.before = gate;
+    http_fixture_start(&f, &o);
+    cr_assert(http_client_open(&c, f.port));
+    expect(&c, GET("/hello?key=1"), 200, "hello");
+    expect(&c, GET("/hello"), 401, "");
+    expect(&c, GET("/nowhere"), 401, "");
+    expect(&c, GET("/nowhere?key=1"), 404, "404 page not found\n");
+    expect(&c, "OPTIONS /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 204, "");
+    size_t n = ZSTD_compress(packed, sizeof packed, form, sizeof form - 1, 1);
+    snprintf(head, sizeof head,
+             "POST /params?key=1 HTTP/1.1\r\nHost: x\r\nContent-Encoding: zstd\r\nContent-Type: "
+             "application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n",
+             n);
+    cr_assert(http_client_text(&c, head) && http_client_send(&c, packed, n) && http_client_reply(&c, false, &r));
+    cr_expect(slice_eq_str(buf_view(&r.body), "yes from the form 1 from the form"), "%s", buf_cstr(&r.body));
+    http_reply_deinit(&r);
+    cr_expect_eq(atomic_load(&f.answered), 6);
+    http_client_close(&c);
     http_fixture_stop(&f);
 }

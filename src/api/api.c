@@ -1,0 +1,126 @@
+/*
+ * api.c - the API object: made from the settings, and what happens around every request.
+ *
+ * Before a handler: CORS, OPTIONS, and the gate that keeps the API shut until the log is replayed.
+ * After it: counters, and the slot that a query held.
+ */
+#include "api/api.h"
+
+#include "api/api_internal.h"
+#include "base/assert.h"
+#include "base/mem.h"
+#include "regex/regex.h"
+
+static enum err check_prefix(const char *prefix, struct errmsg *why)
+{
+    size_t n = strlen(prefix);
+    if (n == 0 || (prefix[0] == '/' && n > 1 && prefix[n - 1] != '/' && !strpbrk(prefix, "*?#% ")))
+        return ERR_OK;
+    return err_set(why, ERR_INVALID, "web.route-prefix: \"%s\" must start with a slash and must not end with one",
+                   prefix);
+}
+
+enum err api_new(const struct api_options *o, struct api **out, struct errmsg *why)
+{
+    struct api *api = MEM_NEW(struct api);
+    const char *origin = config_string(o->config, OPT_WEB_CORS_ORIGIN);
+    api->o = *o;
+    api->start_ms = clock_now_ms(o->clock);
+    api->route_prefix = config_string(o->config, OPT_WEB_ROUTE_PREFIX);
+    arena_init(&api->arena, NULL);
+    gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
+    api->counters = mem_array(api_route_count + 1, sizeof *api->counters);
+    for (unsigned i = 0; i <= api_route_count; i++) {
+        api->counters[i].seconds.bounds = metric_seconds_bounds;
+        api->counters[i].seconds.bound_count = metric_seconds_bound_count;
+    }
+    api->query_seconds = api->queue_seconds = (struct metric_histogram){
+        .bounds = metric_seconds_bounds, .bound_count = metric_seconds_bound_count};
+    enum err err = check_prefix(api->route_prefix, why);
+    if (err == ERR_OK && *origin) {
+        err = regex_compile(slice_str(origin), &api->arena, REGEX_WRAPPED, &api->cors, why);
+        if (err != ERR_OK)
+            err_wrap(why, err, "web.cors.origin");
+    }
+    if (err != ERR_OK) {
+        api_free(api);
+        return err;
+    }
+    api_metrics_add(api);
+    *out = api;
+    return ERR_OK;
+}
+
+void api_free(struct api *api)
+{
+    if (!api)
+        return;
+    assert(!api->self_scrape);
+    gate_deinit(&api->queries);
+    mem_free(api->counters);
+    arena_deinit(&api->arena);
+    mem_free(api);
+}
+
+void api_set_state(struct api *api, enum api_state state)
+{
+    atomic_store(&api->state, (int)state);
+}
+
+void api_set_ingest(struct api *api, struct ingest *ingest)
+{
+    atomic_store(&api->ingest, ingest);
+}
+
+static void cors_headers(const struct api *api, struct http_request *r)
+{
+    struct slice origin = http_request_header(r, "Origin");
+    http_header(r, "Vary", "Origin");
+    if (!origin.len || !api->cors || !regex_match(api->cors, origin))
+        return;
+    http_header(r, "Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Origin");
+    http_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    http_header(r, "Access-Control-Allow-Origin", arena_strdup(r->arena, origin));
+    http_header(r, "Access-Control-Expose-Headers", "Date");
+}
+
+/* Answers for a server that is not ready; true when it did. */
+static bool shut(const struct api *api, struct http_request *r, struct slice path)
+{
+    int state = atomic_load_explicit(&api->state, memory_order_relaxed);
+    if (state == API_READY || slice_eq_str(path, "/api/v1/status/walreplay"))
+        return false;
+    http_header(r, "X-Prometheus-Stopping", state == API_STOPPING ? "true" : "false");
+    http_header(r, "Retry-After", "1");
+    api_text(r, 503, "Service Unavailable");
+    return true;
+}
+
+bool api_before(struct http_request *r, void *ctx)
+{
+    static const struct slice api_prefix = SLICE_LIT("/api/v1/"), federate = SLICE_LIT("/federate");
+    const struct api *api = ctx;
+    struct slice path = api_path(api, r->path);
+    bool is_api = slice_starts_with(path, api_prefix);
+    if (!is_api && !slice_eq(path, federate))
+        return false;
+    if (is_api)
+        cors_headers(api, r);
+    if (r->method == HTTP_OPTIONS) {
+        http_respond(r, 204, (struct slice){0});
+        return true;
+    }
+    return shut(api, r, path);
+}
+
+void api_after(const struct http_request *r, int status, uint64_t bytes, int64_t duration_ns, void *ctx)
+{
+    struct api *api = ctx;
+    unsigned route = api_route_find(api, r->path);
+    struct route_counters *c = &api->counters[route];
+    atomic_fetch_add_explicit(&c->by_status[api_status_slot(status)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed);
+    metric_observe(&c->seconds, (double)duration_ns * 1e-9);
+    if (api_route_is_query(route))
+        gate_leave(&api->queries, r);
+}

@@ -1,0 +1,169 @@
+/*
+ * query_answer.c - a result as JSON.
+ *
+ * Samples of vectors and matrices and the one value of a scalar query go through different encoders in
+ * Prometheus: [1.500,"1e-07"] there, [1.5,"0.0000001"] here.
+ */
+#include "api/query_internal.h"
+#include "numeric/goformat.h"
+
+static void json_scalar_time(struct buf *out, int64_t t_ms)
+{
+    json_number(out, (double)t_ms / 1000);
+}
+
+static void json_point(struct buf *out, const struct point *p)
+{
+    buf_u8(out, '[');
+    json_seconds(out, p->t_ms);
+    buf_u8(out, ',');
+    if (p->h)
+        json_histogram(out, p->h);
+    else
+        json_float(out, p->v);
+    buf_u8(out, ']');
+}
+
+static void json_vector_element(struct buf *out, const struct result_series *s)
+{
+    buf_str(out, "{\"metric\":");
+    json_labels(out, &s->labels);
+    buf_str(out, s->points[0].h ? ",\"histogram\":" : ",\"value\":");
+    json_point(out, &s->points[0]);
+    buf_u8(out, '}');
+}
+
+/* ,"values":[...] or ,"histograms":[...]: the points of one kind, nothing when there are none. */
+static void json_points(struct answer *a, const struct result_series *s, bool histograms)
+{
+    const char *before = histograms ? ",\"histograms\":[" : ",\"values\":[";
+    bool any = false;
+    for (uint32_t i = 0; i < s->point_count; i++) {
+        if ((s->points[i].h != NULL) != histograms)
+            continue;
+        buf_str(&a->out, any ? "," : before);
+        json_point(&a->out, &s->points[i]);
+        any = true;
+        answer_flush(a);
+    }
+    if (any)
+        buf_u8(&a->out, ']');
+}
+
+static void json_matrix_element(struct answer *a, const struct result_series *s)
+{
+    buf_str(&a->out, "{\"metric\":");
+    json_labels(&a->out, &s->labels);
+    json_points(a, s, false);
+    json_points(a, s, true);
+    buf_u8(&a->out, '}');
+}
+
+static void json_series(struct answer *a, const struct result *result, uint64_t count)
+{
+    buf_u8(&a->out, '[');
+    for (uint64_t i = 0; i < count; i++) {
+        if (i)
+            buf_u8(&a->out, ',');
+        if (result->type == VALUE_VECTOR)
+            json_vector_element(&a->out, &result->series[i]);
+        else
+            json_matrix_element(a, &result->series[i]);
+        answer_flush(a);
+    }
+    buf_u8(&a->out, ']');
+}
+
+static void json_scalar(struct buf *out, const struct result *result)
+{
+    buf_u8(out, '[');
+    json_scalar_time(out, result->scalar_t_ms);
+    if (result->type == VALUE_STRING) {
+        buf_u8(out, ',');
+        json_string_html(out, result->string);
+    } else {
+        buf_str(out, ",\"");
+        goformat_append(out, result->scalar, 'f', -1);
+        buf_u8(out, '"');
+    }
+    buf_u8(out, ']');
+}
+
+static void json_key_number(struct buf *out, const char *key, double value)
+{
+    buf_printf(out, "\"%s\":", key);
+    json_number(out, value);
+}
+
+static void json_per_step(struct buf *out, const struct query_request *q, const char *key, const uint64_t *counts,
+                          uint32_t count)
+{
+    if (!q->per_step || !counts)
+        return;
+    buf_printf(out, "\"%s\":[", key);
+    for (uint32_t i = 0; i < count; i++) {
+        buf_str(out, i ? ",[" : "[");
+        json_scalar_time(out, q->exec.start_ms + (int64_t)i * q->exec.step_ms);
+        buf_printf(out, ",%llu]", (unsigned long long)counts[i]);
+    }
+    buf_str(out, "],");
+}
+
+static void json_stats(struct buf *out, const struct query_request *q, const struct query_stats *s)
+{
+    json_key_number(out, "evalTotalTime", s->eval_total_s);
+    buf_u8(out, ',');
+    json_key_number(out, "resultSortTime", s->sort_s);
+    buf_u8(out, ',');
+    json_key_number(out, "queryPreparationTime", s->preparation_s);
+    buf_u8(out, ',');
+    json_key_number(out, "innerEvalTime", s->inner_eval_s);
+    buf_u8(out, ',');
+    json_key_number(out, "execQueueTime", s->queue_s);
+    buf_u8(out, ',');
+    json_key_number(out, "execTotalTime", s->exec_total_s);
+    buf_str(out, "},\"samples\":{");
+    json_per_step(out, q, "totalQueryableSamplesPerStep", s->per_step, s->step_count);
+    buf_printf(out, "\"totalQueryableSamples\":%llu,", (unsigned long long)s->total_queryable_samples);
+    json_per_step(out, q, "samplesReadPerStep", s->read_per_step, s->step_count);
+    buf_printf(out, "\"samplesRead\":%llu,\"peakSamples\":%llu}}", (unsigned long long)s->samples_read,
+               (unsigned long long)s->peak_samples);
+}
+
+/* The engine's warnings and what the API has to add. */
+static struct texts all_warnings(struct http_request *r, const struct query_request *q, const struct result *result,
+                                 bool cut)
+{
+    uint32_t count = result->warning_count + cut + (q->stats_warning != NULL), n = 0;
+    if (!count)
+        return NO_TEXTS;
+    const char **list = ARENA_ARRAY(r->arena, const char *, count);
+    while (n < result->warning_count) {
+        list[n] = result->warnings[n];
+        n++;
+    }
+    if (cut)
+        list[n++] = api_limit_warning;
+    if (q->stats_warning)
+        list[n++] = q->stats_warning;
+    return (struct texts){count, list};
+}
+
+void query_answer(struct http_request *r, const struct query_request *q, const struct result *result)
+{
+    struct answer a;
+    bool has_series = result->type == VALUE_VECTOR || result->type == VALUE_MATRIX;
+    bool cut = has_series && q->limit && result->series_count > q->limit;
+    answer_begin(&a, r);
+    buf_printf(&a.out, "{\"resultType\":\"%s\",\"result\":", value_type_name(result->type));
+    if (has_series)
+        json_series(&a, result, cut ? q->limit : result->series_count);
+    else
+        json_scalar(&a.out, result);
+    if (q->stats) {
+        buf_str(&a.out, ",\"stats\":{\"timings\":{");
+        json_stats(&a.out, q, &result->stats);
+    }
+    buf_u8(&a.out, '}');
+    answer_end(&a, all_warnings(r, q, result, cut), (struct texts){result->info_count, result->infos});
+}

@@ -1,0 +1,24 @@
+/*
+ * query_internal.h - a query on its way from parameters to answer.
+ */
+#ifndef API_QUERY_INTERNAL_H
+#define API_QUERY_INTERNAL_H
+
+#include "api/api_internal.h"
+
+struct query_request {
+    struct api *api;
+    struct slice text;
+    struct exec_params exec;
+    bool range;
+    bool stats, per_step;
+    const char *stats_warning; /* NULL: none */
+    uint64_t limit;            /* series; 0 = none */
+    int64_t timeout_ns;
+    int64_t entered_ns, started_ns; /* monotonic: asked for a slot, got to a worker */
+};
+
+/* The whole success answer (query_answer.c). */
+void query_answer(struct http_request *r, const struct query_request *q, const struct result *result);
+
+#endif

@@ -1,0 +1,68 @@
+/* tally.c - a hash table from 128-bit identities to counts; equal hashes mean equal things (model/label.h). */
+#include "api/tally.h"
+
+#include "base/mem.h"
+
+void tally_deinit(struct tally *t)
+{
+    mem_free(t->entries);
+    *t = (struct tally){0};
+}
+
+static struct tally_entry *find(struct tally_entry *entries, size_t capacity, struct hash128 hash)
+{
+    size_t i = hash.lo & (capacity - 1);
+    while ((entries[i].hash.lo || entries[i].hash.hi) && !hash128_eq(entries[i].hash, hash))
+        i = (i + 1) & (capacity - 1);
+    return &entries[i];
+}
+
+static void grow(struct tally *t)
+{
+    size_t capacity = t->capacity ? t->capacity * 2 : 1024;
+    struct tally_entry *entries = mem_array(capacity, sizeof *entries);
+    for (size_t i = 0; i < t->capacity; i++)
+        if (t->entries[i].count)
+            *find(entries, capacity, t->entries[i].hash) = t->entries[i];
+    mem_free(t->entries);
+    t->entries = entries;
+    t->capacity = capacity;
+}
+
+void tally_add(struct tally *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more)
+{
+    if (t->count * 2 >= t->capacity)
+        grow(t);
+    struct tally_entry *e = find(t->entries, t->capacity, hash);
+    if (!e->count) {
+        *e = (struct tally_entry){.hash = hash, .name = name, .value = value};
+        t->count++;
+    }
+    e->count += more;
+}
+
+/* Whether a stands before b in the answer. */
+static bool before(const struct tally_entry *a, const struct tally_entry *b)
+{
+    if (a->count != b->count)
+        return a->count > b->count;
+    int c = slice_cmp(a->name, b->name);
+    return c ? c < 0 : slice_cmp(a->value, b->value) < 0;
+}
+
+size_t tally_top(const struct tally *t, struct tally_entry *out, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->capacity; i++) {
+        const struct tally_entry *e = &t->entries[i];
+        if (!e->count || (n == count && !before(e, &out[n - 1])))
+            continue;
+        size_t at = n < count ? n++ : n - 1;
+        while (at > 0 && before(e, &out[at - 1])) {
+            out[at] = out[at - 1];
+            at--;
+        }
+        out[at] = *e;
+    }
+    return n;
+}

@@ -1,0 +1,135 @@
+/*
+ * write.c - remote write: from a body to an answer that is only given once the samples are durable.
+ *
+ * Decoding and appending happen on the loop (a body is some 150 us of work); then the request is parked
+ * until the log's ticket is done.  Which status makes a sender retry and which makes it drop decides
+ * over data: 5xx only for what may succeed later, 4xx for what never will (docs/api.md).
+ */
+#include "api/api_internal.h"
+#include "ingest/ingest.h"
+
+struct write {
+    struct wal_ticket ticket;
+    struct http_request *r;
+    struct api *api;
+    struct ingest_result result;
+};
+
+static struct slice trim(struct slice s)
+{
+    while (s.len && (s.data[0] == ' ' || s.data[0] == '\t'))
+        s = slice_from(s, 1);
+    while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+static struct slice take_part(struct slice *s)
+{
+    const uint8_t *semicolon = s->len ? memchr(s->data, ';', s->len) : NULL;
+    struct slice part = slice_of(s->data, semicolon ? (size_t)(semicolon - s->data) : s->len);
+    *s = slice_from(*s, part.len + (semicolon != NULL));
+    return trim(part);
+}
+
+/* The message that the type names; ERR_UNSUPPORTED with the text of the 415. */
+static enum err check_type(struct slice type, struct errmsg *why)
+{
+    static const struct slice proto = SLICE_LIT("proto=");
+    struct slice rest = type, media = take_part(&rest);
+    if (!type.len)
+        return ERR_OK;
+    if (!slice_eq_str(media, "application/x-protobuf"))
+        return err_set(why, ERR_UNSUPPORTED,
+                       "expected application/x-protobuf as the first (media) part, got %.*s content-type",
+                       SLICE_ARG(type));
+    while (rest.len) {
+        struct slice parameter = take_part(&rest);
+        if (!parameter.len || !memchr(parameter.data, '=', parameter.len))
+            return err_set(why, ERR_UNSUPPORTED,
+                           "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be "
+                           "key-values, got %.*s in %.*s content-type",
+                           SLICE_ARG(parameter), SLICE_ARG(type));
+        if (!slice_starts_with(parameter, proto))
+            continue;
+        struct slice message = slice_from(parameter, proto.len);
+        if (!slice_eq_str(message, "prometheus.WriteRequest"))
+            return err_set(why, ERR_UNSUPPORTED,
+                           "got %.*s content type; remote write protobuf message %.*s is not accepted by this server, "
+                           "supported: prometheus.WriteRequest",
+                           SLICE_ARG(type), SLICE_ARG(message));
+    }
+    return ERR_OK;
+}
+
+static enum err check_headers(struct http_request *r, struct errmsg *why)
+{
+    struct slice encoding = http_request_header(r, "Content-Encoding");
+    if (encoding.len && !slice_eq_str(encoding, "snappy"))
+        return err_set(why, ERR_UNSUPPORTED,
+                       "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
+                       SLICE_ARG(encoding));
+    return check_type(http_request_header(r, "Content-Type"), why);
+}
+
+static void respond(struct http_request *r, const struct ingest_result *result)
+{
+    int status = ingest_status(result);
+    if (status == 503 || status == 429)
+        http_header(r, "Retry-After", "1");
+    if (status == 204) {
+        http_respond(r, 204, (struct slice){0});
+        return;
+    }
+    http_header(r, "X-Content-Type-Options", "nosniff");
+    api_text(r, status, arena_printf(r->arena, "%s\n", result->why.text));
+}
+
+static void on_durable(struct http_request *r, void *ctx)
+{
+    const struct write *w = ctx;
+    respond(r, &w->result);
+}
+
+/* On the committer's thread: quick. */
+static void on_ticket(struct wal_ticket *ticket, enum err err, const struct errmsg *why)
+{
+    struct write *w = (struct write *)ticket;
+    if (err != ERR_OK) {
+        w->result.err = ERR_UNAVAILABLE; /* the log may work again later; what was sent is sent again */
+        err_set(&w->result.why, err, "not stored: %s", why->text);
+    }
+    http_wake(w->r, on_durable, w);
+}
+
+void on_write(struct http_request *r, void *ctx)
+{
+    struct api *api = ctx;
+    struct errmsg why = {0};
+    struct ingest *ingest = atomic_load_explicit(&api->ingest, memory_order_acquire);
+    if (check_headers(r, &why) != ERR_OK) {
+        atomic_fetch_add_explicit(&api->writes_refused, 1, memory_order_relaxed);
+        api_text(r, 415, arena_printf(r->arena, "%s\n", why.text));
+        return;
+    }
+    if (!ingest) {
+        http_header(r, "Retry-After", "1");
+        api_text(r, 503, "Service Unavailable\n");
+        return;
+    }
+    struct write *w = ARENA_NEW(r->arena, struct write);
+    w->ticket.done = on_ticket;
+    w->r = r;
+    w->api = api;
+    struct ingest_request request = {
+        .lane = r->loop,
+        .encoding = INGEST_SNAPPY,
+        .body = r->body,
+        .stream = (uint64_t)(uintptr_t)r, /* one request at a time per connection, in the same memory */
+        .ticket = &w->ticket,
+    };
+    if (ingest_write(ingest, &request, &w->result))
+        http_park(r); /* a wake from the committer is served by this same loop, so it cannot come too early */
+    else
+        respond(r, &w->result);
+}

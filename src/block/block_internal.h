@@ -1,0 +1,174 @@
+/*
+ * block_internal.h - an open block and the cached objects its readers share.
+ *
+ * Raw pages (labels, dictionary, postings, chunk data) and parsed ones (chunk groups, timestamp pages,
+ * decoded timestamp columns) live in the page cache under (serial of the open block, kind, number).
+ */
+#ifndef BLOCK_BLOCK_INTERNAL_H
+#define BLOCK_BLOCK_INTERNAL_H
+
+#include "block/block.h"
+#include "block/chunk_group_internal.h"
+#include "block/page_cache_internal.h"
+#include "block/page_internal.h"
+#include "block/times_internal.h"
+#include "block/toc_internal.h"
+
+struct block {
+    _Atomic uint32_t references;
+    char *dir;
+    struct page_cache *cache;
+    uint64_t serial; /* in the cache */
+    struct page_file index, data;
+    struct buf toc_raw;
+    struct toc toc;
+    struct block_stats stats;
+};
+
+enum block_open_flags { BLOCK_OPEN_TRUSTING = 1 }; /* do not compare checksums: for fuzzing */
+MUST_CHECK enum err block_open_flags(struct fs *fs, const char *dir, struct page_cache *cache, int flags,
+                                     struct block **out, struct errmsg *why);
+
+/*
+ * Each returns a pinned page of the cache, loading it when needed.  ERR_CORRUPT is counted in the
+ * block's statistics and names file and offset.
+ */
+MUST_CHECK enum err block_index_page(struct block *b, enum section section, uint32_t number, struct page **out,
+                                     struct errmsg *why); /* raw bytes */
+MUST_CHECK enum err block_data_page(struct block *b, uint64_t offset, uint32_t stored, struct page **out,
+                                    struct errmsg *why); /* raw bytes */
+/* The parsed forms; `*group` and `*times` point into the pinned page. */
+MUST_CHECK enum err block_chunk_group(struct block *b, uint32_t number, struct page **out,
+                                      const struct chunk_group **group, struct errmsg *why);
+MUST_CHECK enum err block_times_page(struct block *b, uint32_t number, struct page **out,
+                                     const struct times_page **times, struct errmsg *why);
+/* A decoded column: int64 times_ms[page->bytes / 8]. */
+MUST_CHECK enum err block_times_column(struct block *b, uint32_t id, struct page **out, struct errmsg *why);
+
+/* Walks the dictionary.  Zeroed = nowhere yet. */
+struct dict_cursor {
+    struct page *page; /* pinned */
+    uint32_t number;   /* of the page */
+    uint32_t page_first, page_count;
+    const uint8_t *table, *entries, *end, *p;
+    uint64_t page_postings;
+    /* the current pair, after seek or next returned true */
+    uint32_t id;
+    struct buf value;
+    uint32_t count;     /* series that have it */
+    uint32_t ordinal;   /* of the only one, when count is 1 */
+    uint64_t postings;  /* else where its list is */
+    uint32_t postings_bytes;
+    uint64_t next_postings;
+    enum err err;       /* why it stopped; ERR_OK at the end of the dictionary */
+    struct errmsg why;
+};
+bool dict_seek(struct block *b, struct dict_cursor *c, uint32_t id);
+bool dict_next(struct block *b, struct dict_cursor *c); /* the pair after the current one, also of the next name */
+/* First pair of the name whose value is not below; false at the name's end (err is ERR_OK) or on damage. */
+bool dict_seek_value(struct block *b, struct dict_cursor *c, const struct toc_name *name, struct slice value);
+void dict_cursor_deinit(struct dict_cursor *c);
+const struct toc_name *block_find_name(const struct block *b, struct slice text); /* NULL: no series has it */
+
+/* The ordinals of the cursor's pair; calls visit with ascending runs of them. */
+typedef void (*ordinals_visit)(void *ctx, const int64_t *ordinals, uint32_t count);
+MUST_CHECK enum err postings_walk(struct block *b, const struct dict_cursor *c, ordinals_visit visit, void *ctx,
+                                  struct errmsg *why);
+
+/* The value ids of LABEL_GROUP_SERIES neighbours.  Zeroed = no group yet. */
+struct label_view {
+    struct page *page; /* pinned */
+    uint32_t group;
+    uint32_t series;   /* in the group */
+    uint32_t name_count;
+    size_t capacity;
+    struct label_view_name {
+        uint32_t name, low; /* number in the table of contents, smallest value id */
+        uint8_t width;
+        const uint8_t *ids;
+    } *names;
+};
+/* Makes the group of this series the current one. */
+MUST_CHECK enum err label_view_load(struct block *b, struct label_view *v, uint32_t ordinal, struct errmsg *why);
+void label_view_deinit(struct label_view *v);
+
+/* Value id of the i-th name for a series of the group; 0: it has none. */
+static inline uint32_t label_view_id(const struct label_view_name *n, uint32_t series)
+{
+    uint32_t id = 0;
+    switch (n->width) {
+    case 1:
+        id = n->ids[series];
+        break;
+    case 2:
+        id = le16_get(n->ids + 2 * (size_t)series);
+        break;
+    case 4:
+        id = le32_get(n->ids + 4 * (size_t)series);
+        break;
+    default:
+        break;
+    }
+    return n->low + id;
+}
+
+/* Label pairs as structs, each made once, in an arena. */
+struct pair_table {
+    struct block *block;
+    struct arena *arena;
+    const struct label ***direct;  /* [name_count] -> [pair_count], for names with few values */
+    struct pair_slot {
+        uint32_t id; /* pair id + 1 */
+        const struct label *label;
+    } *slots;        /* for the others */
+    size_t count, slot_count;
+    struct dict_cursor dict;
+};
+void pair_table_init(struct pair_table *t, struct block *b, struct arena *arena);
+void pair_table_deinit(struct pair_table *t);
+/* NULL: see t->dict.err. */
+const struct label *pair_table_get(struct pair_table *t, uint32_t name, uint32_t value_id);
+/* The labels of a series whose group the view has loaded; memory from the arena. */
+MUST_CHECK enum err block_series_labels(struct pair_table *t, const struct label_view *v, uint32_t ordinal,
+                                        struct labels *out, struct errmsg *why);
+
+/* Ordinals of the series that match, ascending; memory from the arena (ERR_LIMIT). */
+MUST_CHECK enum err block_match(struct block *b, const struct matcher *matchers, uint32_t matcher_count,
+                                struct arena *arena, struct cancel *cancel, uint32_t **ordinals, uint32_t *count,
+                                struct errmsg *why);
+
+/* Reads samples of one block, one series after the other. */
+struct sample_reader {
+    struct block *block;
+    struct warnings *warnings;
+    struct mem_budget *budget; /* of the query; may be NULL */
+    struct page *group_page, *times_page, *column_page, *data_page; /* pinned */
+    const struct chunk_group *group;
+    uint32_t group_number, times_number;
+    const struct times_page *times;
+    int64_t *times_ms, *start_times_ms;
+    double *values;
+    const struct histogram **hists;
+    size_t capacity; /* of the four */
+    struct arena arena; /* histograms */
+};
+void sample_reader_init(struct sample_reader *r, struct block *b, struct warnings *warnings, struct mem_budget *budget);
+void sample_reader_deinit(struct sample_reader *r);
+/* The chunk entries of a series. */
+MUST_CHECK enum err sample_reader_entries(struct sample_reader *r, uint32_t ordinal, const struct chunk_entry **first,
+                                          uint32_t *count, struct errmsg *why);
+/* Bounds of the column a chunk uses (the chunk itself may begin later or end earlier). */
+MUST_CHECK enum err sample_reader_times_info(struct sample_reader *r, uint32_t times_id, struct times_info *out,
+                                             struct errmsg *why);
+/* The chunk's times; they live until the next call. */
+MUST_CHECK enum err sample_reader_times(struct sample_reader *r, const struct chunk_entry *e, const int64_t **times,
+                                        struct errmsg *why);
+/* The chunk's payload; lives until the next call. */
+MUST_CHECK enum err sample_reader_payload(struct sample_reader *r, const struct chunk_entry *e, struct slice *out,
+                                          struct errmsg *why);
+MUST_CHECK enum err sample_reader_read(struct sample_reader *r, uint32_t ordinal, int64_t mint_ms, int64_t maxt_ms,
+                                       struct samples *out, struct errmsg *why);
+MUST_CHECK enum err sample_reader_last(struct sample_reader *r, uint32_t ordinal, int64_t mint_ms, int64_t maxt_ms,
+                                       struct samples *out, struct errmsg *why);
+
+#endif

@@ -1,0 +1,343 @@
+/* block_querier.c - storage/querier.h over one block. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "block/block_internal.h"
+
+enum { CANCEL_EVERY = 4096 };
+
+struct block_querier {
+    struct querier base; /* first */
+    struct block *block; /* one reference */
+};
+
+/* A selected set; all of it lives in the arena of the select. */
+struct block_set {
+    struct series_set base; /* first */
+    struct block *block; /* the querier's */
+    const uint32_t *ordinals;
+    struct warnings *warnings;
+    struct mem_budget *budget;
+};
+
+struct block_reader {
+    struct series_reader base; /* first */
+    const struct block_set *set;
+    struct sample_reader samples;
+};
+
+static enum err reader_read(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
+                            struct samples *out, struct errmsg *why)
+{
+    struct block_reader *r = (struct block_reader *)base;
+    assert(i < r->set->base.count);
+    return sample_reader_read(&r->samples, r->set->ordinals[i], mint_ms, maxt_ms, out, why);
+}
+
+static enum err reader_last(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
+                            struct samples *out, struct errmsg *why)
+{
+    struct block_reader *r = (struct block_reader *)base;
+    assert(i < r->set->base.count);
+    return sample_reader_last(&r->samples, r->set->ordinals[i], mint_ms, maxt_ms, out, why);
+}
+
+static void reader_close(struct series_reader *base)
+{
+    struct block_reader *r = (struct block_reader *)base;
+    sample_reader_deinit(&r->samples);
+    mem_free(r);
+}
+
+static struct series_reader *set_reader(struct series_set *base)
+{
+    static const struct series_reader_ops ops = {.read = reader_read, .last = reader_last, .close = reader_close};
+    struct block_set *set = (struct block_set *)base;
+    struct block_reader *r = MEM_NEW(struct block_reader);
+    r->base.ops = &ops;
+    r->set = set;
+    sample_reader_init(&r->samples, set->block, set->warnings, set->budget);
+    return &r->base;
+}
+
+/* Drops the series that have no chunk near [mint, maxt]; chunks are judged by their timestamp columns. */
+static enum err drop_outside(struct block *b, const struct selector *sel, struct cancel *cancel, uint32_t *ordinals,
+                             uint32_t *count, struct errmsg *why)
+{
+    if (sel->mint_ms <= b->toc.meta.mint_ms && sel->maxt_ms >= b->toc.meta.maxt_ms)
+        return ERR_OK;
+    struct sample_reader r;
+    enum err err = ERR_OK;
+    uint32_t kept = 0;
+    sample_reader_init(&r, b, NULL, NULL);
+    for (uint32_t i = 0; i < *count; i++) {
+        const struct chunk_entry *e;
+        uint32_t chunks;
+        bool near = false;
+        if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
+            break;
+        if ((err = sample_reader_entries(&r, ordinals[i], &e, &chunks, why)) != ERR_OK) {
+            if (err != ERR_CORRUPT)
+                break;
+            near = true; /* reading it will tell */
+            chunks = 0;
+        }
+        for (uint32_t k = 0; k < chunks && !near; k++) {
+            struct times_info info;
+            near = sample_reader_times_info(&r, e[k].times_id, &info, NULL) != ERR_OK ||
+                   (info.first_ms <= sel->maxt_ms && info.last_ms >= sel->mint_ms);
+        }
+        ordinals[kept] = ordinals[i];
+        kept += near;
+        err = ERR_OK;
+    }
+    sample_reader_deinit(&r);
+    *count = kept;
+    return err;
+}
+
+static enum err matching(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
+                         uint32_t **ordinals, uint32_t *count, struct errmsg *why)
+{
+    if (sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms) {
+        *count = 0;
+        return ERR_OK;
+    }
+    TRY(block_match(b, sel->matchers, sel->matcher_count, arena, cancel, ordinals, count, why));
+    return drop_outside(b, sel, cancel, *ordinals, count, why);
+}
+
+static void print_selector(const struct selector *sel, struct buf *out)
+{
+    static const char *const ops[] = {"=", "!=", "=~", "!~"};
+    buf_u8(out, '{');
+    for (uint32_t i = 0; i < sel->matcher_count; i++) {
+        const struct matcher *m = &sel->matchers[i];
+        buf_printf(out, "%s%.*s%s\"%.*s\"", i ? "," : "", SLICE_ARG(m->name), ops[m->op], SLICE_ARG(m->value));
+    }
+    buf_u8(out, '}');
+}
+
+static enum err too_many(const struct selector *sel, uint32_t count, struct errmsg *why)
+{
+    struct buf text = {.limit = 512};
+    print_selector(sel, &text);
+    enum err err = err_set(why, ERR_LIMIT, "selector %.*s matches %" PRIu32 " series, more than the limit of %" PRIu64,
+                           (int)text.len, (const char *)text.data, count, sel->series_max);
+    buf_deinit(&text);
+    return err;
+}
+
+static enum err build_labels(struct block *b, struct pair_table *pairs, const uint32_t *ordinals, uint32_t count,
+                             struct cancel *cancel, struct labels *out, struct errmsg *why)
+{
+    struct label_view view = {0};
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
+        if (i % CANCEL_EVERY == 0)
+            err = cancel_check(cancel);
+        if (err == ERR_OK)
+            err = label_view_load(b, &view, ordinals[i], why);
+        if (err == ERR_OK)
+            err = block_series_labels(pairs, &view, ordinals[i], &out[i], why);
+    }
+    label_view_deinit(&view);
+    return err;
+}
+
+struct sort_row {
+    struct labels labels;
+    uint32_t ordinal;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    return labels_cmp(&((const struct sort_row *)a)->labels, &((const struct sort_row *)b)->labels);
+}
+
+/* The block's order is by metric, job, instance; most selections have it in labels_cmp order already. */
+static enum err sort_set(struct labels *labels, uint32_t *ordinals, uint32_t count, struct arena *arena,
+                         struct errmsg *why)
+{
+    uint32_t i = 1;
+    while (i < count && labels_cmp(&labels[i - 1], &labels[i]) < 0)
+        i++;
+    if (i >= count)
+        return ERR_OK;
+    struct sort_row *rows = (struct sort_row *)arena_try_alloc(arena, count * sizeof *rows);
+    if (!rows)
+        return err_set(why, ERR_LIMIT, "sorting %" PRIu32 " series is over the memory budget of the query", count);
+    for (i = 0; i < count; i++)
+        rows[i] = (struct sort_row){labels[i], ordinals[i]};
+    qsort(rows, count, sizeof *rows, compare_rows);
+    for (i = 0; i < count; i++) {
+        labels[i] = rows[i].labels;
+        ordinals[i] = rows[i].ordinal;
+    }
+    return ERR_OK;
+}
+
+static enum err querier_select(struct querier *base, const struct selector *sel, struct arena *arena,
+                               struct cancel *cancel, struct series_set **out, struct errmsg *why)
+{
+    static const struct series_set_ops ops = {.reader = set_reader};
+    struct block_querier *q = (struct block_querier *)base;
+    uint32_t *ordinals = NULL, count;
+    TRY(matching(q->block, sel, arena, cancel, &ordinals, &count, why));
+    if (sel->series_max && count > sel->series_max)
+        return too_many(sel, count, why);
+    struct labels *labels = (struct labels *)arena_try_alloc(arena, (count + 1) * sizeof *labels);
+    if (!labels)
+        return err_set(why, ERR_LIMIT, "%" PRIu32 " selected series are over the memory budget of the query", count);
+    struct pair_table pairs;
+    pair_table_init(&pairs, q->block, arena);
+    enum err err = build_labels(q->block, &pairs, ordinals, count, cancel, labels, why);
+    pair_table_deinit(&pairs);
+    if (err == ERR_OK && sel->sorted)
+        err = sort_set(labels, ordinals, count, arena, why);
+    if (err != ERR_OK)
+        return err;
+    struct block_set *set = ARENA_NEW(arena, struct block_set);
+    *set = (struct block_set){.base = {.ops = &ops, .count = count, .labels = labels},
+                              .block = q->block,
+                              .ordinals = ordinals,
+                              .warnings = sel->warnings,
+                              .budget = arena->budget};
+    *out = &set->base;
+    return ERR_OK;
+}
+
+/* Which names (or, of one name, which value ids) the selected series have. */
+static enum err mark_names(struct block *b, const uint32_t *ordinals, uint32_t count, struct cancel *cancel,
+                           bool *seen, struct errmsg *why)
+{
+    struct label_view view = {0};
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
+        if (i % CANCEL_EVERY == 0)
+            err = cancel_check(cancel);
+        if (err == ERR_OK)
+            err = label_view_load(b, &view, ordinals[i], why);
+        for (uint32_t k = 0; err == ERR_OK && k < view.name_count; k++)
+            if (label_view_id(&view.names[k], ordinals[i] % LABEL_GROUP_SERIES))
+                seen[view.names[k].name] = true;
+    }
+    label_view_deinit(&view);
+    return err;
+}
+
+static enum err mark_values(struct block *b, const struct toc_name *name, const uint32_t *ordinals, uint32_t count,
+                            struct cancel *cancel, bool *seen, struct errmsg *why)
+{
+    struct label_view view = {0};
+    enum err err = ERR_OK;
+    uint32_t rank = (uint32_t)(name - b->toc.names);
+    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
+        if (i % CANCEL_EVERY == 0)
+            err = cancel_check(cancel);
+        if (err == ERR_OK)
+            err = label_view_load(b, &view, ordinals[i], why);
+        for (uint32_t k = 0; err == ERR_OK && k < view.name_count; k++) {
+            uint32_t id = view.names[k].name == rank
+                              ? label_view_id(&view.names[k], ordinals[i] % LABEL_GROUP_SERIES)
+                              : 0;
+            if (id && id <= name->pair_count)
+                seen[id - 1] = true;
+        }
+    }
+    label_view_deinit(&view);
+    return err;
+}
+
+static enum err querier_label_names(struct querier *base, const struct selector *sel, uint64_t limit,
+                                    struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why)
+{
+    struct block *b = ((struct block_querier *)base)->block;
+    if (sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms)
+        return ERR_OK;
+    bool *seen = (bool *)mem_array(b->toc.name_count + 1, sizeof *seen);
+    enum err err = ERR_OK;
+    if (sel->matcher_count == 0) {
+        memset(seen, true, b->toc.name_count);
+    } else {
+        struct arena arena;
+        uint32_t *ordinals, count;
+        arena_init(&arena, NULL);
+        err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
+        if (err == ERR_OK)
+            err = mark_names(b, ordinals, count, cancel, seen, why);
+        arena_deinit(&arena);
+    }
+    uint64_t given = 0;
+    for (uint32_t i = 0; err == ERR_OK && i < b->toc.name_count; i++)
+        if (seen[i] && (!visit(ctx, b->toc.names[i].text) || ++given == limit))
+            break;
+    mem_free(seen);
+    return err;
+}
+
+/* Visits the values of a name, all or those seen. */
+static enum err visit_values(struct block *b, const struct toc_name *name, const bool *seen, uint64_t limit,
+                             struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why)
+{
+    struct dict_cursor c = {0};
+    uint64_t given = 0;
+    enum err err = ERR_OK;
+    bool more = dict_seek(b, &c, name->first_pair);
+    for (uint32_t i = 0; more && i < name->pair_count; i++, more = i < name->pair_count && dict_next(b, &c)) {
+        if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
+            break;
+        if ((!seen || seen[i]) && (!visit(ctx, buf_view(&c.value)) || ++given == limit))
+            break;
+    }
+    if (err == ERR_OK && c.err != ERR_OK)
+        err = err_set(why, c.err, "%s", c.why.text);
+    dict_cursor_deinit(&c);
+    return err;
+}
+
+static enum err querier_label_values(struct querier *base, struct slice text, const struct selector *sel,
+                                     uint64_t limit, struct cancel *cancel, name_visit visit, void *ctx,
+                                     struct errmsg *why)
+{
+    struct block *b = ((struct block_querier *)base)->block;
+    const struct toc_name *name = block_find_name(b, text);
+    if (!name || sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms)
+        return ERR_OK;
+    if (sel->matcher_count == 0)
+        return visit_values(b, name, NULL, limit, cancel, visit, ctx, why);
+    struct arena arena;
+    uint32_t *ordinals, count;
+    bool *seen = (bool *)mem_array(name->pair_count, sizeof *seen);
+    arena_init(&arena, NULL);
+    enum err err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
+    if (err == ERR_OK)
+        err = mark_values(b, name, ordinals, count, cancel, seen, why);
+    arena_deinit(&arena);
+    if (err == ERR_OK)
+        err = visit_values(b, name, seen, limit, cancel, visit, ctx, why);
+    mem_free(seen);
+    return err;
+}
+
+static void querier_close(struct querier *base)
+{
+    struct block_querier *q = (struct block_querier *)base;
+    block_release(q->block);
+    mem_free(q);
+}
+
+enum err block_querier(struct block *b, int64_t mint_ms, int64_t maxt_ms, struct querier **out, struct errmsg *why)
+{
+    static const struct querier_ops ops = {.select = querier_select,
+                                           .label_names = querier_label_names,
+                                           .label_values = querier_label_values,
+                                           .close = querier_close};
+    (void)why; /* opening reads nothing */
+    struct block_querier *q = MEM_NEW(struct block_querier);
+    q->base = (struct querier){.ops = &ops, .mint_ms = mint_ms, .maxt_ms = maxt_ms};
+    q->block = block_acquire(b);
+    *out = &q->base;
+    return ERR_OK;
+}

@@ -1,0 +1,211 @@
+/*
+ * append.c - rows become samples: the hot path, about 6 ns each.
+ *
+ * Rows are cut into runs: neighbours of one page with one timestamp.  A run takes its page's lock once,
+ * finds its place in the column once, and becomes one record.  A sample that stands right after the
+ * newest one of its series touches its line and, when the value changed, its newest tail line; the
+ * XOR bytes of the change serve tail and record alike.
+ */
+#include "head/append_internal.h"
+#include "head/record_internal.h"
+
+enum { AHEAD_LINE = 8, AHEAD_TAIL = 3 };
+
+/* A run on its way into a record. */
+struct run {
+    struct page *page;
+    struct series_line *line; /* of its first row */
+    struct head_row *rows;
+    uint32_t count;
+    uint32_t after; /* column index after its time; 0: the column has no such entry */
+    uint32_t left;  /* series that are not there any more */
+    uint64_t logged; /* bitmap: a control byte follows */
+};
+
+static bool same_run(const struct head_row *first, const struct head_row *before, const struct head_row *row)
+{
+    return row->ref == before->ref + 1 && row->time_ms == first->time_ms &&
+           row->ref / PAGE_SERIES == first->ref / PAGE_SERIES;
+}
+
+uint32_t place_in_column(struct head *h, struct page *p, int64_t time_ms)
+{
+    if (__builtin_expect(time_ms < p->floor_ms, 0))
+        return 0;
+    if (time_ms > p->last_ms) {
+        column_push(h, p, time_ms);
+        return p->end;
+    }
+    if (time_ms == p->last_ms)
+        return p->end;
+    uint32_t index = column_find(p, time_ms);
+    return index < p->end && column_at(p, index) == time_ms ? index + 1 : 0;
+}
+
+/* Whether the series has exactly this sample already. */
+static bool is_duplicate(struct head *h, const struct run *run, const struct series_line *x, int64_t time_ms,
+                         uint64_t bits)
+{
+    uint64_t known;
+    if (x->more && side_find(&x->more->side, time_ms, &known))
+        return known == bits;
+    if (run->after == 0)
+        return false;
+    if (run->after == x->end)
+        return x->last == bits && !series_is_empty(x);
+    return series_value_at(h, x, run->after - 1, &known) && known == bits;
+}
+
+/*
+ * A sample that is not simply the next one.  True: the way is free now, it is the next one.  False: it
+ * is dealt with; *out tells what the record says.
+ */
+static __attribute__((noinline)) bool append_unusual(struct head_appender *a, struct run *run, uint32_t k, uint8_t **out)
+{
+    struct series_line *x = run->line + k;
+    struct head_row *row = run->rows + k;
+    struct head_counts *counts = &a->counts;
+    if (!series_alive(x)) {
+        row->ref = 0;
+        run->left++;
+    } else if (run->after > x->end) {
+        tail_skip(a, x, run->after - 1);
+        return true;
+    } else if (is_duplicate(a->head, run, x, row->time_ms, row->bits)) {
+        count_add(&counts->duplicate, 1);
+    } else {
+        count_add(&counts->out_of_order, 1);
+        count_add(&counts->replaced, run->after == x->end && run->after != 0);
+        count_add(&counts->samples, 1);
+        side_add(a->head, run->page, x, row->time_ms, row->bits);
+        run->logged |= UINT64_C(1) << k;
+        *(*out)++ = SAMPLE_RAW;
+        le64_put(*out, row->bits);
+        *out += 8;
+        return false;
+    }
+    run->logged |= UINT64_C(1) << k;
+    *(*out)++ = SAMPLE_NONE;
+    return false;
+}
+
+/* The samples of a run; returns the end of what the record says about them. */
+static inline uint8_t *append_samples(struct head_appender *a, struct run *run, uint8_t *out)
+{
+    uint32_t accepted = 0;
+    for (uint32_t k = 0; k < run->count; k++) {
+        struct series_line *x = run->line + k;
+        uint64_t bits = run->rows[k].bits;
+        if (__builtin_expect(x->end + 1 != run->after, 0) && !append_unusual(a, run, k, &out))
+            continue;
+        uint64_t diff = bits ^ x->last;
+        x->end = run->after;
+        accepted++;
+        if (diff == 0) {
+            x->run++;
+            continue;
+        }
+        uint64_t packed;
+        uint8_t control = xor_pack(diff, &packed);
+        run->logged |= UINT64_C(1) << k;
+        *out = control;
+        le64_put(out + 1, packed);
+        out += 1 + (control & 15);
+        tail_append_changed(a, x, bits, control, packed);
+    }
+    count_add(&a->counts.samples, accepted);
+    return out;
+}
+
+/* What the record before it said, to write differences. */
+struct log_state {
+    uint32_t page;
+    int64_t time_ms;
+};
+
+/* Appends one run and its record at `out`, where SAMPLES_HEAD_MAX + n * SAMPLES_EACH_MAX bytes are free. */
+static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint32_t n, struct log_state *log,
+                           uint8_t *out, uint32_t *left)
+{
+    uint32_t page = rows->ref / PAGE_SERIES;
+    struct run run = {page_of(a->head, page), line_of(a->head, rows->ref), rows, n, 0, 0, 0};
+    int64_t time_ms = rows->time_ms;
+    uint8_t *start = out;
+    out[0] = RECORD_SAMPLES;
+    out[1] = time_ms == log->time_ms ? SAMPLES_SAME_TIME : 0;
+    out = varint_put(out + 2, zigzag_put((int64_t)page - log->page));
+    *out++ = (uint8_t)(rows->ref % PAGE_SERIES);
+    *out++ = (uint8_t)n;
+
+    mutex_lock(&run.page->lock);
+    run.after = place_in_column(a->head, run.page, time_ms);
+    out = varint_put(out, run.page->sequence);
+    if (time_ms != log->time_ms) {
+        le64_put(out, (uint64_t)time_ms);
+        out += 8;
+    }
+    uint8_t *bitmap = out;
+    uint64_t dup = a->counts.duplicate;
+    out = append_samples(a, &run, out + (n + 7) / 8);
+    bool nothing = get_relaxed(&a->counts.duplicate) - dup + run.left == n;
+    run.page->sequence += !nothing;
+    uint32_t slots = get_relaxed(&run.page->slots);
+    mutex_unlock(&run.page->lock);
+
+    *left += run.left;
+    if (slots < PAGE_SERIES)
+        page_note_open(a, page, time_ms);
+    if (nothing)
+        return start;
+    uint8_t map[8];
+    le64_put(map, run.logged);
+    memcpy(bitmap, map, (n + 7) / 8);
+    *log = (struct log_state){page, time_ms};
+    return out;
+}
+
+static void prefetch(struct head *h, const struct head_row *rows, uint32_t next, uint32_t count)
+{
+    if (next + AHEAD_LINE < count && rows[next + AHEAD_LINE].ref) {
+        series_ref ref = rows[next + AHEAD_LINE].ref;
+        __builtin_prefetch(page_of(h, ref / PAGE_SERIES), 1);
+        __builtin_prefetch(line_of(h, ref), 1);
+    }
+    if (next + AHEAD_TAIL < count && rows[next + AHEAD_TAIL].ref)
+        __builtin_prefetch(tail_line_of(h, get_relaxed(&line_of(h, rows[next + AHEAD_TAIL].ref)->tail)), 1);
+}
+
+uint32_t head_append(struct head_appender *a, struct head_row *rows, uint32_t count, struct buf *records)
+{
+    uint8_t unlogged[SAMPLES_HEAD_MAX + PAGE_SERIES * SAMPLES_EACH_MAX + 8];
+    struct log_state log = {0, NO_TIME};
+    uint32_t left = 0;
+    if (records)
+        buf_u8(records, RECORD_REQUEST);
+    for (uint32_t i = 0, end; i < count; i = end) {
+        end = i + 1;
+        if (rows[i].ref == 0)
+            continue;
+        while (end < count && same_run(&rows[i], &rows[end - 1], &rows[end]))
+            end++;
+        prefetch(a->head, rows, end, count);
+        uint32_t n = end - i;
+        uint8_t *out = unlogged;
+        if (records) {
+            out = buf_reserve(records, SAMPLES_HEAD_MAX + n * SAMPLES_EACH_MAX + 8);
+            assert(out != NULL); /* whoever opened the lane reserved enough */
+        }
+        uint8_t *done = append_run(a, rows + i, n, &log, out, &left);
+        if (records)
+            records->len += (size_t)(done - out);
+    }
+    return left;
+}
+
+void head_learn(struct head_appender *a, series_ref ref, series_ref next)
+{
+    if (!ref || ref == next)
+        return;
+    _Atomic uint32_t *s = atomic_load_explicit(&a->head->lines.successors[ref / SEGMENT_SERIES], memory_order_acquire);
+    atomic_store_explicit(&s[ref % SEGMENT_SERIES], next, memory_order_release);
+}

@@ -1,0 +1,116 @@
+/* epoch.c - deferred freeing; the contract is in epoch_internal.h. */
+#include "head/epoch_internal.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+
+struct retired {
+    struct retired *next;
+    void *p;
+    void (*release)(void *p);
+    uint64_t epoch; /* readers that entered in it or before may hold p */
+};
+
+enum { WAIT_NS = 5 * 1000 * 1000 };
+
+void epochs_init(struct epochs *e)
+{
+    *e = (struct epochs){.now = 1};
+    e->last = &e->first;
+    mutex_init(&e->lock);
+    cond_init(&e->left);
+}
+
+void epochs_deinit(struct epochs *e)
+{
+    epoch_reclaim(e);
+    assert(!e->first); /* someone is still inside */
+    cond_deinit(&e->left);
+    mutex_deinit(&e->lock);
+}
+
+void epoch_slot_add(struct epochs *e, struct epoch_slot *slot)
+{
+    mutex_lock(&e->lock);
+    atomic_store(&slot->at, 0);
+    slot->next = e->slots;
+    slot->link = &e->slots;
+    if (slot->next)
+        slot->next->link = &slot->next;
+    e->slots = slot;
+    mutex_unlock(&e->lock);
+}
+
+void epoch_slot_remove(struct epochs *e, struct epoch_slot *slot)
+{
+    mutex_lock(&e->lock);
+    *slot->link = slot->next;
+    if (slot->next)
+        slot->next->link = slot->link;
+    if (e->waiting)
+        cond_broadcast(&e->left);
+    mutex_unlock(&e->lock);
+}
+
+/* The oldest epoch in which somebody is inside; UINT64_MAX: nobody. */
+static uint64_t oldest_locked(struct epochs *e) REQUIRES(e->lock)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (struct epoch_slot *s = e->slots; s; s = s->next) {
+        uint64_t at = atomic_load(&s->at);
+        if (at && at < oldest)
+            oldest = at;
+    }
+    return oldest;
+}
+
+void epoch_retire(struct epochs *e, void *p, void (*release)(void *p))
+{
+    if (!p)
+        return;
+    struct retired *r = MEM_NEW(struct retired);
+    r->p = p;
+    r->release = release;
+    mutex_lock(&e->lock);
+    r->epoch = atomic_fetch_add(&e->now, 1);
+    *e->last = r;
+    e->last = &r->next;
+    mutex_unlock(&e->lock);
+}
+
+void epoch_reclaim(struct epochs *e)
+{
+    mutex_lock(&e->lock);
+    uint64_t oldest = oldest_locked(e);
+    struct retired *free_now = e->first, **cut = &e->first;
+    while (*cut && (*cut)->epoch < oldest)
+        cut = &(*cut)->next;
+    if (cut == &e->first) {
+        mutex_unlock(&e->lock);
+        return;
+    }
+    e->first = *cut;
+    *cut = NULL;
+    if (!e->first)
+        e->last = &e->first;
+    mutex_unlock(&e->lock);
+    while (free_now) {
+        struct retired *next = free_now->next;
+        free_now->release(free_now->p);
+        mem_free(free_now);
+        free_now = next;
+    }
+}
+
+enum err epoch_wait(struct epochs *e, struct cancel *cancel)
+{
+    enum err err = ERR_OK;
+    uint64_t until = atomic_fetch_add(&e->now, 1);
+    mutex_lock(&e->lock);
+    e->waiting++;
+    while (oldest_locked(e) <= until && (err = cancel_check(cancel)) == ERR_OK)
+        cond_wait_ns(&e->left, &e->lock, WAIT_NS);
+    e->waiting--;
+    mutex_unlock(&e->lock);
+    return err;
+}

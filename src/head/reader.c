@@ -1,0 +1,309 @@
+/*
+ * reader.c - samples of one series as columns, while others append.
+ *
+ * Under the page's lock only bytes are copied: packed tail lines, chunks that overlap the range, samples
+ * beside the column, and the column itself unless the reader has it from the series before.
+ * Decoding happens afterwards.
+ */
+#include "head/tail_internal.h"
+
+#define TIMES_ID_HEAD (UINT64_C(1) << 63)
+
+struct chunk_copy {
+    uint32_t first, end, count;
+    size_t at; /* in reader->chunk_bytes */
+    uint32_t gap_bytes, bytes;
+};
+
+struct head_reader {
+    struct series_reader base;
+    struct head *head;
+    const series_ref *refs;
+    /* The column of the page that was read last. */
+    uint32_t page, low, high; /* entries [low, high) */
+    int64_t *times;
+    size_t times_capacity;
+    /* Copies of one series. */
+    struct tail_copy tail;
+    struct chunk_copy *chunks;
+    size_t chunk_count, chunk_capacity;
+    struct buf chunk_bytes;
+    struct side_sample *side;
+    size_t side_count, side_capacity;
+    uint32_t span; /* how many samples chunks and tail can have at most */
+    bool tail_taken;
+    /* Decoded. */
+    uint32_t *indexes;
+    double *values;
+    size_t index_capacity, value_capacity;
+    int64_t *out_times;
+    double *out_values;
+    size_t out_time_capacity, out_value_capacity;
+};
+
+/* ---- copying: the page's lock is held ---- */
+
+static void copy_column(struct head_reader *r, uint32_t page, const struct page *p, uint32_t low, uint32_t high)
+{
+    if (r->page == page && r->low == low && r->high == high)
+        return;
+    r->times = mem_grow(r->times, &r->times_capacity, high - low + 1, sizeof *r->times);
+    column_copy(p, low, high, r->times);
+    r->page = page;
+    r->low = low;
+    r->high = high;
+}
+
+static void copy_chunks(struct head_reader *r, const struct series_more *more, uint32_t low, uint32_t high)
+{
+    for (uint32_t i = 0; i < more->chunk_count; i++) {
+        const struct head_chunk *c = &more->chunks[i];
+        if (c->end <= low || c->first >= high)
+            continue;
+        r->chunks = mem_grow(r->chunks, &r->chunk_capacity, r->chunk_count + 1, sizeof *r->chunks);
+        r->chunks[r->chunk_count++] =
+            (struct chunk_copy){c->first, c->end, c->count, r->chunk_bytes.len, c->gap_bytes, c->bytes};
+        buf_append(&r->chunk_bytes, c->data, c->bytes);
+        r->span += c->count;
+    }
+    assert(!r->chunk_bytes.failed);
+}
+
+static void copy_side_list(struct head_reader *r, const struct side_sample *list, uint32_t count, int64_t mint_ms,
+                           int64_t maxt_ms)
+{
+    r->side = mem_grow(r->side, &r->side_capacity, r->side_count + count, sizeof *r->side);
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].time_ms >= mint_ms && list[i].time_ms <= maxt_ms)
+            r->side[r->side_count++] = list[i];
+}
+
+static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, int64_t maxt_ms)
+{
+    struct head *h = r->head;
+    struct page *p = page_of(h, ref / PAGE_SERIES);
+    const struct series_line *x = line_of(h, ref);
+    r->chunk_count = r->side_count = 0;
+    r->span = 0;
+    r->tail_taken = false;
+    buf_reset(&r->chunk_bytes);
+    mutex_lock(&p->lock);
+    uint32_t low = column_find(p, mint_ms), high = maxt_ms == INT64_MAX ? p->end : column_find(p, maxt_ms + 1);
+    if (series_alive(x) && low < high) {
+        copy_column(r, ref / PAGE_SERIES, p, low, high);
+        if (x->more)
+            copy_chunks(r, x->more, low, high);
+        if (x->first < high && x->end > low) {
+            r->tail_taken = true;
+            tail_copy_take(h, x, &r->tail);
+            r->span += x->end - x->first;
+        }
+    }
+    if (series_alive(x) && x->more) {
+        copy_side_list(r, x->more->side.frozen, x->more->side.frozen_count, mint_ms, maxt_ms);
+        copy_side_list(r, x->more->side.list, x->more->side.count, mint_ms, maxt_ms);
+    }
+    mutex_unlock(&p->lock);
+}
+
+/* ---- decoding ---- */
+
+/* What is missing stands before the values: varints, so many there, so many not, ... */
+static void chunk_indexes(const uint8_t *gaps, uint32_t gap_bytes, uint32_t first, uint32_t count, uint32_t *out)
+{
+    const uint8_t *end = gaps + gap_bytes;
+    uint64_t there = count, missing = 0;
+    for (uint32_t n = 0, index = first; n < count; index += (uint32_t)missing) {
+        if (gap_bytes) {
+            gaps = varint_get(gaps, end, &there);
+            assert(gaps && there <= count - n);
+            if (gaps < end)
+                gaps = varint_get(gaps, end, &missing);
+            assert(gaps != NULL);
+        }
+        for (uint64_t i = 0; i < there; i++)
+            out[n++] = index++;
+    }
+}
+
+static void decode_chunk(const struct head_reader *r, const struct chunk_copy *c, uint32_t *indexes, double *values)
+{
+    const uint8_t *data = r->chunk_bytes.data + c->at;
+    enum err err = chunk_decode_values(slice_of(data + c->gap_bytes, c->bytes - c->gap_bytes), c->count, values);
+    assert(err == ERR_OK); /* our own bytes, never left memory */
+    chunk_indexes(data, c->gap_bytes, c->first, c->count, indexes);
+}
+
+/* All samples of the stream that were copied; returns the range that lies within [low, high). */
+static uint32_t decode_stream(struct head_reader *r, uint32_t *start)
+{
+    uint32_t n = 0;
+    r->indexes = mem_grow(r->indexes, &r->index_capacity, r->span + 1, sizeof *r->indexes);
+    r->values = mem_grow(r->values, &r->value_capacity, r->span + 1, sizeof *r->values);
+    for (size_t i = 0; i < r->chunk_count; i++) {
+        decode_chunk(r, &r->chunks[i], r->indexes + n, r->values + n);
+        n += r->chunks[i].count;
+    }
+    if (r->tail_taken)
+        n += tail_decode(&r->tail, r->indexes + n, r->values + n, r->span - n);
+    *start = 0;
+    while (*start < n && r->indexes[*start] < r->low)
+        ++*start;
+    while (n > *start && r->indexes[n - 1] >= r->high)
+        n--;
+    return n - *start;
+}
+
+static bool side_in_order(const struct head_reader *r)
+{
+    for (size_t i = 1; i < r->side_count; i++)
+        if (r->side[i].time_ms <= r->side[i - 1].time_ms)
+            return false;
+    return true;
+}
+
+/* Sorts the copied side samples; of equal times the one that came last stays. */
+static void order_side(struct head_reader *r)
+{
+    if (side_in_order(r))
+        return;
+    struct side s = {.list = r->side, .count = (uint32_t)r->side_count};
+    side_settle(&s);
+    r->side_count = s.count;
+}
+
+/* Stream and side samples in one order of time; for one time the side wins, it came later. */
+static uint32_t merge(struct head_reader *r, uint32_t start, uint32_t count)
+{
+    size_t need = count + r->side_count, s = 0;
+    uint32_t n = 0;
+    order_side(r);
+    r->out_times = mem_grow(r->out_times, &r->out_time_capacity, need, sizeof *r->out_times);
+    r->out_values = mem_grow(r->out_values, &r->out_value_capacity, need, sizeof *r->out_values);
+    for (uint32_t i = 0; i < count || s < r->side_count;) {
+        int64_t stream_ms = i < count ? r->times[r->indexes[start + i] - r->low] : INT64_MAX;
+        bool side = s < r->side_count && (i == count || r->side[s].time_ms <= stream_ms);
+        if (side && i < count && r->side[s].time_ms == stream_ms)
+            i++;
+        r->out_times[n] = side ? r->side[s].time_ms : stream_ms;
+        r->out_values[n++] = side ? f64_from_bits(r->side[s++].bits) : r->values[start + i++];
+    }
+    return n;
+}
+
+static enum err reader_read(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
+                            struct samples *out, struct errmsg *why)
+{
+    struct head_reader *r = (struct head_reader *)base;
+    uint32_t start = 0, count = 0;
+    (void)why;
+    copy_series(r, r->refs[i], mint_ms, maxt_ms);
+    if (r->span)
+        count = decode_stream(r, &start);
+    *out = (struct samples){.count = count};
+    if (r->side_count == 0 && count && r->indexes[start + count - 1] - r->indexes[start] == count - 1) {
+        out->times_ms = r->times + (r->indexes[start] - r->low);
+        out->values = r->values + start;
+        out->times_id = TIMES_ID_HEAD | r->page;
+    } else if (count || r->side_count) {
+        out->count = merge(r, start, count);
+        out->times_ms = r->out_times;
+        out->values = r->out_values;
+    }
+    return ERR_OK;
+}
+
+/* The newest sample is in the line unless something lies beside the column. */
+static bool newest_of(struct head *h, series_ref ref, int64_t *time_ms, uint64_t *bits, bool *none)
+{
+    struct page *p = page_of(h, ref / PAGE_SERIES);
+    const struct series_line *x = line_of(h, ref);
+    bool plain;
+    mutex_lock(&p->lock);
+    *none = !series_alive(x) || ((series_is_empty(x) || x->end <= p->start) && !x->more);
+    plain = !*none && !(x->more && (x->more->side.count || x->more->side.frozen_count)) && x->end > p->start &&
+            !series_is_empty(x);
+    if (plain) {
+        *time_ms = column_at(p, x->end - 1);
+        *bits = x->last;
+    }
+    mutex_unlock(&p->lock);
+    return plain;
+}
+
+static enum err reader_last(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
+                            struct samples *out, struct errmsg *why)
+{
+    struct head_reader *r = (struct head_reader *)base;
+    int64_t time_ms = 0;
+    uint64_t bits = 0;
+    bool none;
+    *out = (struct samples){0};
+    bool plain = newest_of(r->head, r->refs[i], &time_ms, &bits, &none);
+    if (none || (plain && time_ms < mint_ms))
+        return ERR_OK;
+    if (!plain || time_ms > maxt_ms) {
+        TRY(reader_read(base, i, mint_ms, maxt_ms, out, why));
+        if (out->count > 1) {
+            out->times_ms += out->count - 1;
+            out->values += out->count - 1;
+            out->count = 1;
+            out->times_id = 0;
+        }
+        return ERR_OK;
+    }
+    r->out_times = mem_grow(r->out_times, &r->out_time_capacity, 1, sizeof *r->out_times);
+    r->out_values = mem_grow(r->out_values, &r->out_value_capacity, 1, sizeof *r->out_values);
+    r->out_times[0] = time_ms;
+    r->out_values[0] = f64_from_bits(bits);
+    *out = (struct samples){.count = 1, .times_ms = r->out_times, .values = r->out_values};
+    return ERR_OK;
+}
+
+static void reader_close(struct series_reader *base)
+{
+    struct head_reader *r = (struct head_reader *)base;
+    tail_copy_deinit(&r->tail);
+    buf_deinit(&r->chunk_bytes);
+    mem_free(r->times);
+    mem_free(r->chunks);
+    mem_free(r->side);
+    mem_free(r->indexes);
+    mem_free(r->values);
+    mem_free(r->out_times);
+    mem_free(r->out_values);
+    mem_free(r);
+}
+
+static const struct series_reader_ops reader_ops = {reader_read, reader_last, reader_close};
+
+struct series_reader *head_reader_new(struct head *h, const series_ref *refs)
+{
+    struct head_reader *r = MEM_NEW(struct head_reader);
+    r->base.ops = &reader_ops;
+    r->head = h;
+    r->refs = refs;
+    return &r->base;
+}
+
+bool series_value_at(struct head *h, const struct series_line *x, uint32_t index, uint64_t *bits)
+{
+    struct head_reader r = {.head = h, .low = index, .high = index + 1};
+    uint32_t start, count;
+    if (x->more)
+        copy_chunks(&r, x->more, index, index + 1);
+    if (index >= x->first && index < x->end) {
+        r.tail_taken = true;
+        tail_copy_take(h, x, &r.tail);
+        r.span += x->end - x->first;
+    }
+    count = r.span ? decode_stream(&r, &start) : 0;
+    if (count)
+        *bits = f64_bits(r.values[start]);
+    tail_copy_deinit(&r.tail);
+    buf_deinit(&r.chunk_bytes);
+    mem_free(r.chunks);
+    mem_free(r.indexes);
+    mem_free(r.values);
+    return count != 0;
+}

@@ -1,0 +1,34 @@
+/* record.c - encoding of the records that are not on the hot path; layout in docs/formats/head-records.md. */
+#include "head/record_internal.h"
+
+void record_pair(struct buf *records, uint32_t id, struct slice wire)
+{
+    buf_u8(records, RECORD_PAIR);
+    buf_varint(records, id);
+    buf_varint(records, wire.len);
+    buf_slice(records, wire);
+}
+
+void record_series(struct buf *records, series_ref ref, const uint32_t *pairs, uint32_t count)
+{
+    buf_u8(records, RECORD_SERIES);
+    buf_varint(records, ref);
+    buf_varint(records, count);
+    for (uint32_t i = 0; i < count; i++)
+        buf_varint(records, pairs[i]);
+}
+
+static void put_text(struct buf *records, struct slice text)
+{
+    buf_varint(records, text.len);
+    buf_slice(records, text);
+}
+
+void record_metadata(struct buf *records, const struct metadata *m)
+{
+    buf_u8(records, RECORD_METADATA);
+    buf_u8(records, (uint8_t)m->type);
+    put_text(records, m->metric);
+    put_text(records, m->help);
+    put_text(records, m->unit);
+}

@@ -1,0 +1,32 @@
+/*
+ * record_internal.h - what the head writes into the log; layout in docs/formats/head-records.md.
+ *
+ * Threads: encoders append to the caller's buffer.
+ */
+#ifndef HEAD_RECORD_INTERNAL_H
+#define HEAD_RECORD_INTERNAL_H
+
+#include "head/head_internal.h"
+
+enum record_type {
+    RECORD_REQUEST = 1,  /* the differences below start anew */
+    RECORD_PAIR = 2,     /* id, bytes: a label pair gets a number */
+    RECORD_SERIES = 3,   /* ref, pair ids */
+    RECORD_SAMPLES = 4,  /* neighbours of one page with one timestamp */
+    RECORD_METADATA = 5,
+    RECORD_EXEMPLAR = 6,
+    RECORD_HISTOGRAM = 7,
+    RECORD_PAGE = 8,     /* checkpoint: all samples of a page */
+};
+
+/* RECORD_SAMPLES: control byte of a sample whose bit is set; 1..8: changed, as in tails. */
+enum { SAMPLE_NONE = 14, SAMPLE_RAW = 15 };
+/* Flag in the second byte of RECORD_SAMPLES: same timestamp as the record before. */
+enum { SAMPLES_SAME_TIME = 1 };
+enum { SAMPLES_HEAD_MAX = 2 + VARINT_BYTES_MAX * 2 + 2 + 8 + 8, SAMPLES_EACH_MAX = 9 };
+
+void record_pair(struct buf *records, uint32_t id, struct slice wire);
+void record_series(struct buf *records, series_ref ref, const uint32_t *pairs, uint32_t count);
+void record_metadata(struct buf *records, const struct metadata *m);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * replay.c - a head from its records.
+ *
+ * Frames come in order, but within a frame the lanes stand one after the other: a record of one lane
+ * may build on one of a lane behind it.  So pairs are defined first, then series are made, then the
+ * sample runs are sorted by page and by the page's own sequence numbers.  Runs of many frames are
+ * collected and applied together, page by page, by several threads: a page is touched by one thread.
+ *
+ * The sequence numbers also make the replay idempotent (a checkpoint may contain what its log repeats)
+ * and show where records are missing: values are differences to their predecessors, so the series of
+ * such a page are marked and their samples counted as lost until a checkpoint starts them anew.
+ *
+ * Every byte is checked as if anybody could have written it.
+ */
+#include "head/replay_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BATCH_BYTES = 8 << 20, BATCH_RUNS = 1 << 18 };
+
+struct head_replay *head_replay_new(struct head *h, unsigned threads)
+{
+    struct head_replay *r = MEM_NEW(struct head_replay);
+    r->head = h;
+    r->threads = threads < 1 ? 1 : threads > REPLAY_THREADS_MAX ? REPLAY_THREADS_MAX : threads;
+    for (unsigned i = 0; i < r->threads; i++)
+        r->appenders[i] = head_appender_new(h);
+    return r;
+}
+
+enum err replay_damaged(struct head_replay *r, struct errmsg *why, const char *what)
+{
+    if (r->report.damaged++ == 0)
+        snprintf(r->report.first_damage, sizeof r->report.first_damage, "%s", what);
+    return err_set(why, ERR_CORRUPT, "replay: %s", what);
+}
+
+/* ---- parsing ---- */
+
+static const uint8_t *get_bytes(const uint8_t *p, const uint8_t *end, struct slice *out)
+{
+    uint64_t len;
+    p = varint_get(p, end, &len);
+    if (!p || len > (uint64_t)(end - p))
+        return NULL;
+    *out = slice_of(p, (size_t)len);
+    return p + len;
+}
+
+static const uint8_t *skip_samples(const uint8_t *p, const uint8_t *end, uint64_t bitmap)
+{
+    for (; p && bitmap; bitmap &= bitmap - 1) {
+        if (p == end)
+            return NULL;
+        unsigned low = *p & 15;
+        size_t len = low == SAMPLE_RAW ? 8 : low == SAMPLE_NONE ? 0 : low;
+        if (low == 0 || (low > 8 && low < SAMPLE_NONE) || (low <= 8 && low + (*p >> 4) > 8) || len >= (size_t)(end - p))
+            return NULL;
+        p += 1 + len;
+    }
+    return p;
+}
+
+/* Remembers a sample record; what it says is applied with its page. */
+static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t page_delta, sequence;
+    if (end - p < 1)
+        return NULL;
+    uint8_t flags = *p++;
+    if (flags & ~SAMPLES_SAME_TIME || !(p = varint_get(p, end, &page_delta)) || end - p < 2)
+        return NULL;
+    int64_t page = (int64_t)((uint64_t)r->page + (uint64_t)zigzag_get(page_delta));
+    uint32_t slot = p[0], count = p[1];
+    if (page < 1 || page >= (int64_t)SEGMENTS_MAX * SEGMENT_PAGES || count < 1 || slot + count > PAGE_SERIES)
+        return NULL;
+    if (!(p = varint_get(p + 2, end, &sequence)) || sequence > UINT32_MAX)
+        return NULL;
+    if (!(flags & SAMPLES_SAME_TIME)) {
+        if (end - p < 8)
+            return NULL;
+        r->time_ms = (int64_t)le64_get(p);
+        p += 8;
+    }
+    size_t map_bytes = (count + 7) / 8;
+    uint64_t bitmap = 0;
+    if ((size_t)(end - p) < map_bytes || r->time_ms == NO_TIME)
+        return NULL;
+    for (size_t i = 0; i < map_bytes; i++)
+        bitmap |= (uint64_t)p[i] << 8 * i;
+    p += map_bytes;
+    if (count < 64 && bitmap >> count)
+        return NULL;
+    r->page = (uint32_t)page;
+    r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
+    r->runs[r->run_count++] = (struct replay_run){
+        .page = (uint32_t)page, .sequence = (uint32_t)sequence, .slot = (uint8_t)slot, .count = (uint8_t)count,
+        .time_ms = r->time_ms, .bitmap = bitmap, .at = (uint32_t)(p - r->batch.data)};
+    return skip_samples(p, end, bitmap);
+}
+
+static const uint8_t *parse_pair(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t id;
+    struct slice wire, name, value;
+    if (!(p = varint_get(p, end, &id)) || !(p = get_bytes(p, end, &wire)))
+        return NULL;
+    if (id == 0 || id >= (uint64_t)PAIR_SEGMENT * PAIR_SEGMENTS_MAX || wire.len > LABELS_BYTES_MAX ||
+        !wire_parse(wire, &name, &value))
+        return NULL;
+    mutex_lock(&r->head->create);
+    bool fine = pair_define(r->head, (uint32_t)id, wire);
+    mutex_unlock(&r->head->create);
+    return fine ? p : NULL;
+}
+
+static const uint8_t *parse_metadata(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    struct metadata m = {0};
+    if (p == end || *p > METADATA_STATESET)
+        return NULL;
+    m.type = (enum metadata_type)*p++;
+    if (!(p = get_bytes(p, end, &m.metric)) || !(p = get_bytes(p, end, &m.help)) || !(p = get_bytes(p, end, &m.unit)))
+        return NULL;
+    metadata_store(r->head, &m);
+    r->report.metadata++;
+    return p;
+}
+
+/* Remembers a series record until all pairs of the frame are known. */
+static const uint8_t *parse_series(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t ref, count, id;
+    r->series = mem_grow(r->series, &r->series_capacity, r->series_count + 1, sizeof *r->series);
+    r->series[r->series_count++] = (uint32_t)(p - r->batch.data);
+    if (!(p = varint_get(p, end, &ref)) || !(p = varint_get(p, end, &count)) || count == 0 || count > LABEL_COUNT_MAX)
+        return NULL;
+    for (uint64_t i = 0; i < count; i++)
+        if (!(p = varint_get(p, end, &id)))
+            return NULL;
+    return p;
+}
+
+static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    r->report.records++;
+    switch (*p++) {
+    case RECORD_REQUEST:
+        r->page = 0;
+        r->time_ms = NO_TIME;
+        return p;
+    case RECORD_PAIR:
+        return parse_pair(r, p, end);
+    case RECORD_SERIES:
+        return parse_series(r, p, end);
+    case RECORD_SAMPLES:
+        return parse_samples(r, p, end);
+    case RECORD_METADATA:
+        return parse_metadata(r, p, end);
+    default:
+        return NULL;
+    }
+}
+
+/* ---- series ---- */
+
+/* Canonical bytes of these pairs; false when one is not known, or the order is wrong. */
+static bool canonical_of(struct head *h, const uint32_t *ids, uint32_t count, struct buf *out)
+{
+    struct slice before = {0};
+    buf_reset(out);
+    for (uint32_t i = 0; i < count; i++) {
+        if (ids[i] >= atomic_load(&h->pair_count) || !pair_of(h, ids[i])->wire)
+            return false;
+        const struct pair *p = pair_of(h, ids[i]);
+        if (slice_cmp(before, p->label.name) >= 0)
+            return false;
+        before = p->label.name;
+        buf_u8(out, 0x0a);
+        buf_varint(out, p->wire_bytes);
+        buf_append(out, p->wire, p->wire_bytes);
+    }
+    size_t len = out->len;
+    buf_append(out, (const uint8_t[SERIES_HASH_SLACK]){0}, SERIES_HASH_SLACK);
+    out->len = len;
+    return !out->failed && len <= LABELS_BYTES_MAX;
+}
+
+bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
+{
+    struct head *h = r->head;
+    if (ref < PAGE_SERIES || ref >= (uint64_t)SEGMENTS_MAX * SEGMENT_SERIES || !canonical_of(h, ids, count, &r->canonical))
+        return false;
+    struct hash128 hash = series_hash(&h->key, r->canonical.data, r->canonical.len);
+    series_ref known = series_find(h, hash);
+    if (known)
+        return known == ref;
+    page_begin(h, (uint32_t)ref / PAGE_SERIES);
+    if (series_alive(line_of(h, (series_ref)ref)))
+        return false;
+    series_publish(h, (series_ref)ref, ids, count, hash, (uint32_t)r->canonical.len);
+    r->report.series++;
+    return true;
+}
+
+static bool make_series(struct head_replay *r)
+{
+    const uint8_t *end = r->batch.data + r->batch.len;
+    bool fine = true;
+    mutex_lock(&r->head->create);
+    for (size_t i = 0; i < r->series_count; i++) {
+        const uint8_t *p = r->batch.data + r->series[i];
+        uint32_t ids[LABEL_COUNT_MAX];
+        uint64_t ref, count, id;
+        p = varint_get(p, end, &ref);
+        p = p ? varint_get(p, end, &count) : NULL;
+        for (uint64_t k = 0; p && k < count; k++) {
+            p = varint_get(p, end, &id);
+            ids[k] = id < UINT32_MAX ? (uint32_t)id : UINT32_MAX;
+        }
+        fine = p && replay_series(r, ref, ids, (uint32_t)count) && fine;
+    }
+    mutex_unlock(&r->head->create);
+    r->series_count = 0;
+    return fine;
+}
+
+/* ---- frames ---- */
+
+enum err head_replay_frame(struct head_replay *r, struct slice payload, struct errmsg *why)
+{
+    if (r->batch.len + payload.len > BATCH_BYTES || r->run_count > BATCH_RUNS)
+        replay_apply(r);
+    size_t start = r->batch.len;
+    buf_slice(&r->batch, payload);
+    if (r->batch.failed || r->batch.len > UINT32_MAX)
+        return err_set(why, ERR_NO_MEMORY, "replay: a frame of %zu bytes does not fit into memory", payload.len);
+    const uint8_t *p = r->batch.data + start, *end = r->batch.data + r->batch.len;
+    r->page = 0;
+    r->time_ms = NO_TIME;
+    while (p && p < end)
+        p = parse_record(r, p, end);
+    bool made = make_series(r);
+    if (!p)
+        return replay_damaged(r, why, "a record breaks the format");
+    return made ? ERR_OK : replay_damaged(r, why, "a series contradicts what is known");
+}
+
+void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
+{
+    replay_apply(r);
+    count_add(&r->head->replay_lost, r->report.lost);
+    *out = r->report;
+    for (unsigned i = 0; i < r->threads; i++)
+        head_appender_free(r->appenders[i]);
+    epoch_reclaim(&r->head->epochs);
+    buf_deinit(&r->batch);
+    buf_deinit(&r->canonical);
+    mem_free(r->runs);
+    mem_free(r->series);
+    mem_free(r);
+}

@@ -1,0 +1,137 @@
+/* replay_apply.c - collected sample runs go into their pages, side by side. */
+#include <stdlib.h>
+
+#include "head/append_internal.h"
+#include "head/replay_internal.h"
+
+struct share {
+    struct head_replay *replay;
+    struct head_appender *appender;
+    const struct replay_run *runs;
+    size_t count;
+    uint64_t samples, skipped, lost;
+};
+
+static int by_page(const void *a, const void *b)
+{
+    const struct replay_run *x = a, *y = b;
+    if (x->page != y->page)
+        return x->page < y->page ? -1 : 1;
+    return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
+/* The value that a control byte tells; false: there is none. */
+static bool sample_value(const struct series_line *x, const uint8_t **p, bool logged, uint64_t *bits, bool *raw)
+{
+    *raw = false;
+    *bits = x->last;
+    if (!logged)
+        return true;
+    uint8_t control = *(*p)++;
+    unsigned low = control & 15;
+    if (low == SAMPLE_NONE)
+        return false;
+    *raw = low == SAMPLE_RAW;
+    uint8_t bytes[8] = {0};
+    unsigned len = *raw ? 8 : low;
+    memcpy(bytes, *p, len);
+    *p += len;
+    *bits = *raw ? le64_get(bytes) : x->last ^ le64_get(bytes) << 8 * (control >> 4);
+    return true;
+}
+
+static void apply_sample(struct share *s, struct page *p, struct series_line *x, uint32_t after, int64_t time_ms,
+                         uint64_t bits, bool raw)
+{
+    struct head_appender *a = s->appender;
+    if (!series_alive(x) || (!raw && (x->flags & LINE_LOST)) || (!raw && after <= x->end)) {
+        s->lost++;
+        return;
+    }
+    s->samples++;
+    count_add(&a->counts.samples, 1);
+    if (raw) {
+        count_add(&a->counts.out_of_order, 1);
+        side_add(a->head, p, x, time_ms, bits);
+        return;
+    }
+    if (after > x->end + 1)
+        tail_skip(a, x, after - 1);
+    x->end = after;
+    append_value(a, x, bits);
+}
+
+static void apply_run(struct share *s, const struct replay_run *run)
+{
+    struct head *h = s->replay->head;
+    if (run->page >= get_relaxed(&h->page_count)) {
+        s->lost += run->count;
+        return;
+    }
+    struct page *p = page_of(h, run->page);
+    struct series_line *line = line_of(h, run->page * PAGE_SERIES + run->slot);
+    const uint8_t *at = s->replay->batch.data + run->at;
+    mutex_lock(&p->lock);
+    if (run->sequence < p->sequence) {
+        s->skipped++;
+        mutex_unlock(&p->lock);
+        return;
+    }
+    if (run->sequence > p->sequence)
+        page_mark_lost(h, run->page);
+    p->sequence = run->sequence + 1;
+    uint32_t after = place_in_column(h, p, run->time_ms);
+    for (uint32_t k = 0; k < run->count; k++) {
+        uint64_t bits;
+        bool raw;
+        if (sample_value(&line[k], &at, run->bitmap >> k & 1, &bits, &raw))
+            apply_sample(s, p, &line[k], after, run->time_ms, bits, raw);
+    }
+    mutex_unlock(&p->lock);
+}
+
+static void *apply_share(void *arg)
+{
+    struct share *s = arg;
+    for (size_t i = 0; i < s->count; i++)
+        apply_run(s, &s->runs[i]);
+    return NULL;
+}
+
+/* Cuts the sorted runs into shares of about the same size at borders of pages. */
+static void cut_shares(struct head_replay *r, struct share *shares)
+{
+    size_t start = 0;
+    for (unsigned i = 0; i < r->threads; i++) {
+        size_t end = i + 1 == r->threads ? r->run_count : r->run_count * (i + 1) / r->threads;
+        if (end < start)
+            end = start;
+        while (end > start && end < r->run_count && r->runs[end].page == r->runs[end - 1].page)
+            end++;
+        shares[i] = (struct share){.replay = r, .appender = r->appenders[i], .runs = r->runs + start, .count = end - start};
+        start = end;
+    }
+}
+
+void replay_apply(struct head_replay *r)
+{
+    struct share shares[REPLAY_THREADS_MAX];
+    pthread_t threads[REPLAY_THREADS_MAX];
+    if (r->run_count)
+        qsort(r->runs, r->run_count, sizeof *r->runs, by_page);
+    cut_shares(r, shares);
+    for (unsigned i = 1; i < r->threads; i++)
+        if (shares[i].count)
+            threads[i] = thread_start("replay", apply_share, &shares[i]);
+    apply_share(&shares[0]);
+    for (unsigned i = 1; i < r->threads; i++)
+        if (shares[i].count)
+            pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < r->threads; i++) {
+        r->report.samples += shares[i].samples;
+        r->report.skipped += shares[i].skipped;
+        r->report.lost += shares[i].lost;
+    }
+    r->run_count = 0;
+    buf_reset(&r->batch);
+}

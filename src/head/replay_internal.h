@@ -1,0 +1,42 @@
+/*
+ * replay_internal.h - what the parts of the replay share.
+ */
+#ifndef HEAD_REPLAY_INTERNAL_H
+#define HEAD_REPLAY_INTERNAL_H
+
+#include "head/record_internal.h"
+
+enum { REPLAY_THREADS_MAX = 64 };
+
+/* One RECORD_SAMPLES that waits for its page. */
+struct replay_run {
+    uint32_t page, sequence;
+    int64_t time_ms;
+    uint64_t bitmap;
+    uint32_t at; /* of the control bytes in the batch */
+    uint8_t slot, count;
+};
+
+struct head_replay {
+    struct head *head;
+    unsigned threads;
+    struct head_appender *appenders[REPLAY_THREADS_MAX];
+    struct head_replay_report report;
+    struct buf batch;  /* frames whose samples are not applied yet */
+    struct buf canonical;
+    struct replay_run *runs;
+    size_t run_count, run_capacity;
+    uint32_t *series; /* where records of series start in the batch; of one frame */
+    size_t series_count, series_capacity;
+    uint32_t page;    /* what differences in records refer to */
+    int64_t time_ms;
+};
+
+enum err replay_damaged(struct head_replay *r, struct errmsg *why, const char *what);
+/* A series at its place; false when it contradicts what is known.  head->create is held. */
+bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
+    REQUIRES(r->head->create);
+/* ---- replay_apply.c ---- */
+void replay_apply(struct head_replay *r); /* all runs collected so far; empties the batch */
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * segments.c - where series, pages and tail lines live: tables of big blocks that never move.
+ *
+ * A segment holds 65,536 series: their lines (one OS page per page of series), the hints to their
+ * successors and the page heads, in one allocation that the kernel fills in when it is touched.
+ */
+#include "head/head_internal.h"
+
+enum { ALIGN = 4096 };
+
+static void page_deinit(struct head *h, uint32_t page)
+{
+    struct page *p = page_of(h, page);
+    for (uint32_t slot = 0; slot < PAGE_SERIES; slot++) {
+        struct series_line *line = line_of(h, page * PAGE_SERIES + slot);
+        more_free(h, line->more);
+    }
+    column_free(h, p);
+    mem_free(atomic_load(&p->labels.block));
+    mutex_deinit(&p->lock);
+}
+
+void segments_deinit(struct head *h)
+{
+    uint32_t pages = get_relaxed(&h->page_count);
+    for (uint32_t page = 0; page < pages; page++)
+        page_deinit(h, page);
+    for (uint32_t i = 0; i * SEGMENT_PAGES < pages; i++)
+        mem_free(h->segments[i].memory);
+    for (uint32_t i = 0; (uint64_t)i * LINE_SEGMENT < h->line_next; i++)
+        mem_free(atomic_load(&h->tail_lines[i]));
+    mem_free(h->segments);
+    mem_free((void *)(uintptr_t)h->lines.lines);
+    mem_free((void *)(uintptr_t)h->lines.successors);
+    mem_free((void *)(uintptr_t)h->tail_lines);
+    mem_free(h->free_lines);
+}
+
+struct page *page_of(struct head *h, uint32_t page)
+{
+    return h->segments[page / SEGMENT_PAGES].pages + page % SEGMENT_PAGES;
+}
+
+static void segment_make(struct head *h, uint32_t i)
+{
+    size_t lines = SEGMENT_SERIES * sizeof(struct series_line), pages = SEGMENT_PAGES * sizeof(struct page);
+    size_t successors = SEGMENT_SERIES * sizeof(uint32_t);
+    struct head_segment *s = &h->segments[i];
+    s->memory = mem_zalloc(lines + pages + successors + ALIGN);
+    uint8_t *at = s->memory;
+    at += (ALIGN - (uintptr_t)at % ALIGN) % ALIGN;
+    s->lines = (struct series_line *)(void *)at;
+    s->pages = (struct page *)(void *)(at + lines);
+    s->successors = (_Atomic uint32_t *)(void *)(at + lines + pages);
+    atomic_store_explicit(&h->lines.successors[i], s->successors, memory_order_release);
+    atomic_store_explicit(&h->lines.lines[i], s->lines, memory_order_release);
+}
+
+static void page_init(struct head *h, uint32_t page)
+{
+    struct page *p = page_of(h, page);
+    mutex_lock(&p->lock);
+    p->last_ms = p->floor_ms = NO_TIME;
+    p->side_min_ms = INT64_MAX;
+    p->side_max_ms = INT64_MIN;
+    p->start = p->end = 0;
+    p->flags = 0;
+    p->alive = 0;
+    set_relaxed(&p->slots, 0);
+    mutex_unlock(&p->lock);
+}
+
+/* Pages up to this one exist afterwards; those that were skipped have no series yet. */
+static void pages_reach(struct head *h, uint32_t page)
+{
+    uint32_t count = get_relaxed(&h->page_count);
+    for (uint32_t next = count; next <= page; next++) {
+        if (!h->segments[next / SEGMENT_PAGES].memory)
+            segment_make(h, next / SEGMENT_PAGES);
+        mutex_init(&page_of(h, next)->lock);
+        page_init(h, next);
+    }
+    if (page >= count) {
+        bytes_add(&h->bytes_lines, (int64_t)(page + 1 - count) * (PAGE_SERIES * 68 + (int64_t)sizeof(struct page)));
+        atomic_store_explicit(&h->page_count, page + 1, memory_order_release);
+    }
+}
+
+void segments_init(struct head *h)
+{
+    h->lines.lines = mem_array(SEGMENTS_MAX, sizeof *h->lines.lines);
+    h->lines.successors = mem_array(SEGMENTS_MAX, sizeof *h->lines.successors);
+    h->segments = mem_array(SEGMENTS_MAX, sizeof *h->segments);
+    h->tail_lines = mem_array(LINE_SEGMENTS_MAX, sizeof *h->tail_lines);
+    h->line_next = 1; /* line 0 means "none" */
+    pages_reach(h, 0); /* page 0 holds no series, but ref 0 can be looked at: its successor is 0 */
+}
+
+uint32_t page_new(struct head *h)
+{
+    if (h->free_page_count) {
+        uint32_t page = h->free_pages[--h->free_page_count];
+        page_init(h, page);
+        return page;
+    }
+    uint32_t page = get_relaxed(&h->page_count);
+    if (page >= SEGMENTS_MAX * SEGMENT_PAGES)
+        return 0;
+    pages_reach(h, page);
+    return page;
+}
+
+void page_begin(struct head *h, uint32_t page)
+{
+    assert(page > 0 && page < SEGMENTS_MAX * SEGMENT_PAGES);
+    pages_reach(h, page);
+}
+
+void page_leave(struct head *h, uint32_t page)
+{
+    struct page *p = page_of(h, page);
+    int64_t bytes = 0;
+    assert(p->alive == 0);
+    mutex_lock(&p->lock);
+    column_free(h, p);
+    p->flags = PAGE_GONE;
+    mutex_unlock(&p->lock);
+    vec_drop(&p->labels, &h->epochs, 1, &bytes);
+    bytes_add(&h->bytes_labels, bytes);
+    h->left_pages = mem_grow(h->left_pages, &h->left_page_capacity, h->left_page_count + 1, sizeof *h->left_pages);
+    h->left_pages[h->left_page_count++] = page;
+}
+
+void page_mark_lost(struct head *h, uint32_t page)
+{
+    for (uint32_t slot = 0; slot < PAGE_SERIES; slot++)
+        line_of(h, page * PAGE_SERIES + slot)->flags |= LINE_LOST;
+}
+
+struct tail_line *tail_line_of(struct head *h, uint32_t id)
+{
+    return atomic_load_explicit(&h->tail_lines[id / LINE_SEGMENT], memory_order_acquire) + id % LINE_SEGMENT;
+}
+
+static void stock_fill_locked(struct head_appender *a) REQUIRES(a->head->stock)
+{
+    struct head *h = a->head;
+    while (h->free_line_count && a->line_count < LINE_STOCK)
+        a->lines[a->line_count++] = h->free_lines[--h->free_line_count];
+    while (a->line_count < LINE_STOCK) {
+        uint32_t id = h->line_next++;
+        assert(id != UINT32_MAX);
+        if (!get_relaxed(&h->tail_lines[id / LINE_SEGMENT]))
+            atomic_store_explicit(&h->tail_lines[id / LINE_SEGMENT], mem_zalloc(LINE_SEGMENT * sizeof(struct tail_line)),
+                                  memory_order_release);
+        a->lines[a->line_count++] = id;
+        bytes_add(&h->bytes_tails, (int64_t)sizeof(struct tail_line));
+    }
+}
+
+uint32_t tail_line_take(struct head_appender *a)
+{
+    if (__builtin_expect(a->line_count == 0, 0)) {
+        mutex_lock(&a->head->stock);
+        stock_fill_locked(a);
+        mutex_unlock(&a->head->stock);
+    }
+    return a->lines[--a->line_count];
+}
+
+void tail_lines_give(struct head *h, const uint32_t *ids, size_t count)
+{
+    mutex_lock(&h->stock);
+    h->free_lines = mem_grow(h->free_lines, &h->free_line_capacity, h->free_line_count + count, sizeof *h->free_lines);
+    memcpy(h->free_lines + h->free_line_count, ids, count * sizeof *ids);
+    h->free_line_count += count;
+    mutex_unlock(&h->stock);
+}

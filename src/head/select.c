@@ -1,0 +1,251 @@
+/*
+ * select.c - from matchers to series.
+ *
+ * Matchers that need a value (=, =~ that refuses the empty value) give lists of pairs and so an upper
+ * bound of series; the smallest list is read, larger ones are intersected, and when the candidates
+ * are already few in comparison, a list is not read but the candidates' own pairs are looked at.  Matchers
+ * that a missing label satisfies are always tested that way; each distinct pair is tested once.
+ */
+#include <stdlib.h>
+
+#include "head/head_internal.h"
+#include "regex/regex.h"
+
+enum { PROBE_FACTOR = 8, CHECK_EVERY = 4096 };
+enum verdict { UNSEEN, PASS, FAIL, OTHER_NAME };
+
+/* A matcher with what the index knows about it. */
+struct term {
+    const struct matcher *m;
+    const struct label_name *name; /* NULL: no series has this label */
+    uint32_t name_index;
+    bool needs_value; /* a series without the label does not match */
+    uint32_t *pairs;  /* needs_value: those that match */
+    size_t pair_count, pair_capacity;
+    uint64_t series;  /* needs_value: how many series those have */
+    uint8_t *verdicts; /* by pair id, when it is tested series by series */
+};
+
+static uint32_t name_index_of(struct head *h, const struct label_name *name)
+{
+    uint32_t count;
+    const uint32_t *ids = vec_read(&name->pairs, &count);
+    return count ? pair_of(h, ids[0])->name : UINT32_MAX;
+}
+
+static void term_add_pair(struct head *h, struct term *t, uint32_t id)
+{
+    uint32_t series = id ? get_relaxed(&pair_of(h, id)->series) : 0;
+    if (!series)
+        return;
+    t->pairs = mem_grow(t->pairs, &t->pair_capacity, t->pair_count + 1, sizeof *t->pairs);
+    t->pairs[t->pair_count++] = id;
+    t->series += series;
+}
+
+/* Every value of the label is tested. */
+static enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
+{
+    uint32_t count;
+    const uint32_t *ids = vec_read(&t->name->pairs, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i % CHECK_EVERY == 0)
+            TRY(cancel_check(cancel));
+        if (matcher_matches(t->m, pair_of(h, ids[i])->label.value))
+            term_add_pair(h, t, ids[i]);
+    }
+    return ERR_OK;
+}
+
+static enum err term_init(struct head *h, struct term *t, const struct matcher *m, struct cancel *cancel)
+{
+    *t = (struct term){.m = m, .name = name_find(h, m->name), .needs_value = !matcher_matches(m, (struct slice){0})};
+    t->name_index = t->name ? name_index_of(h, t->name) : UINT32_MAX;
+    if (!t->needs_value || !t->name)
+        return ERR_OK;
+    if (m->op == MATCH_EQUAL) {
+        term_add_pair(h, t, pair_find(h, m->name, m->value));
+        return ERR_OK;
+    }
+    if (m->op == MATCH_REGEX) {
+        struct regex_literals literals = regex_literals(m->regex);
+        for (uint32_t i = 0; i < literals.count; i++)
+            term_add_pair(h, t, pair_find(h, m->name, literals.list[i]));
+        if (literals.count)
+            return ERR_OK;
+    }
+    return term_scan(h, t, cancel);
+}
+
+static void term_deinit(struct term *t)
+{
+    mem_free(t->pairs);
+    mem_free(t->verdicts);
+}
+
+/* Series of all pairs of a term, ascending; a series has at most one of them. */
+static void term_read(struct head *h, const struct term *t, struct refs *out)
+{
+    for (size_t i = 0; i < t->pair_count; i++)
+        postings_read(pair_of(h, t->pairs[i]), out);
+    if (t->pair_count > 1)
+        refs_sort(out);
+}
+
+static void intersect(struct refs *a, const struct refs *b)
+{
+    size_t n = 0, k = 0;
+    for (size_t i = 0; i < a->count && k < b->count; i++) {
+        while (k < b->count && b->list[k] < a->list[i])
+            k++;
+        if (k < b->count && b->list[k] == a->list[i])
+            a->list[n++] = a->list[i];
+    }
+    a->count = n;
+}
+
+static enum verdict term_verdict(struct head *h, struct term *t, uint32_t id)
+{
+    const struct pair *p = pair_of(h, id);
+    if (p->name != t->name_index)
+        return OTHER_NAME;
+    return matcher_matches(t->m, p->label.value) ? PASS : FAIL;
+}
+
+/* Whether a series with these pairs satisfies the term. */
+static bool term_accepts(struct head *h, struct term *t, const uint32_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *v = &t->verdicts[ids[i]];
+        if (*v == UNSEEN)
+            *v = (uint8_t)term_verdict(h, t, ids[i]);
+        if (*v != OTHER_NAME)
+            return *v == PASS;
+    }
+    return !t->needs_value;
+}
+
+/* Keeps the candidates that satisfy terms[0..count), pair by pair. */
+static enum err probe(struct head *h, struct term **terms, uint32_t count, struct refs *refs, struct cancel *cancel)
+{
+    uint32_t ids[LABEL_COUNT_MAX], pairs = atomic_load(&h->pair_count);
+    size_t n = 0;
+    for (uint32_t t = 0; t < count; t++)
+        terms[t]->verdicts = mem_array(pairs, 1);
+    for (size_t i = 0; i < refs->count; i++) {
+        if (i % CHECK_EVERY == 0)
+            TRY(cancel_check(cancel));
+        if (!series_alive(line_of(h, refs->list[i])))
+            continue;
+        uint32_t labels = series_pairs(h, refs->list[i], ids);
+        bool keep = true;
+        for (uint32_t t = 0; t < count && keep; t++) {
+            for (uint32_t k = 0; k < labels; k++)
+                keep = keep && ids[k] < pairs; /* created meanwhile: the next query sees it */
+            keep = keep && term_accepts(h, terms[t], ids, labels);
+        }
+        if (keep)
+            refs->list[n++] = refs->list[i];
+    }
+    refs->count = n;
+    return ERR_OK;
+}
+
+static int by_series(const void *a, const void *b)
+{
+    const struct term *x = *(struct term *const *)a, *y = *(struct term *const *)b;
+    return (x->series > y->series) - (x->series < y->series);
+}
+
+static void all_series(struct head *h, struct refs *out)
+{
+    uint32_t pages = atomic_load_explicit(&h->page_count, memory_order_acquire);
+    for (uint32_t page = 1; page < pages; page++) {
+        uint32_t slots = get_relaxed(&page_of(h, page)->slots);
+        out->list = mem_grow(out->list, &out->capacity, out->count + slots, sizeof *out->list);
+        for (uint32_t slot = 0; slot < slots; slot++)
+            if (series_alive(line_of(h, page * PAGE_SERIES + slot)))
+                out->list[out->count++] = page * PAGE_SERIES + slot;
+    }
+}
+
+/* terms: those that need a value first, smallest first; then the others. */
+static enum err combine(struct head *h, struct term **terms, uint32_t needing, uint32_t count, struct refs *out,
+                        struct cancel *cancel)
+{
+    uint32_t used = 0;
+    if (needing == 0) {
+        all_series(h, out);
+    } else {
+        term_read(h, terms[0], out);
+        for (used = 1; used < needing && terms[used]->series <= out->count * PROBE_FACTOR; used++) {
+            struct refs more = {0};
+            term_read(h, terms[used], &more);
+            intersect(out, &more);
+            refs_deinit(&more);
+            TRY(cancel_check(cancel));
+        }
+    }
+    return used < count ? probe(h, terms + used, count - used, out, cancel) : ERR_OK;
+}
+
+/* ---- time ---- */
+
+static bool page_has_time(struct page *p, int64_t mint_ms, int64_t maxt_ms)
+{
+    mutex_lock(&p->lock);
+    bool column = p->end > p->start && p->last_ms >= mint_ms && column_at(p, p->start) <= maxt_ms;
+    bool side = p->side_min_ms <= maxt_ms && p->side_max_ms >= mint_ms;
+    mutex_unlock(&p->lock);
+    return column || side;
+}
+
+bool head_has_time(struct head *h, int64_t mint_ms, int64_t maxt_ms)
+{
+    uint32_t pages = atomic_load_explicit(&h->page_count, memory_order_acquire);
+    for (uint32_t page = 1; page < pages; page++)
+        if (page_has_time(page_of(h, page), mint_ms, maxt_ms))
+            return true;
+    return false;
+}
+
+static void keep_in_time(struct head *h, struct refs *refs, int64_t mint_ms, int64_t maxt_ms)
+{
+    size_t n = 0;
+    uint32_t page = 0;
+    bool inside = false;
+    for (size_t i = 0; i < refs->count; i++) {
+        if (refs->list[i] / PAGE_SERIES != page) {
+            page = refs->list[i] / PAGE_SERIES;
+            inside = page_has_time(page_of(h, page), mint_ms, maxt_ms);
+        }
+        if (inside && series_alive(line_of(h, refs->list[i])))
+            refs->list[n++] = refs->list[i];
+    }
+    refs->count = n;
+}
+
+enum err select_refs(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
+                     struct errmsg *why)
+{
+    struct term *terms = mem_array(sel->matcher_count, sizeof *terms), **order;
+    uint32_t needing = 0, others = sel->matcher_count, i = 0;
+    bool nothing = false;
+    enum err err = ERR_OK;
+    order = mem_array(sel->matcher_count, sizeof *order);
+    for (; i < sel->matcher_count && err == ERR_OK; i++) {
+        err = term_init(h, &terms[i], &sel->matchers[i], cancel);
+        nothing = nothing || (terms[i].needs_value && terms[i].series == 0);
+        order[terms[i].needs_value ? needing++ : --others] = &terms[i];
+    }
+    if (err == ERR_OK && !nothing) {
+        qsort(order, needing, sizeof(struct term *), by_series);
+        err = combine(h, order, needing, sel->matcher_count, out, cancel);
+        keep_in_time(h, out, sel->mint_ms, sel->maxt_ms);
+    }
+    for (uint32_t k = 0; k < i; k++)
+        term_deinit(&terms[k]);
+    mem_free(terms);
+    mem_free(order);
+    return err == ERR_OK ? ERR_OK : err_set(why, err, "select: stopped");
+}

@@ -1,0 +1,132 @@
+/* ingest.c - options, lanes, names of reasons, figures. */
+#include "ingest/ingest.h"
+
+#include "base/assert.h"
+#include "ingest/ingest_internal.h"
+
+void ingest_options_default(struct ingest_options *o)
+{
+    *o = (struct ingest_options){
+        .lanes = 1,
+        .body_bytes_max = 32 << 20,
+        .series_max = 1000000,
+        .label_count_max = 64,
+        .label_name_bytes_max = 256,
+        .label_value_bytes_max = 4096,
+        .labels_bytes_max = 32 << 10,
+        .future_max_ms = 10 * 60 * 1000,
+    };
+}
+
+static struct lane *lane_new(struct ingest *ingest)
+{
+    struct lane *l = MEM_NEW(struct lane);
+    l->ingest = ingest;
+    l->appender = head_appender_new(ingest->options.head);
+    l->wal = ingest->options.wal ? wal_lane_new(ingest->options.wal) : NULL;
+    arena_init(&l->arena, NULL);
+    l->offenders.limit = 900;
+    return l;
+}
+
+static void lane_free(struct lane *l)
+{
+    if (l->wal)
+        wal_lane_free(l->wal);
+    head_appender_free(l->appender);
+    arena_deinit(&l->arena);
+    buf_deinit(&l->offenders);
+    mem_free(l->raw);
+    mem_free(l->rows);
+    mem_free(l->misses);
+    mem_free(l->extras);
+    mem_free(l->metadata_messages);
+    mem_free(l->late);
+    mem_free(l);
+}
+
+enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct errmsg *why)
+{
+    assert(o->head && o->clock && o->lanes > 0);
+    if (o->label_count_max > LABEL_COUNT_MAX || o->labels_bytes_max > LABELS_BYTES_MAX)
+        return err_set(why, ERR_INVALID, "at most %d labels of %d bytes in all per series can be allowed", LABEL_COUNT_MAX,
+                       LABELS_BYTES_MAX);
+    if (o->body_bytes_max > (UINT64_C(1) << 31))
+        return err_set(why, ERR_INVALID, "a request can be allowed at most 2 GiB");
+    struct ingest *ingest = MEM_NEW(struct ingest);
+    ingest->options = *o;
+    ingest->lanes = mem_array(o->lanes, sizeof *ingest->lanes);
+    for (unsigned i = 0; i < o->lanes; i++)
+        ingest->lanes[i] = lane_new(ingest);
+    *out = ingest;
+    return ERR_OK;
+}
+
+void ingest_free(struct ingest *ingest)
+{
+    if (!ingest)
+        return;
+    for (unsigned i = 0; i < ingest->options.lanes; i++)
+        lane_free(ingest->lanes[i]);
+    mem_free(ingest->lanes);
+    mem_free(ingest);
+}
+
+const char *ingest_reason_name(enum ingest_reason reason)
+{
+    static const char *const names[INGEST_REASONS] = {
+        [INGEST_NO_NAME] = "no_metric_name",
+        [INGEST_BAD_LABEL_NAME] = "bad_label_name",
+        [INGEST_BAD_LABEL_VALUE] = "bad_label_value",
+        [INGEST_DUPLICATE_LABEL] = "duplicate_label",
+        [INGEST_LABEL_LIMIT] = "label_limit",
+        [INGEST_TOO_OLD] = "too_old",
+        [INGEST_TOO_FAR_AHEAD] = "too_far_ahead",
+        [INGEST_SERIES_LIMIT] = "series_limit",
+        [INGEST_BAD_HISTOGRAM] = "bad_histogram",
+        [INGEST_BAD_EXEMPLAR] = "bad_exemplar",
+    };
+    assert(reason < INGEST_REASONS);
+    return names[reason];
+}
+
+int ingest_status(const struct ingest_result *r)
+{
+    uint64_t rejected = 0;
+    switch (r->err) {
+    case ERR_OK:
+        break;
+    case ERR_INVALID:
+        return 400;
+    case ERR_LIMIT:
+        return 413;
+    default:
+        return 503;
+    }
+    for (unsigned i = 0; i < INGEST_REASONS; i++)
+        if (i != INGEST_SERIES_LIMIT && i != INGEST_BAD_EXEMPLAR)
+            rejected += r->rejected[i];
+    if (rejected)
+        return 400;
+    return r->rejected[INGEST_SERIES_LIMIT] ? 429 : 204;
+}
+
+void ingest_stats(struct ingest *ingest, struct ingest_stats *out)
+{
+    *out = (struct ingest_stats){0};
+    for (unsigned i = 0; i < ingest->options.lanes; i++) {
+        struct ingest_counts *c = &ingest->lanes[i]->counts;
+        out->requests += atomic_load_explicit(&c->requests, memory_order_relaxed);
+        out->requests_refused += atomic_load_explicit(&c->refused, memory_order_relaxed);
+        out->bytes += atomic_load_explicit(&c->bytes, memory_order_relaxed);
+        out->bytes_decoded += atomic_load_explicit(&c->bytes_decoded, memory_order_relaxed);
+        out->series += atomic_load_explicit(&c->series, memory_order_relaxed);
+        out->samples += atomic_load_explicit(&c->samples, memory_order_relaxed);
+        out->histograms += atomic_load_explicit(&c->histograms, memory_order_relaxed);
+        out->exemplars += atomic_load_explicit(&c->exemplars, memory_order_relaxed);
+        out->metadata += atomic_load_explicit(&c->metadata, memory_order_relaxed);
+        out->canonicalised += atomic_load_explicit(&c->canonicalised, memory_order_relaxed);
+        for (unsigned k = 0; k < INGEST_REASONS; k++)
+            out->rejected[k] += atomic_load_explicit(&c->rejected[k], memory_order_relaxed);
+    }
+}

@@ -1,0 +1,104 @@
+/*
+ * ingest_internal.h - one lane: a request on its way from bytes to samples.
+ *
+ * Threads: a lane belongs to the thread that uses it.
+ */
+#ifndef INGEST_INGEST_INTERNAL_H
+#define INGEST_INGEST_INTERNAL_H
+
+#include "base/arena.h"
+#include "head/appender.h"
+#include "ingest/ingest.h"
+
+enum { STREAMS = 256, RAW_SLACK = 64, OFFENDERS = 3 };
+#define ROW_REJECTED UINT32_MAX /* row.at of a sample that is not stored */
+
+/* A series that prediction did not give; its rows have ref 0 and the same `at`. */
+struct miss {
+    uint32_t at, len;    /* its label fields, or with `scattered` its whole message */
+    bool scattered;      /* labels do not stand together */
+    bool other_spelling; /* the bytes are not canonical */
+    enum ingest_reason reason; /* INGEST_REASONS: it may be stored */
+    series_ref ref;      /* 0: not in the head yet */
+    struct hash128 hash; /* of the bytes as they stand; not set when scattered */
+    struct slice canonical; /* set when the bytes are not known to the head */
+    struct hash128 canonical_hash;
+};
+
+/* Something of a series that is no float sample. */
+enum extra_kind { EXTRA_EXEMPLAR, EXTRA_HISTOGRAM };
+struct extra {
+    enum extra_kind kind;
+    uint32_t message_at, message_len; /* the exemplar or histogram */
+    uint32_t at;                      /* of the series, as in rows */
+    uint32_t label_len;               /* bytes at `at` with the labels */
+    series_ref ref;                   /* 0: not known yet */
+};
+
+/* Where the last request of a sender ended, for the prediction of the next one's first series. */
+struct stream {
+    uint64_t id;
+    series_ref last;
+};
+
+struct ingest_counts {
+    _Atomic uint64_t requests, refused, bytes, bytes_decoded;
+    _Atomic uint64_t series, samples, histograms, exemplars, metadata, canonicalised;
+    _Atomic uint64_t rejected[INGEST_REASONS];
+};
+
+struct lane {
+    struct ingest *ingest;
+    struct head_appender *appender;
+    struct wal_lane *wal; /* NULL: nothing is logged */
+    struct ingest_counts counts;
+    struct stream streams[STREAMS];
+    uint8_t *raw; /* the decoded request and RAW_SLACK bytes */
+    size_t raw_len, raw_capacity;
+    struct head_row *rows;
+    size_t row_count, row_capacity;
+    struct miss *misses;
+    size_t miss_count, miss_capacity;
+    struct extra *extras;
+    size_t extra_count, extra_capacity;
+    struct slice *metadata_messages;
+    size_t metadata_count, metadata_capacity;
+    struct metadata *metadata; /* [metadata_count], in arena memory */
+    uint32_t series_count, predicted, rows_rejected;
+    struct head_row *late; /* rows whose series had to be made first */
+    size_t late_capacity;
+    struct arena arena;    /* of one request */
+    struct buf offenders;  /* text for the sender */
+    uint32_t offender_count;
+};
+
+struct ingest {
+    struct ingest_options options;
+    struct lane **lanes; /* [options.lanes] */
+};
+
+/* ---- scan.c ---- */
+/* Fills rows, misses, extras, metadata and series_count from lane->raw; `previous`: the series before the first one. */
+MUST_CHECK enum err scan_request(struct lane *l, series_ref previous, struct errmsg *why);
+
+/* ---- canonical.c ---- */
+/*
+ * Parses the label fields of a miss and gives it its canonical bytes (the request's own when they are
+ * canonical already, else in l->arena) or a reason why it is refused.  ERR_INVALID: broken protobuf.
+ */
+MUST_CHECK enum err canonical_make(struct lane *l, struct miss *m, struct errmsg *why);
+/* The labels in a message as text for the sender: bounded, escaped. */
+void canonical_print(struct lane *l, struct slice message, struct buf *out);
+
+/* ---- meta_scan.c ---- */
+MUST_CHECK enum err metadata_parse(struct lane *l, struct errmsg *why);
+
+/* ---- write.c ---- */
+/* Counts rejected samples and remembers the first offenders. */
+void reject(struct lane *l, struct ingest_result *result, enum ingest_reason reason, uint32_t count, uint32_t at,
+            uint32_t len, int64_t time_ms);
+
+/* ---- decode.c ---- */
+MUST_CHECK enum err decode_body(struct lane *l, const struct ingest_request *req, struct errmsg *why);
+
+#endif

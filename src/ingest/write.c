@@ -1,0 +1,310 @@
+/*
+ * write.c - one request, from its bytes to the ticket.
+ *
+ *     decode      the body is decompressed
+ *     scan        series are found by their hash, samples become rows
+ *     canonical   unknown labels are parsed, checked, sorted: everything that can be wrong with the
+ *                 bytes is known before anything is stored
+ *     times       samples outside the accepted range are taken out
+ *     lane        opened: from here on records and head move together
+ *     append      rows of known series; then series are made, then their rows
+ *     lane        committed with the ticket
+ */
+#include "base/assert.h"
+#include "ingest/ingest_internal.h"
+#include "ingest/wire_internal.h"
+
+static void count_add(_Atomic uint64_t *c, uint64_t n)
+{
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* ---- what is refused ---- */
+
+static const char *reason_text(enum ingest_reason reason)
+{
+    switch (reason) {
+    case INGEST_NO_NAME:
+        return "missing metric name";
+    case INGEST_BAD_LABEL_NAME:
+        return "invalid label name";
+    case INGEST_BAD_LABEL_VALUE:
+        return "invalid label value, not UTF-8";
+    case INGEST_DUPLICATE_LABEL:
+        return "duplicate label name";
+    case INGEST_LABEL_LIMIT:
+        return "label limit exceeded";
+    case INGEST_TOO_OLD:
+        return "too old sample";
+    case INGEST_TOO_FAR_AHEAD:
+        return "out of bounds, too far into the future";
+    case INGEST_SERIES_LIMIT:
+        return "limit of series reached";
+    case INGEST_BAD_HISTOGRAM:
+        return "invalid native histogram";
+    case INGEST_BAD_EXEMPLAR:
+        return "invalid exemplar";
+    case INGEST_REASONS:
+        break;
+    }
+    return "unknown";
+}
+
+static void reject_row(struct lane *l, struct head_row *row)
+{
+    row->ref = 0;
+    row->at = ROW_REJECTED;
+    l->rows_rejected++;
+}
+
+void reject(struct lane *l, struct ingest_result *result, enum ingest_reason reason, uint32_t count, uint32_t at,
+            uint32_t len, int64_t time_ms)
+{
+    result->rejected[reason] += count;
+    count_add(&l->counts.rejected[reason], count);
+    if (l->offender_count++ >= OFFENDERS)
+        return;
+    buf_printf(&l->offenders, "; %s: ", reason_text(reason));
+    canonical_print(l, slice_of(l->raw + at, len), &l->offenders);
+    if (time_ms != INT64_MIN)
+        buf_printf(&l->offenders, " at %lld", (long long)time_ms);
+}
+
+static void explain(struct lane *l, struct ingest_result *result)
+{
+    uint64_t rejected = 0;
+    for (unsigned i = 0; i < INGEST_REASONS; i++)
+        rejected += result->rejected[i];
+    if (rejected == 0)
+        return;
+    uint64_t taken = (uint64_t)result->samples + result->histograms + result->exemplars;
+    err_set(&result->why, ERR_OK, "%llu of %llu samples rejected, the others are stored%.*s%s",
+            (unsigned long long)rejected, (unsigned long long)(taken + rejected), (int)l->offenders.len,
+            (const char *)l->offenders.data, l->offender_count > OFFENDERS ? "; ..." : "");
+}
+
+/* Length of the label fields that start at `at`; our scan has been over them. */
+static uint32_t labels_len(const struct lane *l, uint32_t at)
+{
+    const uint8_t *start = l->raw + at, *end = l->raw + l->raw_len, *p = start;
+    size_t len;
+    while (p < end && *p == WIRE_TAG(1, WIRE_BYTES) && (p = wire_len(p + 1, end, &len)))
+        p += len;
+    return p ? (uint32_t)(p - start) : 0;
+}
+
+/* ---- before anything is stored ---- */
+
+/* Misses that are in the index after all, and the labels of those that are not. */
+static enum err find_misses(struct lane *l, struct errmsg *why)
+{
+    for (size_t i = 0; i < l->miss_count; i++) {
+        struct miss *m = &l->misses[i];
+        m->reason = INGEST_REASONS;
+        if (!m->scattered && (m->ref = head_lookup(l->appender, m->hash)) != 0)
+            continue;
+        TRY(canonical_make(l, m, why));
+        if (m->reason == INGEST_REASONS && m->other_spelling) {
+            count_add(&l->counts.canonicalised, 1);
+            m->ref = head_lookup(l->appender, m->canonical_hash);
+        }
+    }
+    return ERR_OK;
+}
+
+static struct miss *miss_of(struct lane *l, uint32_t at, size_t *from)
+{
+    while (*from < l->miss_count && l->misses[*from].at < at)
+        ++*from;
+    return *from < l->miss_count && l->misses[*from].at == at ? &l->misses[*from] : NULL;
+}
+
+/* Takes out rows with times that are not accepted, and those of series that are refused. */
+static void check_rows(struct lane *l, struct ingest_result *result)
+{
+    const struct ingest_options *o = &l->ingest->options;
+    int64_t now = clock_now_ms(o->clock), newest = now + o->future_max_ms;
+    int64_t oldest = o->retention_ms ? now - o->retention_ms : INT64_MIN + 1, good = newest;
+    size_t from = 0;
+    for (size_t i = 0; i < l->row_count; i++) {
+        struct head_row *row = &l->rows[i];
+        if (row->ref == 0) {
+            struct miss *m = miss_of(l, row->at, &from);
+            assert(m != NULL);
+            row->ref = m->ref;
+            if (m->reason != INGEST_REASONS) {
+                reject(l, result, m->reason, 1, m->at, m->len, INT64_MIN);
+                reject_row(l, row);
+                continue;
+            }
+        }
+        if (row->time_ms == good)
+            continue;
+        if (row->time_ms >= oldest && row->time_ms <= newest) {
+            good = row->time_ms;
+            continue;
+        }
+        reject(l, result, row->time_ms < oldest ? INGEST_TOO_OLD : INGEST_TOO_FAR_AHEAD, 1, row->at,
+               labels_len(l, row->at), row->time_ms);
+        reject_row(l, row);
+    }
+}
+
+/* ---- storing ---- */
+
+static enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf *records)
+{
+    head_create_begin(l->appender);
+    enum err err = head_series_get(l->appender, m->canonical, m->canonical_hash, time_ms, records, &m->ref);
+    head_create_end(l->appender);
+    return err;
+}
+
+/* A series that left the head between scan and append: its bytes are parsed again. */
+static bool revive(struct lane *l, uint32_t at, struct miss *out)
+{
+    *out = (struct miss){.at = at, .len = labels_len(l, at)};
+    out->hash = series_hash(head_hash_key(l->ingest->options.head), l->raw + at, out->len);
+    return canonical_make(l, out, NULL) == ERR_OK && out->reason == INGEST_REASONS;
+}
+
+/* Rows whose series has to be made first; they are appended after all the others. */
+static void append_late(struct lane *l, struct buf *records, struct ingest_result *result)
+{
+    size_t from = 0, count = 0;
+    struct miss again = {0};
+    for (size_t i = 0; i < l->row_count; i++) {
+        struct head_row *row = &l->rows[i];
+        if (row->ref || row->at == ROW_REJECTED)
+            continue;
+        struct miss *m = miss_of(l, row->at, &from);
+        if (!m) {
+            bool same = again.at == row->at && again.len;
+            bool found = same || revive(l, row->at, &again);
+            assert(found); /* these bytes were accepted when the series was made */
+            m = &again;
+        }
+        enum err err = m->ref ? ERR_OK : make_series(l, m, row->time_ms, records);
+        if (err != ERR_OK) {
+            reject(l, result, INGEST_SERIES_LIMIT, 1, m->at, m->len, INT64_MIN);
+            reject_row(l, row);
+            continue;
+        }
+        row->ref = m->ref;
+        l->late = mem_grow(l->late, &l->late_capacity, count + 1, sizeof *l->late);
+        l->late[count++] = *row;
+    }
+    uint32_t left = count ? head_append(l->appender, l->late, (uint32_t)count, records) : 0;
+    assert(left == 0); /* a series that was made a moment ago does not leave */
+}
+
+/* Series that were not guessed: remember who follows whom. */
+static void learn(struct lane *l, struct stream *stream)
+{
+    const struct head_lines *lines = head_lines(l->ingest->options.head);
+    series_ref previous = stream->last;
+    bool all_known = l->predicted == l->series_count;
+    for (size_t i = 0; i < l->row_count && !all_known; i++) {
+        series_ref ref = l->rows[i].ref;
+        if (!ref || ref == previous)
+            continue;
+        if (previous && head_predict(lines, previous) != ref)
+            head_learn(l->appender, previous, ref);
+        previous = ref;
+    }
+    for (size_t i = l->row_count; i > 0; i--)
+        if (l->rows[i - 1].ref) {
+            stream->last = l->rows[i - 1].ref;
+            break;
+        }
+}
+
+/* Spellings that led to a known series are found at once the next time. */
+static void add_aliases(struct lane *l)
+{
+    for (size_t i = 0; i < l->miss_count; i++) {
+        const struct miss *m = &l->misses[i];
+        if (!m->other_spelling || m->scattered || !m->ref)
+            continue;
+        head_create_begin(l->appender);
+        head_alias_add(l->appender, m->hash, m->ref);
+        head_create_end(l->appender);
+    }
+}
+
+static void store(struct lane *l, struct stream *stream, struct buf *records, struct ingest_result *result)
+{
+    uint32_t left = head_append(l->appender, l->rows, (uint32_t)l->row_count, records);
+    if (l->miss_count || left) {
+        append_late(l, records, result);
+        add_aliases(l);
+    }
+    learn(l, stream);
+    for (size_t i = 0; i < l->metadata_count; i++)
+        head_metadata_set(l->appender, &l->metadata[i], records);
+    result->samples = (uint32_t)(l->row_count - l->rows_rejected);
+    result->series = l->series_count;
+    result->metadata = (uint32_t)l->metadata_count;
+}
+
+/* All figures of a request; before the lane is committed, as the result may be gone afterwards. */
+static void finish(struct lane *l, struct ingest_result *result)
+{
+    explain(l, result);
+    count_add(&l->counts.bytes_decoded, l->raw_len);
+    count_add(&l->counts.series, result->series);
+    count_add(&l->counts.samples, result->samples);
+    count_add(&l->counts.metadata, result->metadata);
+}
+
+static enum err prepare(struct lane *l, const struct ingest_request *req, struct stream *stream,
+                        struct ingest_result *result)
+{
+    TRY(decode_body(l, req, &result->why));
+    TRY(scan_request(l, stream->last, &result->why));
+    TRY(metadata_parse(l, &result->why));
+    TRY(find_misses(l, &result->why));
+    check_rows(l, result);
+    return head_room(l->appender, &result->why);
+}
+
+static enum err write_request(struct lane *l, const struct ingest_request *req, struct ingest_result *result,
+                              bool *pending)
+{
+    struct stream *stream = &l->streams[req->stream % STREAMS];
+    struct buf *records = NULL;
+    if (stream->id != req->stream)
+        *stream = (struct stream){.id = req->stream};
+    TRY(prepare(l, req, stream, result));
+    if (l->wal)
+        TRY(wal_lane_begin(l->wal, 3 * l->raw_len + 4096, &records, &result->why));
+    store(l, stream, records, result);
+    finish(l, result);
+    if (l->wal) {
+        *pending = req->ticket != NULL;
+        wal_lane_commit(l->wal, req->ticket); /* the ticket may be called, and free the result, before this returns */
+    }
+    return ERR_OK;
+}
+
+bool ingest_write(struct ingest *ingest, const struct ingest_request *req, struct ingest_result *result)
+{
+    assert(req->lane < ingest->options.lanes);
+    struct lane *l = ingest->lanes[req->lane];
+    bool pending = false;
+    *result = (struct ingest_result){0};
+    arena_deinit(&l->arena);
+    arena_init(&l->arena, NULL);
+    buf_reset(&l->offenders);
+    l->offender_count = 0;
+    head_appender_enter(l->appender, req->stream);
+    count_add(&l->counts.requests, 1);
+    count_add(&l->counts.bytes, req->body.len);
+    enum err err = write_request(l, req, result, &pending);
+    head_appender_leave(l->appender);
+    if (err != ERR_OK) {
+        result->err = err;
+        count_add(&l->counts.refused, 1);
+    }
+    return pending;
+}

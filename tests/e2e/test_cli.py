@@ -1,0 +1,108 @@
+"""The command line: help, version, aliases of VictoriaMetrics, clear errors, graceful stop."""
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from harness import BINARY, Gnomon, run
+
+
+def call(*args, env=None):
+    p = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=20, env={**os.environ, **(env or {})})
+    return p.returncode, p.stdout, p.stderr
+
+
+def test_version_and_help():
+    code, out, _ = call("version")
+    assert code == 0 and out.startswith("gnomon"), out
+    code, out, _ = call("--help")
+    assert code == 0 and "--storage.path" in out and "--web.listen-address" in out and "--storage.retention.time" in out
+
+
+def test_an_unknown_flag_names_the_nearest():
+    code, _, err = call("--storage.pth=x")
+    assert code == 2 and "--storage.path" in err, (code, err)
+    code, _, err = call("-retentionPeriood=1")
+    assert code == 2 and "retentionPeriod" in err, (code, err)
+
+
+def test_a_bad_value_names_option_and_value():
+    code, _, err = call("--storage.retention.time=soon")
+    assert code == 2 and "soon" in err and "storage.retention.time" in err, (code, err)
+
+
+def test_check_config():
+    path = "/tmp/gnomon-check-%d.yml" % os.getpid()
+    with open(path, "w") as f:
+        f.write("storage:\n  path: /var/lib/gnomon\n")
+    try:
+        code, out, err = call("check", "config", path)
+        assert code == 0, (out, err)
+        with open(path, "w") as f:
+            f.write("storage:\n  pathh: x\n")
+        code, out, err = call("check", "config", path)
+        assert code == 1 and "pathh" in out + err and "2" in out + err, (code, out, err)
+    finally:
+        os.unlink(path)
+
+
+def test_names_of_victoriametrics_and_the_environment():
+    with Gnomon() as server:
+        server.stop()
+        env = {"GNOMON_QUERY_LOOKBACK_DELTA": "7m"}
+        server.args, server.env = ["-retentionPeriod=3", "-search.maxConcurrentRequests=5"], env
+        server.start()
+        flags = server.api("status/flags")
+        assert flags["storage.retention.time"] in ("93d", "3M", "13w2d"), flags["storage.retention.time"]
+        assert flags["query.lookback-delta"] == "7m", flags
+
+
+def test_a_second_server_on_the_same_directory_says_who_has_it():
+    with Gnomon() as server:
+        code, _, err = call(f"--storage.path={server.dir}", "--web.listen-address=127.0.0.1:0")
+        assert code == 1 and str(server.process.p.pid) in err, (code, err)
+
+
+def test_inspect_and_verify():
+    with Gnomon() as server:
+        assert server.write([({"__name__": "m"}, [(int(time.time() * 1000), 1.0)])])[0] == 204
+        server.stop()
+        code, out, err = call("verify", server.dir)
+        assert code == 0, (out, err)
+        code, out, err = call("inspect", server.dir)
+        assert code == 0 and "wal" in out.lower(), (out, err)
+        server.start()
+
+
+def test_stop_finishes_writes_in_flight():
+    with Gnomon() as server:
+        results, stop = [], threading.Event()
+
+        def writer(n):
+            t = int(time.time() * 1000)
+            while not stop.is_set():
+                try:
+                    results.append(server.write([({"__name__": "s", "w": str(n)}, [(t, 1.0)])])[0])
+                except OSError:
+                    return
+                t += 1
+        threads = [threading.Thread(target=writer, args=(n,), daemon=True) for n in range(4)]
+        for t in threads:
+            t.start()
+        time.sleep(0.5)
+        begin = time.monotonic()
+        assert server.process.kill(signal.SIGTERM) == 0
+        took = time.monotonic() - begin
+        stop.set()
+        for t in threads:
+            t.join(10)
+        assert took < 10 and set(results) <= {204, 503}, (took, set(results))
+        acked = results.count(204)
+        server.start()
+        have = sum(int(s["value"][1]) for s in server.query("count_over_time(s[1h])", at=time.time() + 60))
+        assert have >= acked > 0, (have, acked)
+
+
+run(globals())

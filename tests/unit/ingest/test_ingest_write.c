@@ -1,0 +1,246 @@
+/* Requests into a head and back out through a querier. */
+#include "ingest/ingest.h"
+
+#include <criterion/criterion.h>
+
+#include "head/head.h"
+#include "lib/rw_body.h"
+
+enum { NOW = 1700000000 };
+#define NOW_MS (INT64_C(1000) * NOW)
+
+struct fixture {
+    struct clock_fake clock;
+    struct random_seeded random;
+    struct head *head;
+    struct ingest *ingest;
+    struct rw_body body;
+    struct ingest_result result;
+};
+
+static struct fixture *fixture_new(void)
+{
+    struct fixture *f = MEM_NEW(struct fixture);
+    struct head_options ho;
+    struct ingest_options io;
+    struct errmsg why;
+    clock_fake_init(&f->clock, NOW_MS);
+    random_seeded_init(&f->random, 7);
+    head_options_default(&ho);
+    ho.random = &f->random.base;
+    cr_assert_eq(head_new(&ho, &f->head, &why), ERR_OK);
+    ingest_options_default(&io);
+    io.head = f->head;
+    io.clock = &f->clock.base;
+    io.retention_ms = INT64_C(86400000) * 30;
+    cr_assert_eq(ingest_new(&io, &f->ingest, &why), ERR_OK);
+    return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+    ingest_free(f->ingest);
+    head_free(f->head);
+    rw_body_deinit(&f->body);
+    mem_free(f);
+}
+
+/* Sends what was built; the status. */
+static int send_body(struct fixture *f)
+{
+    struct ingest_request req = {.encoding = INGEST_SNAPPY, .body = rw_finish_snappy(&f->body), .stream = 1};
+    cr_assert_not(ingest_write(f->ingest, &req, &f->result), "no log, nothing to wait for");
+    return ingest_status(&f->result);
+}
+
+static int send_bytes(struct fixture *f, const void *bytes, size_t len)
+{
+    struct ingest_request req = {.encoding = INGEST_IDENTITY, .body = slice_of(bytes, len)};
+    ingest_write(f->ingest, &req, &f->result);
+    return ingest_status(&f->result);
+}
+
+/* "labels time:value ..." of every series that matches, one a line, sorted. */
+static char *dump(struct fixture *f, const struct matcher *m, uint32_t count)
+{
+    struct arena arena;
+    struct querier *q;
+    struct series_set *set;
+    struct samples s;
+    struct errmsg why;
+    struct buf out = {0};
+    arena_init(&arena, NULL);
+    cr_assert_eq(head_querier(f->head, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
+    struct selector sel = {.matchers = m, .matcher_count = count, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = true};
+    cr_assert_eq(q->ops->select(q, &sel, &arena, NULL, &set, &why), ERR_OK);
+    struct series_reader *r = set->ops->reader(set);
+    for (uint32_t i = 0; i < set->count; i++) {
+        labels_print(&set->labels[i], &out);
+        cr_assert_eq(r->ops->read(r, i, INT64_MIN, INT64_MAX, &s, &why), ERR_OK);
+        for (uint32_t k = 0; k < s.count; k++)
+            buf_printf(&out, " %lld:%g", (long long)(s.times_ms[k] - NOW_MS), s.values[k]);
+        buf_u8(&out, '\n');
+    }
+    r->ops->close(r);
+    q->ops->close(q);
+    arena_deinit(&arena);
+    buf_cstr(&out);
+    return (char *)out.data;
+}
+
+#define EXPECT_ALL(f, text)                                                                        \
+    do {                                                                                           \
+        char *got_ = dump(f, NULL, 0);                                                             \
+        cr_expect_str_eq(got_ ? got_ : "", text);                                                  \
+        mem_free(got_);                                                                            \
+    } while (0)
+
+Test(ingest_write, stores_samples_that_a_querier_gives_back)
+{
+    struct fixture *f = fixture_new();
+    for (int k = 0; k < 3; k++) {
+        rw_series(&f->body, "__name__=up|instance=a|job=x");
+        rw_sample(&f->body, NOW_MS + k * 15000, 1);
+        rw_series(&f->body, "__name__=up|instance=b|job=x");
+        rw_sample(&f->body, NOW_MS + k * 15000, k * 0.5);
+        cr_expect_eq(send_body(f), 204);
+        cr_expect_eq(f->result.samples, 2);
+    }
+    EXPECT_ALL(f, "up{instance=\"a\", job=\"x\"} 0:1 15000:1 30000:1\n"
+                  "up{instance=\"b\", job=\"x\"} 0:0 15000:0.5 30000:1\n");
+    struct head_stats st;
+    head_stats(f->head, &st);
+    cr_expect_eq(st.series, 2);
+    cr_expect_eq(st.samples, 6);
+    fixture_free(f);
+}
+
+Test(ingest_write, brings_labels_into_canonical_form)
+{
+    struct fixture *f = fixture_new();
+    rw_series(&f->body, "job=x|__name__=up|gone=|instance=a");
+    rw_sample(&f->body, NOW_MS, 1);
+    rw_series(&f->body, "__name__=up|instance=a|job=x");
+    rw_sample(&f->body, NOW_MS + 1, 2);
+    cr_expect_eq(send_body(f), 204);
+    rw_series(&f->body, "job=x|__name__=up|gone=|instance=a");
+    rw_sample(&f->body, NOW_MS + 2, 3);
+    cr_expect_eq(send_body(f), 204);
+    EXPECT_ALL(f, "up{instance=\"a\", job=\"x\"} 0:1 1:2 2:3\n");
+    struct head_stats st;
+    head_stats(f->head, &st);
+    cr_expect_eq(st.series, 1);
+    cr_expect_eq(st.aliases, 1, "the other spelling is found by its hash now");
+    fixture_free(f);
+}
+
+Test(ingest_write, stores_the_good_part_and_names_the_bad_one)
+{
+    struct fixture *f = fixture_new();
+    static const struct {
+        const char *labels;
+        enum ingest_reason reason;
+    } bad[] = {
+        {"job=x", INGEST_NO_NAME},
+        {"__name__=|job=x", INGEST_NO_NAME},
+        {"__name__=up|=x", INGEST_BAD_LABEL_NAME},
+        {"__name__=up|\xff=x", INGEST_BAD_LABEL_NAME},
+        {"__name__=up|a=\xc3", INGEST_BAD_LABEL_VALUE},
+        {"__name__=up|a=1|a=1", INGEST_DUPLICATE_LABEL},
+        {"__name__=up|a=|a=1", INGEST_DUPLICATE_LABEL},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        rw_series(&f->body, bad[i].labels);
+        rw_sample(&f->body, NOW_MS, 1);
+        rw_series(&f->body, "__name__=good");
+        rw_sample(&f->body, NOW_MS + (int64_t)i, (double)i);
+        cr_expect_eq(send_body(f), 400, "%s", bad[i].labels);
+        cr_expect_eq(f->result.rejected[bad[i].reason], 1, "%s", bad[i].labels);
+        cr_expect(strstr(f->result.why.text, "1 of 2 samples rejected"), "%s", f->result.why.text);
+    }
+    EXPECT_ALL(f, "good 0:0 1:1 2:2 3:3 4:4 5:5 6:6\n");
+    fixture_free(f);
+}
+
+Test(ingest_write, refuses_times_outside_of_retention_and_future)
+{
+    struct fixture *f = fixture_new();
+    int64_t times[] = {INT64_MIN, 0, NOW_MS - INT64_C(86400000) * 30 - 1, NOW_MS + 600001, INT64_MAX};
+    rw_series(&f->body, "__name__=m");
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        rw_sample(&f->body, times[i], 1);
+    rw_sample(&f->body, NOW_MS + 600000, 1);
+    rw_sample(&f->body, NOW_MS - INT64_C(86400000) * 30, 2);
+    cr_expect_eq(send_body(f), 400);
+    cr_expect_eq(f->result.rejected[INGEST_TOO_OLD], 3);
+    cr_expect_eq(f->result.rejected[INGEST_TOO_FAR_AHEAD], 2);
+    cr_expect_eq(f->result.samples, 2);
+    EXPECT_ALL(f, "m -2592000000:2 600000:1\n");
+    fixture_free(f);
+}
+
+Test(ingest_write, keeps_out_of_order_samples_and_the_last_value_of_a_time)
+{
+    struct fixture *f = fixture_new();
+    int64_t order[] = {10, 20, 30, 15, 5, 30, 20, 25, 10};
+    double value[] = {1, 2, 3, 4, 5, 33, 2, 6, 11};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        rw_series(&f->body, "__name__=m");
+        rw_sample(&f->body, NOW_MS + order[i], value[i]);
+        cr_expect_eq(send_body(f), 204);
+    }
+    EXPECT_ALL(f, "m 5:5 10:11 15:4 20:2 25:6 30:33\n");
+    struct head_stats st;
+    head_stats(f->head, &st);
+    cr_expect_eq(st.samples_duplicate, 1, "20:2 was there already");
+    cr_expect_eq(st.samples_replaced, 1, "30 was the newest");
+    cr_expect_eq(st.samples_out_of_order, 5);
+    fixture_free(f);
+}
+
+Test(ingest_write, refuses_broken_bodies_and_stores_nothing)
+{
+    struct fixture *f = fixture_new();
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } bad[] = {
+        {"", 0}, {"\x0a", 1}, {"\x0a\x05", 2}, {"\x00\x01", 2}, {"\x0b\x0b", 2}, {"\x0e", 1}, {"\x0f", 1},
+        {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, {"\x08\x01", 2}, {"\x12\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12},
+        {"\x0a\x02\x08\x01", 4}, {"\x0a\x04\x12\x02\x0d\x01", 6},
+        /* the second series is broken, so the first one is not stored either */
+        {"\x0a\x11\x0a\x0d\x0a\x08__name__\x12\x01m\x12\x00\x0a\x03\x0a\x01\x0a", 24},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        cr_expect_eq(send_bytes(f, bad[i].bytes, bad[i].len), 400, "row %zu", i);
+        cr_expect(f->result.why.text[0] != 0, "row %zu", i);
+    }
+    EXPECT_ALL(f, "");
+    fixture_free(f);
+}
+
+Test(ingest_write, checks_the_declared_size_before_taking_memory)
+{
+    struct fixture *f = fixture_new();
+    static const uint8_t bomb[] = {0xdd, 0xd9, 0xb6, 0x89, 0x0a, 0x00, 0x01};
+    struct ingest_request req = {.encoding = INGEST_SNAPPY, .body = slice_of(bomb, sizeof bomb)};
+    ingest_write(f->ingest, &req, &f->result);
+    cr_expect_eq(ingest_status(&f->result), 400);
+    cr_expect(strstr(f->result.why.text, "exceeds 33554432"), "%s", f->result.why.text);
+    fixture_free(f);
+}
+
+Test(ingest_write, keeps_metadata_and_takes_the_newest)
+{
+    struct fixture *f = fixture_new();
+    rw_metadata(&f->body, METADATA_COUNTER, "m_total", "first", "s");
+    rw_metadata(&f->body, METADATA_GAUGE, "g", "", "");
+    cr_expect_eq(send_body(f), 204);
+    rw_metadata(&f->body, METADATA_COUNTER, "m_total", "second", "s");
+    cr_expect_eq(send_body(f), 204);
+    struct head_stats st;
+    head_stats(f->head, &st);
+    cr_expect_eq(st.metadata_held, 2);
+    cr_expect_eq(st.metadata_updates, 3);
+    fixture_free(f);
+}
