@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "net/http_internal.h"
 
-enum { FORCED_STOP_MS = 5000 }; /* how long handlers may take to notice that they are canceled */
+enum { FORCED_STOP_MS_MAX = 3000 }; /* how long handlers may take to notice that they are canceled */
 
 void http_options_default(struct http_options *o)
 {
@@ -21,7 +21,7 @@ void http_options_default(struct http_options *o)
         .body_bytes_per_s_min = 1024,
         .idle_timeout_ms = 360000, /* Go clients give idle connections up after 5 minutes: let them be first */
         .write_timeout_ms = 60000,
-        .stop_timeout_ms = 7000,
+        .stop_timeout_ms = 6000,
         .clock = clock_system(),
     };
 }
@@ -118,7 +118,8 @@ void http_server_stop(struct http_server *s)
         log_warn("net", "requests still running at shutdown are canceled", "connections=%llu",
                  (unsigned long long)atomic_load(&s->stats.connections_open));
         order_all(s, ORDER_FORCE);
-        if (!loops_wait(s, FORCED_STOP_MS)) {
+        int64_t forced_ms = s->options.stop_timeout_ms;
+        if (!loops_wait(s, forced_ms < FORCED_STOP_MS_MAX ? forced_ms : FORCED_STOP_MS_MAX)) {
             log_error("net", "requests do not end, leaving them behind", "connections=%llu",
                       (unsigned long long)atomic_load(&s->stats.connections_open));
             order_all(s, ORDER_ABANDON);

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "net/http_chunk_internal.h"
 #include "net/http_head_internal.h"
+#include "net/http_url_internal.h"
 
 struct feed {
     struct buf in;
@@ -43,7 +44,11 @@ static void request_show(struct feed *f, struct slice body)
         slice_show(f->out, h->headers[i].value);
     }
     slice_show(f->out, body);
-    buf_str(f->out, "\n");
+    struct http_params params = {0};
+    struct errmsg why = {{0}};
+    http_query_parse(h->query, &f->arena, &params, &why);
+    http_query_parse(body, &f->arena, &params, &why);
+    buf_printf(f->out, " %zu params %s\n", params.count, why.text);
     arena_deinit(&f->arena);
     f->in_body = false;
 }

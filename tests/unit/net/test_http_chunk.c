@@ -11,11 +11,11 @@
 static const struct {
     const char *input, *outcome;
 } cases[] = {
-    {"0\r\n\r\n", "[0:]\nends in head, 0 bytes"},
-    {"3\r\nabc\r\n0\r\n\r\n", "[3:abc]\nends in head, 0 bytes"},
-    {"3\r\nabc\r\n00002\r\nde\r\n000\r\n\r\nGET", "[5:abcde]\nends in head, 3 bytes"},
+    {"0\r\n\r\n", "[0:] 0 params \nends in head, 0 bytes"},
+    {"3\r\nabc\r\n0\r\n\r\n", "[3:abc] 1 params \nends in head, 0 bytes"},
+    {"3\r\nabc\r\n00002\r\nde\r\n000\r\n\r\nGET", "[5:abcde] 1 params \nends in head, 3 bytes"},
     {"a\r\n0123456789\r\nB;x=y;z=\"w\"\r\n0123456789a\r\n0;last\r\n\r\n", "[21:01234567890123456789a]"},
-    {"1\r\na\r\n0\r\nX-Trailer: v\r\nY: w\r\n\r\n", "[1:a]\nends in head, 0 bytes"},
+    {"1\r\na\r\n0\r\nX-Trailer: v\r\nY: w\r\n\r\n", "[1:a] 1 params \nends in head, 0 bytes"},
     {"3\r\nab", "ends in body"},
     {"3\r\nabc\r\n0\r\n", "ends in body"},
 

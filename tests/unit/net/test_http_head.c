@@ -54,7 +54,7 @@ static const struct {
     {"GET /a/%2e HTTP/1.1\r\n" H "\r\n", "dots=1"},
     {"GET /..;/x HTTP/1.1\r\n" H "\r\n", "dots=0 [6:/..;/x]"},
     {"GET /a..b/.c HTTP/1.1\r\n" H "\r\n", "dots=0"},
-    {"POST / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n" H "\r\n", "[3:abc]\nrequest 1"},
+    {"POST / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n" H "\r\n", "[3:abc] 1 params \nrequest 1"},
     {"POST / HTTP/1.1\r\n" H "Content-Length: 0005\r\n\r\nabcde", "[5:abcde]"},
     {"POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\nx", "expect=1"},
     {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", "expect=0"},

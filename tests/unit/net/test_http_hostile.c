@@ -568,6 +568,22 @@ Test(http_hostile, cancels_what_does_not_finish_in_time)
     http_client_close(&half);
 }
 
+Test(http_hostile, leaves_a_request_behind_that_nobody_wakes)
+{
+    static struct http_fixture f;
+    struct http_options o;
+    struct http_client c;
+    http_fixture_options(&f, &o);
+    o.stop_timeout_ms = 50;
+    http_fixture_start(&f, &o);
+    open_and_send(&c, &f, GET("/park"));
+    cr_assert(http_fixture_wait(&f.parked, 1));
+    http_server_free(f.server);
+    cr_expect(http_client_at_end(&c));
+    http_client_close(&c);
+    http_fixture_wake(&f); /* too late, but harmless */
+}
+
 Test(http_hostile, explains_a_bad_or_taken_address)
 {
     struct http_fixture f, g;
