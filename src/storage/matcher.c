@@ -15,7 +15,7 @@ bool matcher_matches(const struct matcher *m, struct slice value)
     case MATCH_NOT_REGEX:
         return !regex_match(m->regex, value);
     }
-    assert(!"a matcher has one of four kinds");
+    assert(0 && "a matcher has one of four kinds");
     return false;
 }
 
