@@ -3,11 +3,13 @@
 //	go run scripts/gen_tables.go printable > src/numeric/printable_table.c
 //	go run scripts/gen_tables.go pow10     > src/numeric/pow10_table.c
 //	go run scripts/gen_tables.go unicode   > src/regex/unicode_table.c
+//	go run scripts/gen_tables.go bounds    > src/histogram/hist_bounds_table.c
 package main
 
 import (
 	"bufio"
 	"fmt"
+	"math"
 	"math/big"
 	"os"
 	"runtime"
@@ -205,6 +207,32 @@ func unicodeTables() {
 	table("unicode_fold", "unicode_folds", "UNICODE_FOLDS", folds())
 }
 
+// bounds of schema 8 in [0.5, 1), by Prometheus' recurrence (the correctly rounded values differ): odd entries are
+// the one before times 2^(2^-n) in Go's Exp2, even ones come from the next coarser schema.
+func bounds() {
+	head("hist_bounds_table.c", "bucket bounds of schema 8 between 0.5 and 1; coarser schemas take every 2nd, 4th ...")
+	fmt.Fprint(out, "#include \"histogram/hist_internal.h\"\n\nconst double hist_bounds[256] = {\n")
+	table := []float64{0.5}
+	for n := 1; n <= 8; n++ {
+		factor := math.Exp2(math.Exp2(-float64(n)))
+		finer := make([]float64, 2*len(table))
+		for i := range finer {
+			if i%2 == 0 {
+				finer[i] = table[i/2]
+			} else {
+				finer[i] = finer[i-1] * factor
+			}
+		}
+		table = finer
+	}
+	var items []string
+	for _, v := range table {
+		items = append(items, strconv.FormatFloat(v, 'x', -1, 64))
+	}
+	list(items)
+	fmt.Fprint(out, "};\n")
+}
+
 func main() {
 	defer out.Flush()
 	switch os.Args[1] {
@@ -214,5 +242,7 @@ func main() {
 		pow10()
 	case "unicode":
 		unicodeTables()
+	case "bounds":
+		bounds()
 	}
 }

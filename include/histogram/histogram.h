@@ -54,10 +54,11 @@ struct histogram_iter {
     const struct histogram *h;
     struct histogram_bucket bucket; /* valid after histogram_next returned true */
     enum histogram_order order;
-    uint8_t part;
-    int32_t index, in_span;
-    int64_t span, at;
+    uint8_t part, side;
+    bool reverse;
+    int64_t index, in_span, span, at;
 };
+/* histogram_iter_init, then `while (histogram_next(&it))` look at it.bucket. */
 void histogram_iter_init(struct histogram_iter *it, const struct histogram *h, enum histogram_order order);
 bool histogram_next(struct histogram_iter *it);
 struct histogram_bucket histogram_zero_bucket(const struct histogram *h);
@@ -120,10 +121,10 @@ struct histogram_integers {
     const int64_t *positive, *negative;
     const double *bounds;
 };
-/* As the receiver of a write checks: ERR_INVALID with Prometheus' text.  Schemas 9..52 and -9..-5 are allowed here. */
+/* As the receiver of a write checks: ERR_INVALID with Prometheus' text.  Schemas 9..52 are allowed: they get reduced. */
 MUST_CHECK enum err histogram_validate_integers(const struct histogram_integers *h, struct errmsg *why);
 MUST_CHECK enum err histogram_validate(const struct histogram *h, struct errmsg *why);
-/* Of a valid one; borrows spans and bounds. */
+/* Of a valid one; borrows spans and bounds, unless schemas 9..52 are reduced to 8. */
 const struct histogram *histogram_from_integers(struct arena *arena, const struct histogram_integers *h);
 
 #endif
