@@ -162,16 +162,33 @@ static enum err parse_window(struct reader *r, struct slice *line, struct script
     return ERR_OK;
 }
 
+static enum err add_expect(struct reader *r, struct script_expects *list, struct slice rest)
+{
+    struct script_expect e = {0};
+    bool message = script_skip(&rest, "msg:");
+    bool pattern = !message && script_skip(&rest, "regex:");
+    e.text = message || pattern ? arena_copy(r->arena, script_trim(rest)) : SLICE_LIT("");
+    if (!message) {
+        const char *anywhere = arena_printf(r->arena, ".*(?:%.*s).*", SLICE_ARG(e.text));
+        TRY(regex_compile(slice_str(anywhere), r->arena, 0, &e.regex, r->why));
+    }
+    struct script_expect *grown = ARENA_ARRAY(r->arena, struct script_expect, list->count + 1u);
+    if (list->count)
+        memcpy(grown, list->list, list->count * sizeof *grown);
+    grown[list->count++] = e;
+    list->list = grown;
+    return ERR_OK;
+}
+
 static enum err parse_eval_head(struct reader *r, struct slice line, struct script_eval *e)
 {
     struct slice word = script_word(&line), kind = script_word(&line);
-    struct script_expect *anything = ARENA_NEW(r->arena, struct script_expect);
     e->must_warn = slice_eq_str(word, "eval_warn");
     e->must_info = slice_eq_str(word, "eval_info");
     if (slice_eq_str(word, "eval_ordered"))
-        e->expects[EXPECT_ORDERED] = (struct script_expects){1, anything};
+        TRY(add_expect(r, &e->expects[EXPECT_ORDERED], SLICE_LIT("")));
     if (slice_eq_str(word, "eval_fail"))
-        e->expects[EXPECT_FAIL] = (struct script_expects){1, anything};
+        TRY(add_expect(r, &e->expects[EXPECT_FAIL], SLICE_LIT("")));
     e->range = slice_eq_str(kind, "range");
     if (e->range) {
         TRY(parse_window(r, &line, e));
@@ -182,24 +199,6 @@ static enum err parse_eval_head(struct reader *r, struct slice line, struct scri
         e->start_ms = e->end_ms = e->eval_ms;
     }
     e->expr = arena_copy(r->arena, line);
-    return ERR_OK;
-}
-
-static enum err add_expect(struct reader *r, struct script_expects *list, struct slice rest)
-{
-    struct script_expect e = {0};
-    if (script_skip(&rest, "msg:")) {
-        e.message = arena_copy(r->arena, script_trim(rest));
-    } else {
-        struct slice pattern = script_skip(&rest, "regex:") ? script_trim(rest) : SLICE_LIT("");
-        const char *anywhere = arena_printf(r->arena, ".*(?:%.*s).*", SLICE_ARG(pattern));
-        TRY(regex_compile(slice_str(anywhere), r->arena, 0, &e.regex, r->why));
-    }
-    struct script_expect *grown = ARENA_ARRAY(r->arena, struct script_expect, list->count + 1u);
-    if (list->count)
-        memcpy(grown, list->list, list->count * sizeof *grown);
-    grown[list->count++] = e;
-    list->list = grown;
     return ERR_OK;
 }
 

@@ -57,8 +57,8 @@ enum script_expect_kind {
 };
 
 struct script_expect {
-    struct slice message;      /* the whole text, when regex is NULL */
-    const struct regex *regex; /* matches the whole text; the pattern as written stands between .* */
+    struct slice text;         /* the whole message, or the pattern as written */
+    const struct regex *regex; /* finds the pattern anywhere; NULL: a message */
 };
 
 struct script_expects {

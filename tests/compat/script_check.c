@@ -249,12 +249,7 @@ static bool expect_matches(const struct script_expect *e, const char *text)
 {
     if (e->regex)
         return regex_match(e->regex, slice_str(text));
-    return e->message.data == NULL || slice_eq_str(e->message, text);
-}
-
-static struct slice expect_text(const struct script_expect *e)
-{
-    return e->regex ? regex_pattern(e->regex) : e->message;
+    return slice_eq_str(e->text, text);
 }
 
 enum err script_check_error(const struct script_eval *e, const char *error, struct errmsg *why)
@@ -263,7 +258,7 @@ enum err script_check_error(const struct script_eval *e, const char *error, stru
     if (fail->count == 0)
         return err_set(why, ERR_INVALID, "error: %s", error);
     if (!expect_matches(&fail->list[0], error))
-        return err_set(why, ERR_INVALID, "want error: %.*s, got: %s", SLICE_ARG(expect_text(&fail->list[0])), error);
+        return err_set(why, ERR_INVALID, "want error: %.*s, got: %s", SLICE_ARG(fail->list[0].text), error);
     return ERR_OK;
 }
 
@@ -285,7 +280,7 @@ static enum err check_texts(const char *what, const struct script_expects *some,
         for (uint32_t k = 0; k < count && !found; k++)
             found = expect_matches(&some->list[i], texts[k]);
         if (!found)
-            return err_set(why, ERR_INVALID, "missing %s: %.*s, got: %s", what, SLICE_ARG(expect_text(&some->list[i])),
+            return err_set(why, ERR_INVALID, "missing %s: %.*s, got: %s", what, SLICE_ARG(some->list[i].text),
                            count ? texts[0] : "none");
     }
     for (uint32_t k = 0; some->count && k < count; k++)
