@@ -76,8 +76,10 @@ static void run_file(const char *folder, const char *file)
 static void run(const char *file)
 {
     char *folder = script_folder();
-    if (!folder)
+    if (!folder) {
+        fprintf(stderr, "%s skipped: set GNOMON_PROMQL_TESTS to a folder of Prometheus' .test files\n", file);
         cr_skip_test("no PromQL scripts here: set GNOMON_PROMQL_TESTS to a folder of .test files");
+    }
     run_file(folder, file);
     mem_free(folder);
 }
