@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
@@ -39,6 +40,7 @@ struct api_options {
     struct storage *storage;  /* samples and labels */
     struct engine *engine;
     struct tsdb *tsdb;        /* NULL: no metadata, no storage status (tests) */
+    struct fs *fs;            /* tells free space for storage.min-free-disk; NULL: not watched */
     const char *version, *revision;
     void (*quit)(void *ctx);  /* POST /-/quit; may be NULL */
     void *quit_ctx;

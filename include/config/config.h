@@ -82,5 +82,6 @@ const char *config_notice(const struct config *c, uint32_t index);
 void config_print_help(struct buf *out, unsigned width);   /* width: columns of the terminal */
 void config_print_example(struct buf *out);                /* configs/gnomon.yml: every option, commented out */
 void config_print_yaml(const struct config *c, struct buf *out); /* effective values */
+void config_print_reference(struct buf *out); /* docs/configuration.md: every option and every foreign name */
 
 #endif

@@ -150,7 +150,15 @@ struct api {
     struct self_scrape *self_scrape;
     struct metric_histogram query_seconds, queue_seconds;
     _Atomic uint64_t slow_queries, query_samples, writes_refused;
+    _Atomic int64_t disk_next_ns;  /* monotonic: when to look again */
+    _Atomic uint64_t disk_free, disk_total; /* bytes, as last seen */
+    _Atomic bool disk_full;
 };
+
+/* ---- free space (disk.c) ---- */
+
+/* Looks at most once a second; false: writes are refused until there is room again. */
+bool disk_has_room(struct api *api);
 
 void api_metrics_add(struct api *api); /* what the API counts, into o.metrics (api_metrics.c) */
 

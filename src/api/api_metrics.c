@@ -147,6 +147,58 @@ static void collect_flags(struct metric_sink *sink, void *ctx)
     }
 }
 
+static void add_all(struct api *api, const struct metric *list, size_t count, const char *labels)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct metric m = list[i];
+        m.ctx = api;
+        m.labels = labels;
+        metrics_add(api->o.metrics, &m);
+    }
+}
+
+static double disk_free(void *ctx)
+{
+    struct api *api = ctx;
+    disk_has_room(api);
+    return (double)atomic_load_explicit(&api->disk_free, memory_order_relaxed);
+}
+
+static double disk_total(void *ctx)
+{
+    struct api *api = ctx;
+    disk_has_room(api);
+    return (double)atomic_load_explicit(&api->disk_total, memory_order_relaxed);
+}
+
+static double disk_limit(void *ctx)
+{
+    struct api *api = ctx;
+    return (double)config_bytes(api->o.config, OPT_STORAGE_MIN_FREE_DISK);
+}
+
+static double disk_read_only(void *ctx)
+{
+    return !disk_has_room(ctx);
+}
+
+static void add_disk(struct api *api)
+{
+    static const struct metric list[] = {
+        {.name = "vm_free_disk_space_bytes", .help = "Free space where the data is.", .kind = METRIC_GAUGE, .get = disk_free},
+        {.name = "vm_total_disk_space_bytes", .help = "Size of the disk where the data is.", .kind = METRIC_GAUGE,
+         .get = disk_total},
+        {.name = "vm_free_disk_space_limit_bytes", .help = "storage.min-free-disk.", .kind = METRIC_GAUGE,
+         .get = disk_limit},
+        {.name = "vm_storage_is_read_only", .help = "1 while writes are refused for lack of space.",
+         .kind = METRIC_GAUGE, .get = disk_read_only},
+    };
+    struct buf labels = {0};
+    metric_label(&labels, "path", slice_str(config_string(api->o.config, OPT_STORAGE_PATH)));
+    add_all(api, list, sizeof list / sizeof *list, buf_cstr(&labels));
+    buf_deinit(&labels);
+}
+
 void api_metrics_add(struct api *api)
 {
     struct gate *g = &api->queries;
@@ -194,9 +246,7 @@ void api_metrics_add(struct api *api)
          .help = "Remote writes refused because of their content type or encoding.", .kind = METRIC_COUNTER,
          .u64 = &api->writes_refused},
     };
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        struct metric m = list[i];
-        m.ctx = api;
-        metrics_add(api->o.metrics, &m);
-    }
+    add_all(api, list, sizeof list / sizeof *list, "");
+    if (api->o.fs)
+        add_disk(api);
 }

@@ -112,9 +112,10 @@ void on_write(struct http_request *r, void *ctx)
         api_text(r, 415, arena_printf(r->arena, "%s\n", why.text));
         return;
     }
-    if (!ingest) {
-        http_header(r, "Retry-After", "1");
-        api_text(r, 503, "Service Unavailable\n");
+    if (!ingest || !disk_has_room(api)) {
+        http_header(r, "Retry-After", ingest ? "5" : "1");
+        api_text(r, 503, ingest ? "not stored: the disk has less free space than storage.min-free-disk\n"
+                                : "Service Unavailable\n");
         return;
     }
     struct write *w = ARENA_NEW(r->arena, struct write);
