@@ -75,6 +75,7 @@ void epoch_retire(struct epochs *e, void *p, void (*release)(void *p))
     r->epoch = atomic_fetch_add(&e->now, 1);
     *e->last = r;
     e->last = &r->next;
+    atomic_fetch_add_explicit(&e->retired_count, 1, memory_order_relaxed);
     mutex_unlock(&e->lock);
 }
 

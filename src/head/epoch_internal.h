@@ -27,6 +27,7 @@ struct epochs {
     struct epoch_slot *slots;  /* guarded by lock */
     struct retired *first, **last; /* oldest first; guarded by lock */
     uint64_t waiting;          /* guarded by lock */
+    _Atomic uint64_t retired_count, tried_at; /* for epoch_tidy */
 };
 
 void epochs_init(struct epochs *e);
@@ -47,6 +48,16 @@ static inline void epoch_leave(struct epoch_slot *slot)
 /* Frees p with release(p) once nobody can hold it; p must be unlinked already.  Accepts NULL. */
 void epoch_retire(struct epochs *e, void *p, void (*release)(void *p));
 void epoch_reclaim(struct epochs *e);
+/* Reclaims now and then; for those who have just left and retire much. */
+static inline void epoch_tidy(struct epochs *e)
+{
+    enum { STEP = 1024 };
+    uint64_t count = atomic_load_explicit(&e->retired_count, memory_order_relaxed);
+    if (count - atomic_load_explicit(&e->tried_at, memory_order_relaxed) < STEP)
+        return;
+    atomic_store_explicit(&e->tried_at, count, memory_order_relaxed);
+    epoch_reclaim(e);
+}
 /* Waits until all who are inside now have left; ERR_CANCELED or ERR_TIMEOUT when the token fired before. */
 enum err epoch_wait(struct epochs *e, struct cancel *cancel);
 

@@ -23,6 +23,8 @@ enum err head_new(const struct head_options *o, struct head **out, struct errmsg
     epochs_init(&h->epochs);
     mutex_init(&h->create);
     mutex_init(&h->stock);
+    atomic_store(&h->floor_ms, NO_TIME);
+    h->maintain_page = 1;
     segments_init(h);
     tags_init(&h->series_index, &bytes);
     bytes_add(&h->bytes_index, bytes);
@@ -118,6 +120,7 @@ void head_appender_enter(struct head_appender *a, uint64_t stream)
 void head_appender_leave(struct head_appender *a)
 {
     epoch_leave(&a->epoch);
+    epoch_tidy(&a->head->epochs);
 }
 
 void head_lookup_prefetch(struct head_appender *a, struct hash128 hash)

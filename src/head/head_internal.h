@@ -199,6 +199,7 @@ struct head {
     _Atomic int64_t budget_taken; /* bytes of options.budget */
     struct head_cut *cut; /* the one that is under way; background thread only */
     uint32_t maintain_page; /* where head_maintain goes on; background thread only */
+    _Atomic int64_t floor_ms; /* of pages that are made from now on */
 };
 
 static inline void bytes_add(_Atomic int64_t *counter, int64_t change)
@@ -251,6 +252,7 @@ bool pair_define(struct head *h, uint32_t id, struct slice wire) REQUIRES(h->cre
 uint32_t pair_find(struct head *h, struct slice name, struct slice value); /* 0: none; inside an epoch */
 const struct label_name *name_find(struct head *h, struct slice name);     /* NULL: none; inside an epoch */
 void pairs_drop(struct head *h, const uint32_t *ids, size_t count) REQUIRES(h->create); /* no series has them */
+void pair_forget(struct head *h, uint32_t id) REQUIRES(h->create); /* its number may be used again */
 bool wire_parse(struct slice wire, struct slice *name, struct slice *value);
 
 /* ---- postings.c ---- */
@@ -288,7 +290,12 @@ void more_free(struct head *h, struct series_more *more);
 /* ---- reader.c ---- */
 /* The value in the stream at a column index; false: there is none.  The page's lock is held. */
 bool series_value_at(struct head *h, const struct series_line *x, uint32_t index, uint64_t *bits);
-struct series_reader *head_reader_new(struct head *h, const series_ref *refs);
+/* frozen: beside the column only what a cut has taken. */
+struct series_reader *head_reader_new(struct head *h, const series_ref *refs, bool frozen);
+
+/* ---- head_querier.c ---- */
+enum err head_set_new(struct head *h, const struct refs *refs, labels_order order, bool frozen, struct arena *arena,
+                      struct cancel *cancel, struct series_set **out, struct errmsg *why);
 
 /* ---- select.c ---- */
 /* Refs of series that match and may have samples in the range, ascending.  Inside an epoch. */

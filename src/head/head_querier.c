@@ -7,6 +7,7 @@ struct head_set {
     struct series_set base;
     struct head *head;
     const series_ref *refs;
+    bool frozen;
 };
 
 struct head_querier {
@@ -18,7 +19,7 @@ struct head_querier {
 static struct series_reader *set_reader(struct series_set *base)
 {
     struct head_set *set = (struct head_set *)base;
-    return head_reader_new(set->head, set->refs);
+    return head_reader_new(set->head, set->refs, set->frozen);
 }
 
 static const struct series_set_ops set_ops = {set_reader};
@@ -28,15 +29,16 @@ struct sort_entry {
     series_ref ref;
 };
 
-static int by_labels(const void *a, const void *b)
+static int by_order(const void *a, const void *b, void *ctx)
 {
-    return labels_cmp(&((const struct sort_entry *)a)->labels, &((const struct sort_entry *)b)->labels);
+    labels_order *order = ctx;
+    return (*order)(&((const struct sort_entry *)a)->labels, &((const struct sort_entry *)b)->labels);
 }
 
-/* Labels of the refs, in the wanted order. */
-static enum err set_fill(struct head *h, const struct refs *refs, bool sorted, struct arena *arena,
-                         struct cancel *cancel, struct head_set *set, struct errmsg *why)
+enum err head_set_new(struct head *h, const struct refs *refs, labels_order order, bool frozen, struct arena *arena,
+                      struct cancel *cancel, struct series_set **out, struct errmsg *why)
 {
+    struct head_set *set = ARENA_NEW(arena, struct head_set);
     struct labels *labels = arena_try_alloc(arena, (refs->count + 1) * sizeof *labels);
     series_ref *list = arena_try_alloc(arena, (refs->count + 1) * sizeof *list);
     struct sort_entry *entries = arena_try_alloc(arena, (refs->count + 1) * sizeof *entries);
@@ -47,15 +49,14 @@ static enum err set_fill(struct head *h, const struct refs *refs, bool sorted, s
             TRY(cancel_check(cancel));
         entries[i] = (struct sort_entry){series_labels(h, refs->list[i], arena), refs->list[i]};
     }
-    if (sorted && refs->count > 1)
-        qsort(entries, refs->count, sizeof *entries, by_labels);
+    if (order && refs->count > 1)
+        qsort_r(entries, refs->count, sizeof *entries, by_order, &order);
     for (size_t i = 0; i < refs->count; i++) {
         labels[i] = entries[i].labels;
         list[i] = entries[i].ref;
     }
-    set->base.count = (uint32_t)refs->count;
-    set->base.labels = labels;
-    set->refs = list;
+    *set = (struct head_set){{&set_ops, (uint32_t)refs->count, labels}, h, list, frozen};
+    *out = &set->base;
     return ERR_OK;
 }
 
@@ -63,17 +64,13 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
                                struct cancel *cancel, struct series_set **out, struct errmsg *why)
 {
     struct head_querier *q = (struct head_querier *)base;
-    struct head_set *set = ARENA_NEW(arena, struct head_set);
     struct refs refs = {0};
-    *set = (struct head_set){.base.ops = &set_ops, .head = q->head};
     enum err err = select_refs(q->head, sel, cancel, &refs, why);
     if (err == ERR_OK && sel->series_max && refs.count > sel->series_max)
         err = err_set(why, ERR_LIMIT, "select: more than %llu series", (unsigned long long)sel->series_max);
     if (err == ERR_OK)
-        err = set_fill(q->head, &refs, sel->sorted, arena, cancel, set, why);
+        err = head_set_new(q->head, &refs, sel->sorted ? labels_cmp : NULL, false, arena, cancel, out, why);
     refs_deinit(&refs);
-    if (err == ERR_OK)
-        *out = &set->base;
     return err;
 }
 

@@ -202,3 +202,58 @@ const struct label_name *name_find(struct head *h, struct slice name)
     }
     return NULL;
 }
+
+static bool keep_used(void *ctx, uint32_t id)
+{
+    struct head *h = ctx;
+    return get_relaxed(&pair_of(h, id)->series) > 0;
+}
+
+/* Takes the pairs without series out of the list of a name. */
+static void name_clean(struct head *h, struct label_name *name)
+{
+    uint32_t count, kept = 0;
+    int64_t bytes = 0;
+    const uint32_t *ids = vec_read(&name->pairs, &count);
+    uint32_t *list = mem_array(count, sizeof *list);
+    for (uint32_t i = 0; i < count; i++)
+        if (get_relaxed(&pair_of(h, ids[i])->series) > 0)
+            list[kept++] = ids[i];
+    if (kept < count)
+        vec_replace(&name->pairs, &h->epochs, list, kept, sizeof *list, &bytes);
+    bytes_add(&h->bytes_labels, bytes);
+    mem_free(list);
+}
+
+void pairs_drop(struct head *h, const uint32_t *ids, size_t count)
+{
+    uint32_t names;
+    int64_t bytes = 0;
+    if (count == 0)
+        return;
+    struct label_name *const *list = vec_read(&h->names, &names);
+    bool *touched = mem_array(names, sizeof *touched);
+    for (size_t i = 0; i < count; i++)
+        touched[pair_of(h, ids[i])->name] = true;
+    for (uint32_t i = 0; i < names; i++)
+        if (touched[i])
+            name_clean(h, list[i]);
+    mem_free(touched);
+    tags_filter(&h->pair_index, &h->epochs, keep_used, h, &bytes);
+    bytes_add(&h->bytes_labels, bytes);
+    h->left_pairs = mem_grow(h->left_pairs, &h->left_pair_capacity, h->left_pair_count + count, sizeof *h->left_pairs);
+    memcpy(h->left_pairs + h->left_pair_count, ids, count * sizeof *ids);
+    h->left_pair_count += count;
+}
+
+void pair_forget(struct head *h, uint32_t id)
+{
+    struct pair *p = pair_of(h, id);
+    int64_t bytes = -(int64_t)(sizeof *p + p->wire_bytes + 16);
+    vec_drop(&p->postings, &h->epochs, 1, &bytes);
+    bytes_add(&h->bytes_labels, bytes);
+    mem_free(p->wire);
+    p->wire = NULL;
+    p->wire_bytes = 0;
+    p->last = 0;
+}

@@ -5,20 +5,20 @@
  * beside the column, and the column itself unless the reader has it from the series before.
  * Decoding happens afterwards.
  */
-#include "head/tail_internal.h"
+#include "head/seal_internal.h"
 
 #define TIMES_ID_HEAD (UINT64_C(1) << 63)
 
 struct chunk_copy {
-    uint32_t first, end, count;
-    size_t at; /* in reader->chunk_bytes */
-    uint32_t gap_bytes, bytes;
+    struct head_chunk chunk; /* without its data */
+    size_t at;               /* of the data in reader->chunk_bytes */
 };
 
 struct head_reader {
     struct series_reader base;
     struct head *head;
     const series_ref *refs;
+    bool frozen;
     /* The column of the page that was read last. */
     uint32_t page, low, high; /* entries [low, high) */
     int64_t *times;
@@ -61,8 +61,7 @@ static void copy_chunks(struct head_reader *r, const struct series_more *more, u
         if (c->end <= low || c->first >= high)
             continue;
         r->chunks = mem_grow(r->chunks, &r->chunk_capacity, r->chunk_count + 1, sizeof *r->chunks);
-        r->chunks[r->chunk_count++] =
-            (struct chunk_copy){c->first, c->end, c->count, r->chunk_bytes.len, c->gap_bytes, c->bytes};
+        r->chunks[r->chunk_count++] = (struct chunk_copy){*c, r->chunk_bytes.len};
         buf_append(&r->chunk_bytes, c->data, c->bytes);
         r->span += c->count;
     }
@@ -101,7 +100,8 @@ static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, 
     }
     if (series_alive(x) && x->more) {
         copy_side_list(r, x->more->side.frozen, x->more->side.frozen_count, mint_ms, maxt_ms);
-        copy_side_list(r, x->more->side.list, x->more->side.count, mint_ms, maxt_ms);
+        if (!r->frozen)
+            copy_side_list(r, x->more->side.list, x->more->side.count, mint_ms, maxt_ms);
     }
     mutex_unlock(&p->lock);
 }
@@ -126,9 +126,8 @@ static void chunk_indexes(const uint8_t *gaps, uint32_t gap_bytes, uint32_t firs
     }
 }
 
-static void decode_chunk(const struct head_reader *r, const struct chunk_copy *c, uint32_t *indexes, double *values)
+void chunk_read(const uint8_t *data, const struct head_chunk *c, uint32_t *indexes, double *values)
 {
-    const uint8_t *data = r->chunk_bytes.data + c->at;
     enum err err = chunk_decode_values(slice_of(data + c->gap_bytes, c->bytes - c->gap_bytes), c->count, values);
     assert(err == ERR_OK); /* our own bytes, never left memory */
     chunk_indexes(data, c->gap_bytes, c->first, c->count, indexes);
@@ -141,8 +140,9 @@ static uint32_t decode_stream(struct head_reader *r, uint32_t *start)
     r->indexes = mem_grow(r->indexes, &r->index_capacity, r->span + 1, sizeof *r->indexes);
     r->values = mem_grow(r->values, &r->value_capacity, r->span + 1, sizeof *r->values);
     for (size_t i = 0; i < r->chunk_count; i++) {
-        decode_chunk(r, &r->chunks[i], r->indexes + n, r->values + n);
-        n += r->chunks[i].count;
+        const struct chunk_copy *c = &r->chunks[i];
+        chunk_read(r->chunk_bytes.data + c->at, &c->chunk, r->indexes + n, r->values + n);
+        n += c->chunk.count;
     }
     if (r->tail_taken)
         n += tail_decode(&r->tail, r->indexes + n, r->values + n, r->span - n);
@@ -277,12 +277,13 @@ static void reader_close(struct series_reader *base)
 
 static const struct series_reader_ops reader_ops = {reader_read, reader_last, reader_close};
 
-struct series_reader *head_reader_new(struct head *h, const series_ref *refs)
+struct series_reader *head_reader_new(struct head *h, const series_ref *refs, bool frozen)
 {
     struct head_reader *r = MEM_NEW(struct head_reader);
     r->base.ops = &reader_ops;
     r->head = h;
     r->refs = refs;
+    r->frozen = frozen;
     return &r->base;
 }
 

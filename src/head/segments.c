@@ -60,7 +60,8 @@ static void page_init(struct head *h, uint32_t page)
 {
     struct page *p = page_of(h, page);
     mutex_lock(&p->lock);
-    p->last_ms = p->floor_ms = NO_TIME;
+    p->last_ms = NO_TIME;
+    p->floor_ms = get_relaxed(&h->floor_ms);
     p->side_min_ms = INT64_MAX;
     p->side_max_ms = INT64_MIN;
     p->start = p->end = 0;

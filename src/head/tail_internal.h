@@ -97,6 +97,12 @@ static inline bool series_is_empty(const struct series_line *x)
     return x->run == 0 && get_relaxed(&x->tail) == 0 && !(x->more && x->more->chunk_count);
 }
 
+/* Nothing of it is held. */
+static inline bool series_is_idle(const struct series_line *x)
+{
+    return series_is_empty(x) && !(x->more && (x->more->side.count || x->more->side.frozen_count));
+}
+
 /* The next sample stands at column index x->end; control and packed belong to value ^ x->last. */
 static inline void tail_append_changed(struct head_appender *a, struct series_line *x, uint64_t bits, uint8_t control,
                                        uint64_t packed)
@@ -135,11 +141,31 @@ void tail_copy_take(struct head *h, const struct series_line *x, struct tail_cop
 
 void tail_copy_deinit(struct tail_copy *t);
 
+/* The full lines only, all but the newest: what can be sealed.  ids (may be NULL): their numbers. */
+void tail_copy_full(struct head *h, const struct series_line *x, struct tail_copy *out, struct buf *ids);
+/* All operations in one piece, pending repeats included, without line ends: for checkpoints. */
+void tail_copy_stream(struct head *h, const struct series_line *x, struct buf *out);
+/* Frees the lines; the series has no tail and no pending repeats afterwards. */
+void tail_clear(struct head *h, struct series_line *x);
+
 /*
  * Decodes into indexes[] (column index of each sample) and values[]; both have room for `max`, which is
  * end - first of the series.  Returns how many samples there are.  The bytes are our own: what does
  * not fit is a bug and stops the process.
  */
 uint32_t tail_decode(const struct tail_copy *t, uint32_t *indexes, double *values, uint32_t max);
+/* The same without pending repeats; also the index and the value after the last operation. */
+uint32_t tail_decode_lines(const struct tail_copy *t, uint32_t *indexes, double *values, uint32_t max,
+                           uint32_t *end_index, uint64_t *end_value);
+
+/* Walks a stream from tail_copy_stream that may be damaged.  False at the end; *bad when it is not a clean one. */
+struct tail_walk {
+    const uint8_t *at, *end;
+    uint64_t value;
+    uint32_t index;   /* of the next sample */
+    uint64_t repeats; /* of the operation at hand, still to come */
+    bool bad;
+};
+bool tail_walk_next(struct tail_walk *w, uint32_t limit, uint32_t *index, uint64_t *value);
 
 #endif

@@ -18,6 +18,7 @@ struct miss {
     uint32_t at, len;    /* its label fields, or with `scattered` its whole message */
     bool scattered;      /* labels do not stand together */
     bool other_spelling; /* the bytes are not canonical */
+    bool made;           /* ref is sure to be there until the request ends */
     enum ingest_reason reason; /* INGEST_REASONS: it may be stored */
     series_ref ref;      /* 0: not in the head yet */
     struct hash128 hash; /* of the bytes as they stand; not set when scattered */

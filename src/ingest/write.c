@@ -154,18 +154,22 @@ static void check_rows(struct lane *l, struct ingest_result *result)
 
 static enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf *records)
 {
+    if (!m->canonical.len && canonical_make(l, m, NULL) != ERR_OK)
+        return ERR_INVALID; /* it left the head a moment ago; these bytes were accepted before */
     head_create_begin(l->appender);
     enum err err = head_series_get(l->appender, m->canonical, m->canonical_hash, time_ms, records, &m->ref);
     head_create_end(l->appender);
     return err;
 }
 
-/* A series that left the head between scan and append: its bytes are parsed again. */
-static bool revive(struct lane *l, uint32_t at, struct miss *out)
+/* A series that was recognised but left the head before the append. */
+static struct miss *revive(struct lane *l, uint32_t at, struct miss *again)
 {
-    *out = (struct miss){.at = at, .len = labels_len(l, at)};
-    out->hash = series_hash(head_hash_key(l->ingest->options.head), l->raw + at, out->len);
-    return canonical_make(l, out, NULL) == ERR_OK && out->reason == INGEST_REASONS;
+    if (again->at == at && again->len)
+        return again;
+    *again = (struct miss){.at = at, .len = labels_len(l, at), .reason = INGEST_REASONS};
+    again->hash = series_hash(head_hash_key(l->ingest->options.head), l->raw + at, again->len);
+    return again;
 }
 
 /* Rows whose series has to be made first; they are appended after all the others. */
@@ -178,13 +182,10 @@ static void append_late(struct lane *l, struct buf *records, struct ingest_resul
         if (row->ref || row->at == ROW_REJECTED)
             continue;
         struct miss *m = miss_of(l, row->at, &from);
-        if (!m) {
-            bool same = again.at == row->at && again.len;
-            bool found = same || revive(l, row->at, &again);
-            assert(found); /* these bytes were accepted when the series was made */
-            m = &again;
-        }
-        enum err err = m->ref ? ERR_OK : make_series(l, m, row->time_ms, records);
+        if (!m)
+            m = revive(l, row->at, &again);
+        enum err err = m->made ? ERR_OK : make_series(l, m, row->time_ms, records);
+        m->made = err == ERR_OK;
         if (err != ERR_OK) {
             reject(l, result, INGEST_SERIES_LIMIT, 1, m->at, m->len, INT64_MIN);
             reject_row(l, row);

@@ -39,3 +39,28 @@ Test(head_model, is_the_same_after_a_replay)
         model_deinit(&m);
     }
 }
+
+static void maintain(struct head *head)
+{
+    while (head_maintain(head, NULL))
+        ;
+}
+
+Test(head_model, is_the_same_with_sealed_chunks)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct head_model m;
+        struct head_stats st;
+        model_init(&m, seed, 70);
+        for (int round = 0; round < 8; round++) {
+            model_scrapes(&m, START + round * 15000 * 70, 70);
+            maintain(m.head);
+            model_compare(&m, m.head, INT64_MIN, INT64_MAX);
+            int64_t a = START + (int64_t)model_random(&m, 8000000);
+            model_compare(&m, m.head, a, a + (int64_t)model_random(&m, 400000));
+        }
+        head_stats(m.head, &st);
+        cr_expect_gt(st.chunks, 30);
+        model_deinit(&m);
+    }
+}

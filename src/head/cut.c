@@ -1,0 +1,224 @@
+/*
+ * cut.c - the samples before a time leave the head for a block.
+ *
+ * begin raises the floor of every page: from then on an older sample lands beside the column, so what
+ * the column holds before the floor does not change any more; samples beside the column that are older
+ * than the floor are frozen apart from those still to come.  What a cut reads is therefore exactly what
+ * finish frees, and whatever arrives meanwhile waits for the next cut.
+ */
+#include <stdlib.h>
+
+#include "head/cut_internal.h"
+
+enum { CHECK_EVERY = 4096 };
+
+/* ---- begin ---- */
+
+/* Moves the samples before the cut from the list to the frozen ones. */
+static void side_freeze(struct head *h, struct side *s, int64_t before_ms)
+{
+    side_settle(s);
+    uint32_t n = 0, a = 0, b = 0, m = 0;
+    while (n < s->count && s->list[n].time_ms < before_ms)
+        n++;
+    if (n == 0)
+        return;
+    struct side_sample *merged = mem_alloc((s->frozen_count + n) * sizeof *merged);
+    while (a < s->frozen_count || b < n) { /* for one time the list wins: it came later */
+        bool old = b == n || (a < s->frozen_count && s->frozen[a].time_ms < s->list[b].time_ms);
+        if (!old && a < s->frozen_count && s->frozen[a].time_ms == s->list[b].time_ms)
+            a++;
+        merged[m++] = old ? s->frozen[a++] : s->list[b++];
+    }
+    bytes_add(&h->bytes_side, ((int64_t)m - s->frozen_count) * (int64_t)sizeof *merged);
+    mem_free(s->frozen);
+    s->frozen = merged;
+    s->frozen_count = m;
+    memmove(s->list, s->list + n, (s->count - n) * sizeof *s->list);
+    s->count = s->sorted = s->count - n;
+}
+
+static void freeze_page(struct head *h, uint32_t page, int64_t before_ms)
+{
+    struct page *p = page_of(h, page);
+    mutex_lock(&p->lock);
+    if (p->floor_ms < before_ms)
+        p->floor_ms = before_ms;
+    for (uint32_t slot = 0; slot < get_relaxed(&p->slots); slot++) {
+        struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
+        if (x->more && x->more->side.count)
+            side_freeze(h, &x->more->side, before_ms);
+    }
+    mutex_unlock(&p->lock);
+}
+
+void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
+{
+    struct head_cut *cut = MEM_NEW(struct head_cut);
+    assert(!h->cut);
+    cut->head = h;
+    cut->before_ms = before_ms;
+    arena_init(&cut->arena, NULL);
+    epoch_slot_add(&h->epochs, &cut->epoch);
+    epoch_enter(&h->epochs, &cut->epoch);
+    mutex_lock(&h->create); /* pages that are made later have the new floor */
+    if (get_relaxed(&h->floor_ms) < before_ms)
+        set_relaxed(&h->floor_ms, before_ms);
+    cut->pages = get_relaxed(&h->page_count);
+    mutex_unlock(&h->create);
+    for (uint32_t page = 1; page < cut->pages; page++)
+        freeze_page(h, page, before_ms);
+    h->cut = cut;
+    *out = cut;
+}
+
+/* ---- windows ---- */
+
+static int64_t window_of(int64_t time_ms, int64_t range_ms)
+{
+    int64_t k = time_ms / range_ms;
+    return time_ms % range_ms < 0 ? k - 1 : k;
+}
+
+static void window_add(struct head_cut *cut, int64_t window)
+{
+    if (cut->window_count && cut->windows[cut->window_count - 1] == window)
+        return;
+    cut->windows = mem_grow(cut->windows, &cut->window_capacity, cut->window_count + 1, sizeof *cut->windows);
+    cut->windows[cut->window_count++] = window;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void windows_unique(struct head_cut *cut)
+{
+    size_t n = 0;
+    if (cut->window_count)
+        qsort(cut->windows, cut->window_count, sizeof *cut->windows, by_value);
+    for (size_t i = 0; i < cut->window_count; i++)
+        if (n == 0 || cut->windows[n - 1] != cut->windows[i])
+            cut->windows[n++] = cut->windows[i];
+    cut->window_count = n;
+}
+
+static void windows_of_page(struct head_cut *cut, uint32_t page, int64_t range_ms)
+{
+    struct head *h = cut->head;
+    struct page *p = page_of(h, page);
+    mutex_lock(&p->lock);
+    uint32_t end = column_find(p, cut->before_ms);
+    for (uint32_t i = p->start; i < end; i++)
+        window_add(cut, window_of(column_at(p, i), range_ms));
+    for (uint32_t slot = 0; slot < get_relaxed(&p->slots); slot++) {
+        const struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
+        for (uint32_t i = 0; x->more && i < x->more->side.frozen_count; i++)
+            window_add(cut, window_of(x->more->side.frozen[i].time_ms, range_ms));
+    }
+    mutex_unlock(&p->lock);
+}
+
+bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, int64_t *maxt_ms)
+{
+    if (!cut->windows_known) {
+        enum { COMPACT_AT = 1 << 16 };
+        for (uint32_t page = 1; page < cut->pages; page++) {
+            windows_of_page(cut, page, range_ms);
+            if (cut->window_count > COMPACT_AT)
+                windows_unique(cut);
+        }
+        windows_unique(cut);
+        cut->windows_known = true;
+    }
+    if (cut->window_next == cut->window_count)
+        return false;
+    *mint_ms = cut->windows[cut->window_next++] * range_ms;
+    *maxt_ms = *mint_ms + range_ms - 1;
+    if (*maxt_ms >= cut->before_ms)
+        *maxt_ms = cut->before_ms - 1;
+    return true;
+}
+
+/* ---- series of a window ---- */
+
+static bool side_within(const struct side *s, int64_t mint_ms, int64_t maxt_ms)
+{
+    for (uint32_t i = 0; i < s->frozen_count; i++)
+        if (s->frozen[i].time_ms >= mint_ms && s->frozen[i].time_ms <= maxt_ms)
+            return true;
+    return false;
+}
+
+static bool stream_within(const struct series_line *x, uint32_t low, uint32_t high)
+{
+    if (low >= high || series_is_empty(x) || x->end <= low)
+        return false;
+    uint32_t first = x->more && x->more->chunk_count ? x->more->chunks[0].first : x->first;
+    return first < high;
+}
+
+static void refs_of_page(struct head_cut *cut, uint32_t page, int64_t mint_ms, int64_t maxt_ms, struct refs *out)
+{
+    struct head *h = cut->head;
+    struct page *p = page_of(h, page);
+    mutex_lock(&p->lock);
+    uint32_t low = column_find(p, mint_ms), high = column_find(p, maxt_ms + 1), slots = get_relaxed(&p->slots);
+    out->list = mem_grow(out->list, &out->capacity, out->count + slots, sizeof *out->list);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        const struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
+        if (!series_alive(x))
+            continue;
+        if (stream_within(x, low, high) || (x->more && side_within(&x->more->side, mint_ms, maxt_ms)))
+            out->list[out->count++] = page * PAGE_SERIES + slot;
+    }
+    mutex_unlock(&p->lock);
+}
+
+enum err head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, labels_order order,
+                         struct series_set **out, struct errmsg *why)
+{
+    struct refs refs = {0};
+    assert(maxt_ms < cut->before_ms);
+    arena_deinit(&cut->arena);
+    arena_init(&cut->arena, NULL);
+    for (uint32_t page = 1; page < cut->pages; page++)
+        refs_of_page(cut, page, mint_ms, maxt_ms, &refs);
+    enum err err = head_set_new(cut->head, &refs, order, true, &cut->arena, NULL, out, why);
+    refs_deinit(&refs);
+    return err;
+}
+
+/* ---- end ---- */
+
+static void cut_free(struct head_cut *cut)
+{
+    cut->head->cut = NULL;
+    epoch_leave(&cut->epoch);
+    epoch_slot_remove(&cut->head->epochs, &cut->epoch);
+    arena_deinit(&cut->arena);
+    mem_free(cut->windows);
+    mem_free(cut);
+}
+
+void head_cut_abandon(struct head_cut *cut)
+{
+    if (cut)
+        cut_free(cut);
+}
+
+enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *cancel)
+{
+    struct head *h = cut->head;
+    epoch_leave(&cut->epoch); /* or it would wait for itself */
+    enum err err = epoch_wait(&h->epochs, cancel);
+    if (err == ERR_OK) {
+        truncate_before(cut, idle_ms, cancel);
+        atomic_fetch_add_explicit(&h->cuts, 1, memory_order_relaxed);
+    }
+    cut_free(cut);
+    epoch_reclaim(&h->epochs);
+    return err;
+}

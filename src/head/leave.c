@@ -1,0 +1,151 @@
+/*
+ * leave.c - idle series leave: unfindable first, then out of postings, index and names.
+ *
+ * Numbers of pairs and pages that became free are used again only after a checkpoint is published, so
+ * that no record that could still be replayed means something else by them.
+ */
+#include <stdlib.h>
+
+#include "head/leave_internal.h"
+#include "head/tail_internal.h"
+
+void leave_note(struct leaving *l, series_ref ref)
+{
+    l->refs.list = mem_grow(l->refs.list, &l->refs.capacity, l->refs.count + 1, sizeof *l->refs.list);
+    l->refs.list[l->refs.count++] = ref;
+}
+
+/* Under both locks: an append that comes later sees a series that left. */
+void series_remove(struct head *h, series_ref ref)
+{
+    struct page *p = page_of(h, ref / PAGE_SERIES);
+    struct series_line *x = line_of(h, ref);
+    mutex_lock(&p->lock);
+    set_relaxed(&x->label_bytes, 0);
+    set_relaxed(&x->hash_lo, 0);
+    set_relaxed(&x->hash_hi, 0);
+    x->end = END_GONE;
+    more_free(h, x->more);
+    x->more = NULL;
+    mutex_unlock(&p->lock);
+    p->alive--;
+    atomic_fetch_sub_explicit(&h->series, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->series_removed, 1, memory_order_relaxed);
+}
+
+/* Something may have been appended since it was noted. */
+static bool still_idle(struct head *h, series_ref ref)
+{
+    struct page *p = page_of(h, ref / PAGE_SERIES);
+    const struct series_line *x = line_of(h, ref);
+    mutex_lock(&p->lock);
+    bool idle = series_alive(x) && series_is_idle(x);
+    mutex_unlock(&p->lock);
+    return idle;
+}
+
+static void remove_series(struct leaving *l)
+{
+    struct head *h = l->head;
+    uint32_t ids[LABEL_COUNT_MAX];
+    for (size_t i = 0; i < l->refs.count; i++) {
+        series_ref ref = l->refs.list[i];
+        mutex_lock(&h->create);
+        if (still_idle(h, ref)) {
+            uint32_t count = series_pairs(h, ref, ids);
+            l->pairs = mem_grow(l->pairs, &l->pair_capacity, l->pair_count + count, sizeof *l->pairs);
+            memcpy(l->pairs + l->pair_count, ids, count * sizeof *ids);
+            l->pair_count += count;
+            series_remove(h, ref);
+            if (page_of(h, ref / PAGE_SERIES)->alive == 0)
+                page_leave(h, ref / PAGE_SERIES);
+        }
+        mutex_unlock(&h->create);
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool keep_alive(void *ctx, uint32_t id)
+{
+    struct head *h = ctx;
+    uint32_t count;
+    if (!(id & ALIAS_BIT))
+        return series_alive(line_of(h, id));
+    const struct alias *a = (const struct alias *)vec_read(&h->aliases, &count) + (id & ~ALIAS_BIT);
+    return series_alive(line_of(h, a->ref));
+}
+
+/* Postings of the pairs that lost series; pairs that lost all of them go, too. */
+static void clean_pairs(struct leaving *l)
+{
+    struct head *h = l->head;
+    size_t n = 0;
+    qsort(l->pairs, l->pair_count, sizeof *l->pairs, by_number);
+    for (size_t i = 0; i < l->pair_count; i++)
+        if (n == 0 || l->pairs[n - 1] != l->pairs[i])
+            l->pairs[n++] = l->pairs[i];
+    l->pair_count = n;
+    n = 0;
+    for (size_t i = 0; i < l->pair_count; i++) {
+        struct pair *p = pair_of(h, l->pairs[i]);
+        mutex_lock(&h->create);
+        postings_filter(h, p);
+        if (get_relaxed(&p->series) == 0)
+            l->pairs[n++] = l->pairs[i];
+        mutex_unlock(&h->create);
+    }
+    mutex_lock(&h->create);
+    pairs_drop(h, l->pairs, n);
+    mutex_unlock(&h->create);
+}
+
+void leave_all(struct leaving *l, struct cancel *cancel)
+{
+    struct head *h = l->head;
+    int64_t bytes = 0;
+    /* A series made by a request under way has no sample yet; once the request is through it has. */
+    if (l->refs.count && epoch_wait(&h->epochs, cancel) == ERR_OK)
+        remove_series(l);
+    if (l->pair_count) {
+        clean_pairs(l);
+        mutex_lock(&h->create);
+        tags_filter(&h->series_index, &h->epochs, keep_alive, h, &bytes);
+        mutex_unlock(&h->create);
+        bytes_add(&h->bytes_index, bytes);
+    }
+    refs_deinit(&l->refs);
+    mem_free(l->pairs);
+}
+
+static void move_all(uint32_t **to, size_t *count, size_t *capacity, const uint32_t *from, size_t from_count)
+{
+    *to = mem_grow(*to, capacity, *count + from_count, sizeof **to);
+    if (from_count)
+        memcpy(*to + *count, from, from_count * sizeof **to);
+    *count += from_count;
+}
+
+void head_checkpoint_published(struct head *h)
+{
+    /* Readers may still look at the bytes of pairs that left. */
+    mutex_lock(&h->create);
+    size_t pages = h->left_page_count, pairs = h->left_pair_count;
+    mutex_unlock(&h->create);
+    if (pages + pairs == 0 || epoch_wait(&h->epochs, NULL) != ERR_OK)
+        return;
+    mutex_lock(&h->create);
+    for (size_t i = 0; i < pairs; i++)
+        pair_forget(h, h->left_pairs[i]);
+    move_all(&h->free_pages, &h->free_page_count, &h->free_page_capacity, h->left_pages, pages);
+    move_all(&h->free_pairs, &h->free_pair_count, &h->free_pair_capacity, h->left_pairs, pairs);
+    h->left_page_count -= pages;
+    h->left_pair_count -= pairs;
+    memmove(h->left_pages, h->left_pages + pages, h->left_page_count * sizeof *h->left_pages);
+    memmove(h->left_pairs, h->left_pairs + pairs, h->left_pair_count * sizeof *h->left_pairs);
+    mutex_unlock(&h->create);
+}
