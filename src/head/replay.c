@@ -142,6 +142,24 @@ static const uint8_t *parse_series(struct head_replay *r, const uint8_t *p, cons
     return p;
 }
 
+/* Remembers a page; series that stand before it in the frame are made first. */
+static const uint8_t *parse_page(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t page;
+    struct slice content;
+    if (!(p = varint_get(p, end, &page)) || !(p = get_bytes(p, end, &content)))
+        return NULL;
+    if (page == 0 || page >= (uint64_t)SEGMENTS_MAX * SEGMENT_PAGES)
+        return NULL;
+    mutex_lock(&r->head->create);
+    page_begin(r->head, (uint32_t)page);
+    mutex_unlock(&r->head->create);
+    r->pages = mem_grow(r->pages, &r->page_capacity, r->page_count + 1, sizeof *r->pages);
+    r->pages[r->page_count++] =
+        (struct replay_page){(uint32_t)page, (uint32_t)(content.data - r->batch.data), (uint32_t)content.len};
+    return p;
+}
+
 static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     r->report.records++;
@@ -158,6 +176,8 @@ static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, cons
         return parse_samples(r, p, end);
     case RECORD_METADATA:
         return parse_metadata(r, p, end);
+    case RECORD_PAGE:
+        return parse_page(r, p, end);
     default:
         return NULL;
     }
@@ -247,9 +267,28 @@ enum err head_replay_frame(struct head_replay *r, struct slice payload, struct e
     return made ? ERR_OK : replay_damaged(r, why, "a series contradicts what is known");
 }
 
+/* Numbers that no record uses may be given out again. */
+static void find_free(struct head *h)
+{
+    mutex_lock(&h->create);
+    uint32_t pages = get_relaxed(&h->page_count), pairs = get_relaxed(&h->pair_count);
+    for (uint32_t page = 1; page < pages; page++)
+        if (page_of(h, page)->alive == 0) {
+            h->free_pages = mem_grow(h->free_pages, &h->free_page_capacity, h->free_page_count + 1, sizeof page);
+            h->free_pages[h->free_page_count++] = page;
+        }
+    for (uint32_t id = 1; id < pairs; id++)
+        if (!pair_of(h, id)->wire) {
+            h->free_pairs = mem_grow(h->free_pairs, &h->free_pair_capacity, h->free_pair_count + 1, sizeof id);
+            h->free_pairs[h->free_pair_count++] = id;
+        }
+    mutex_unlock(&h->create);
+}
+
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
 {
     replay_apply(r);
+    find_free(r->head);
     count_add(&r->head->replay_lost, r->report.lost);
     *out = r->report;
     for (unsigned i = 0; i < r->threads; i++)
@@ -258,6 +297,7 @@ void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
     buf_deinit(&r->batch);
     buf_deinit(&r->canonical);
     mem_free(r->runs);
+    mem_free(r->pages);
     mem_free(r->series);
     mem_free(r);
 }

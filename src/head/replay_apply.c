@@ -9,7 +9,9 @@ struct share {
     struct head_appender *appender;
     const struct replay_run *runs;
     size_t count;
-    uint64_t samples, skipped, lost;
+    const struct replay_page *pages;
+    size_t page_count;
+    uint64_t samples, skipped, lost, damaged;
 };
 
 static int by_page(const void *a, const void *b)
@@ -93,44 +95,78 @@ static void apply_run(struct share *s, const struct replay_run *run)
 static void *apply_share(void *arg)
 {
     struct share *s = arg;
+    const uint8_t *batch = s->replay->batch.data;
+    for (size_t i = 0; i < s->page_count; i++)
+        s->damaged += !replay_page(s->appender, s->pages[i].page, slice_of(batch + s->pages[i].at, s->pages[i].len));
     for (size_t i = 0; i < s->count; i++)
         apply_run(s, &s->runs[i]);
     return NULL;
 }
 
-/* Cuts the sorted runs into shares of about the same size at borders of pages. */
+static int by_page_number(const void *a, const void *b)
+{
+    const struct replay_page *x = a, *y = b;
+    if (x->page != y->page)
+        return x->page < y->page ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Shares of about the same size, cut where a page ends: a page is touched by one thread. */
 static void cut_shares(struct head_replay *r, struct share *shares)
 {
-    size_t start = 0;
-    for (unsigned i = 0; i < r->threads; i++) {
-        size_t end = i + 1 == r->threads ? r->run_count : r->run_count * (i + 1) / r->threads;
-        if (end < start)
-            end = start;
+    for (unsigned i = 0; i < r->threads; i++)
+        shares[i] = (struct share){.replay = r, .appender = r->appenders[i]};
+    for (size_t i = 0, start = 0, end; i < r->threads; i++, start = end) {
+        end = i + 1 == r->threads ? r->run_count : r->run_count * (i + 1) / r->threads;
+        end = end < start ? start : end;
         while (end > start && end < r->run_count && r->runs[end].page == r->runs[end - 1].page)
             end++;
-        shares[i] = (struct share){.replay = r, .appender = r->appenders[i], .runs = r->runs + start, .count = end - start};
-        start = end;
+        shares[i].runs = r->runs + start;
+        shares[i].count = end - start;
+    }
+    for (size_t i = 0, start = 0, end; i < r->threads; i++, start = end) {
+        end = i + 1 == r->threads ? r->page_count : r->page_count * (i + 1) / r->threads;
+        end = end < start ? start : end;
+        while (end > start && end < r->page_count && r->pages[end].page == r->pages[end - 1].page)
+            end++;
+        shares[i].pages = r->pages + start;
+        shares[i].page_count = end - start;
+    }
+}
+
+static void run_shares(struct head_replay *r, struct share *shares)
+{
+    pthread_t threads[REPLAY_THREADS_MAX];
+    for (unsigned i = 1; i < r->threads; i++)
+        threads[i] = thread_start("replay", apply_share, &shares[i]);
+    apply_share(&shares[0]);
+    for (unsigned i = 1; i < r->threads; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < r->threads; i++) {
+        r->report.samples += shares[i].samples;
+        r->report.skipped += shares[i].skipped;
+        r->report.lost += shares[i].lost;
+        for (uint64_t k = 0; k < shares[i].damaged; k++)
+            replay_damaged(r, NULL, "a page of the checkpoint is damaged");
     }
 }
 
 void replay_apply(struct head_replay *r)
 {
     struct share shares[REPLAY_THREADS_MAX];
-    pthread_t threads[REPLAY_THREADS_MAX];
-    if (r->run_count)
+    size_t runs = r->run_count;
+    if (r->page_count) { /* all pages before any run: two threads may be at the same page otherwise */
+        qsort(r->pages, r->page_count, sizeof *r->pages, by_page_number);
+        r->run_count = 0;
+        cut_shares(r, shares);
+        run_shares(r, shares);
+        r->page_count = 0;
+    }
+    r->run_count = runs;
+    if (runs) {
         qsort(r->runs, r->run_count, sizeof *r->runs, by_page);
-    cut_shares(r, shares);
-    for (unsigned i = 1; i < r->threads; i++)
-        if (shares[i].count)
-            threads[i] = thread_start("replay", apply_share, &shares[i]);
-    apply_share(&shares[0]);
-    for (unsigned i = 1; i < r->threads; i++)
-        if (shares[i].count)
-            pthread_join(threads[i], NULL);
-    for (unsigned i = 0; i < r->threads; i++) {
-        r->report.samples += shares[i].samples;
-        r->report.skipped += shares[i].skipped;
-        r->report.lost += shares[i].lost;
+        cut_shares(r, shares);
+        run_shares(r, shares);
     }
     r->run_count = 0;
     buf_reset(&r->batch);

@@ -17,6 +17,11 @@ struct replay_run {
     uint8_t slot, count;
 };
 
+/* A RECORD_PAGE that waits for the others. */
+struct replay_page {
+    uint32_t page, at, len; /* of its content in the batch */
+};
+
 struct head_replay {
     struct head *head;
     unsigned threads;
@@ -26,6 +31,8 @@ struct head_replay {
     struct buf canonical;
     struct replay_run *runs;
     size_t run_count, run_capacity;
+    struct replay_page *pages;
+    size_t page_count, page_capacity;
     uint32_t *series; /* where records of series start in the batch; of one frame */
     size_t series_count, series_capacity;
     uint32_t page;    /* what differences in records refer to */
@@ -36,6 +43,8 @@ enum err replay_damaged(struct head_replay *r, struct errmsg *why, const char *w
 /* A series at its place; false when it contradicts what is known.  head->create is held. */
 bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
     REQUIRES(r->head->create);
+/* ---- replay_page.c ---- */
+bool replay_page(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
 /* ---- replay_apply.c ---- */
 void replay_apply(struct head_replay *r); /* all runs collected so far; empties the batch */
 

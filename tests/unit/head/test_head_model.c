@@ -64,3 +64,92 @@ Test(head_model, is_the_same_with_sealed_chunks)
         model_deinit(&m);
     }
 }
+
+struct pieces {
+    struct head_replay *replay;
+    uint64_t bytes;
+};
+
+static enum err take_piece(void *ctx, struct slice records, struct errmsg *why)
+{
+    struct pieces *p = ctx;
+    p->bytes += records.len;
+    return head_replay_frame(p->replay, records, why);
+}
+
+static struct head *empty_head(struct head_model *m)
+{
+    struct head_options o;
+    struct errmsg why;
+    struct head *head;
+    head_options_default(&o);
+    o.random = &m->random.base;
+    cr_assert_eq(head_new(&o, &head, &why), ERR_OK);
+    return head;
+}
+
+Test(head_model, is_the_same_from_a_checkpoint_and_the_records_after_it)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct head_model m;
+        struct head_replay_report report;
+        struct errmsg why;
+        model_init(&m, seed, 150);
+        m.series_count = 100;
+        model_scrapes(&m, START, 200);
+        maintain(m.head);
+        struct head *again = empty_head(&m);
+        struct pieces p = {.replay = head_replay_new(again, 1 + (unsigned)seed % 3)};
+        /* The log from a little before the checkpoint on: what is in both is recognised. */
+        size_t from = m.frame_count - 20;
+        cr_assert_eq(head_checkpoint(m.head, take_piece, &p, &why), ERR_OK, "%s", why.text);
+        m.series_count = 150;
+        model_scrapes(&m, START + 200 * 15000, 20);
+        for (size_t i = from; i < m.frame_count; i++) {
+            size_t start = m.frame_ends[i - 1];
+            struct slice frame = slice_of(m.records.data + start, m.frame_ends[i] - start);
+            cr_assert_eq(head_replay_frame(p.replay, frame, &why), ERR_OK, "%s", why.text);
+        }
+        head_replay_finish(p.replay, &report);
+        cr_expect_eq(report.damaged, 0, "%s", report.first_damage);
+        cr_expect_eq(report.lost, 0);
+        cr_expect_gt(report.skipped, 0);
+        model_compare(&m, again, INT64_MIN, INT64_MAX);
+        head_free(again);
+        model_deinit(&m);
+    }
+}
+
+Test(head_model, goes_on_after_a_checkpoint_as_if_nothing_had_happened)
+{
+    /* Head -> checkpoint -> head -> writes and cuts -> checkpoint -> head ..., always equal to the model. */
+    struct head_model m;
+    struct head_replay_report report;
+    struct errmsg why;
+    struct head_cut *cut;
+    model_init(&m, 11, 120);
+    for (int round = 0; round < 10; round++) {
+        model_scrapes(&m, START + round * 60 * 15000, 60);
+        if (round % 2)
+            maintain(m.head);
+        if (round % 3 == 2) {
+            int64_t before = START + (round * 60 + 20) * 15000;
+            head_cut_begin(m.head, before, &cut);
+            cr_assert_eq(head_cut_finish(cut, 600000, NULL), ERR_OK);
+            model_drop(&m, before);
+        }
+        struct head *again = empty_head(&m);
+        struct pieces p = {.replay = head_replay_new(again, 2)};
+        cr_assert_eq(head_checkpoint(m.head, take_piece, &p, &why), ERR_OK, "%s", why.text);
+        head_replay_finish(p.replay, &report);
+        cr_assert_eq(report.damaged, 0, "%s", report.first_damage);
+        model_compare(&m, again, INT64_MIN, INT64_MAX);
+        head_appender_free(m.appender);
+        head_free(m.head);
+        m.head = again;
+        m.appender = head_appender_new(again);
+        buf_reset(&m.records);
+        m.frame_count = 0;
+    }
+    model_deinit(&m);
+}

@@ -1,0 +1,198 @@
+/*
+ * replay_page.c - a page from a checkpoint; layout in docs/formats/head-records.md.
+ *
+ * Everything is checked before it is believed: counts against what is left of the record, indexes
+ * against the column, chunks by decoding them.
+ */
+#include "head/append_internal.h"
+#include "head/replay_internal.h"
+#include "head/seal_internal.h"
+
+/* A record being read; `p` is NULL once something did not fit. */
+struct cursor {
+    const uint8_t *p, *end;
+};
+
+static uint64_t take_varint(struct cursor *c, uint64_t max)
+{
+    uint64_t v = 0;
+    c->p = c->p ? varint_get(c->p, c->end, &v) : NULL;
+    if (v > max)
+        c->p = NULL;
+    return c->p ? v : 0;
+}
+
+static uint64_t take_le64(struct cursor *c)
+{
+    if (!c->p || c->end - c->p < 8) {
+        c->p = NULL;
+        return 0;
+    }
+    c->p += 8;
+    return le64_get(c->p - 8);
+}
+
+static struct slice take_bytes(struct cursor *c)
+{
+    uint64_t len = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0);
+    if (!c->p || len > (uint64_t)(c->end - c->p)) {
+        c->p = NULL;
+        return (struct slice){0};
+    }
+    c->p += len;
+    return slice_of(c->p - len, (size_t)len);
+}
+
+static void read_column(struct head *h, struct page *p, struct cursor *c)
+{
+    int64_t last_ms = (int64_t)take_le64(c), floor_ms = (int64_t)take_le64(c);
+    p->start = p->end = (uint32_t)take_varint(c, INT32_MAX);
+    uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0); /* at least a byte each */
+    for (uint64_t i = 0; i < count && c->p; i++) {
+        int64_t time_ms;
+        if (i == 0) {
+            time_ms = (int64_t)take_le64(c);
+        } else {
+            uint64_t step = take_varint(c, INT64_MAX);
+            if (step == 0 || __builtin_add_overflow(p->last_ms, (int64_t)step, &time_ms))
+                c->p = NULL;
+        }
+        if (!c->p || time_ms <= p->last_ms)
+            c->p = NULL;
+        else
+            column_push(h, p, time_ms);
+    }
+    if (c->p && last_ms >= p->last_ms)
+        p->last_ms = last_ms;
+    else
+        c->p = NULL;
+    p->floor_ms = floor_ms > p->floor_ms ? floor_ms : p->floor_ms;
+}
+
+/* Checks gaps and values of a chunk by reading them. */
+static bool chunk_is_sound(const struct head_chunk *c, struct slice data)
+{
+    struct cursor gaps = {data.data, data.data + c->gap_bytes};
+    uint64_t samples = 0, span = 0;
+    if (c->count < 1 || c->count > CHUNK_SAMPLES_MAX || c->end - c->first < c->count)
+        return false;
+    if (c->gap_bytes == 0 && c->end - c->first != c->count)
+        return false;
+    while (gaps.p && gaps.p < gaps.end) {
+        uint64_t there = take_varint(&gaps, c->count);
+        uint64_t missing = gaps.p && gaps.p < gaps.end ? take_varint(&gaps, UINT32_MAX) : 0;
+        samples += there;
+        span += there + missing;
+        if (there == 0)
+            return false;
+    }
+    if (!gaps.p || (c->gap_bytes && (samples != c->count || span != c->end - c->first)))
+        return false;
+    double *values = mem_array(c->count, sizeof *values);
+    bool fine = chunk_decode_values(slice_from(data, c->gap_bytes), c->count, values) == ERR_OK;
+    mem_free(values);
+    return fine;
+}
+
+static void read_chunks(struct head *h, struct series_line *x, struct cursor *c, uint32_t limit)
+{
+    uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0);
+    for (uint64_t i = 0; i < count && c->p; i++) {
+        struct head_chunk k = {.first = (uint32_t)take_varint(c, limit)};
+        k.end = k.first + (uint32_t)take_varint(c, limit - k.first);
+        k.count = (uint32_t)take_varint(c, CHUNK_SAMPLES_MAX);
+        k.flags = (uint32_t)take_varint(c, UINT32_MAX);
+        k.gap_bytes = (uint32_t)take_varint(c, UINT32_MAX);
+        struct slice data = take_bytes(c);
+        k.bytes = (uint32_t)data.len;
+        struct series_more *more = series_more(h, x);
+        uint32_t before = more->chunk_count ? more->chunks[more->chunk_count - 1].end : 0;
+        if (!c->p || k.gap_bytes > data.len || k.first < before || !chunk_is_sound(&k, data)) {
+            c->p = NULL;
+            return;
+        }
+        k.data = mem_alloc(data.len);
+        memcpy(k.data, data.data, data.len);
+        chunk_add(h, more, &k);
+    }
+}
+
+/* The packed tail is appended again, sample by sample. */
+static void read_tail(struct head_appender *a, struct series_line *x, struct cursor *c, uint32_t limit)
+{
+    uint64_t base = take_le64(c), last = take_le64(c), value;
+    uint32_t first = (uint32_t)take_varint(c, limit), end = first + (uint32_t)take_varint(c, limit - first), index;
+    uint32_t before = x->more && x->more->chunk_count ? x->more->chunks[x->more->chunk_count - 1].end : 0;
+    struct slice stream = take_bytes(c);
+    struct tail_walk w = {.at = stream.data, .end = stream.data + stream.len, .value = base, .index = first};
+    if (!c->p || first < before) {
+        c->p = NULL;
+        return;
+    }
+    if (base || x->more)
+        series_more(a->head, x)->base = base;
+    x->last = base;
+    x->first = x->end = first;
+    while (tail_walk_next(&w, end, &index, &value)) {
+        if (index > x->end)
+            tail_skip(a, x, index);
+        x->end = index + 1;
+        append_value(a, x, value);
+    }
+    if (w.bad || (stream.len && (x->end != end || x->last != last)))
+        c->p = NULL;
+    x->last = last;
+    x->end = end;
+    if (stream.len == 0)
+        x->first = end;
+}
+
+static void read_side(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
+{
+    uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) / 16 : 0);
+    for (uint64_t i = 0; i < count && c->p; i++) {
+        int64_t time_ms = (int64_t)take_le64(c);
+        uint64_t bits = take_le64(c);
+        if (c->p)
+            side_add(h, p, x, time_ms, bits);
+    }
+}
+
+static void read_page(struct head_appender *a, uint32_t page, struct page *p, struct cursor *c)
+{
+    struct head *h = a->head;
+    uint32_t sequence = (uint32_t)take_varint(c, UINT32_MAX);
+    if (!c->p || p->sequence || p->end > p->start) { /* only once, and before anything else of it */
+        c->p = NULL;
+        return;
+    }
+    p->sequence = sequence;
+    read_column(h, p, c);
+    uint64_t alive = take_varint(c, PAGE_SERIES);
+    for (uint64_t i = 0; i < alive && c->p; i++) {
+        uint32_t slot = c->p < c->end ? *c->p++ : PAGE_SERIES;
+        struct series_line *x = slot < PAGE_SERIES ? line_of(h, page * PAGE_SERIES + slot) : NULL;
+        if (!x || !series_alive(x) || !series_is_idle(x)) {
+            c->p = NULL;
+            return;
+        }
+        read_chunks(h, x, c, p->end);
+        if (c->p)
+            read_tail(a, x, c, p->end);
+        if (c->p)
+            read_side(h, p, x, c);
+    }
+}
+
+bool replay_page(struct head_appender *a, uint32_t page, struct slice record)
+{
+    struct page *p = page_of(a->head, page);
+    struct cursor c = {record.data, record.data + record.len};
+    mutex_lock(&p->lock);
+    read_page(a, page, p, &c);
+    bool fine = c.p == c.end;
+    if (!fine) /* half a page: what is there stays, what builds on more cannot be told */
+        page_mark_lost(a->head, page);
+    mutex_unlock(&p->lock);
+    return fine;
+}
