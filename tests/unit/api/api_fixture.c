@@ -99,6 +99,12 @@ static void start_server(struct api_fixture *f)
 
 void api_fixture_open(struct api_fixture *f, const char *const *settings)
 {
+    api_fixture_open_over(f, settings, NULL, NULL);
+}
+
+void api_fixture_open_over(struct api_fixture *f, const char *const *settings, struct storage *front,
+                           struct storage **behind)
+{
     struct errmsg why = {0};
     *f = (struct api_fixture){.clock = {fixed_now, real_mono, real_sleep}};
     f->config = config_new();
@@ -108,7 +114,9 @@ void api_fixture_open(struct api_fixture *f, const char *const *settings)
     fill(f->memory);
     struct engine_options eo;
     engine_options_default(&eo);
-    eo.storage = memory_storage_storage(f->memory);
+    eo.storage = front ? front : memory_storage_storage(f->memory);
+    if (behind)
+        *behind = memory_storage_storage(f->memory);
     f->engine = engine_new(&eo);
     struct api_options o = {.config = f->config, .metrics = f->metrics, .clock = &f->clock, .storage = eo.storage,
                             .engine = f->engine, .version = "1.2.3", .revision = "abcdef"};

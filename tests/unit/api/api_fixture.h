@@ -25,6 +25,9 @@ struct api_fixture {
 };
 /* settings: "name=value" pairs, NULL at the end; may be NULL. */
 void api_fixture_open(struct api_fixture *f, const char *const *settings);
+/* Queries go to `front`, which reaches the data through *behind (set here). */
+void api_fixture_open_over(struct api_fixture *f, const char *const *settings, struct storage *front,
+                           struct storage **behind);
 void api_fixture_close(struct api_fixture *f);
 
 /* One exchange; the text of the head and body live until the next call. */
