@@ -56,11 +56,6 @@ void http_conn_close(struct http_conn *c)
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
-void http_conn_gone(struct http_conn *c)
-{
-    http_conn_close(c);
-}
-
 /* Everything of ours is written; the client may still be sending.  Closing now could make its kernel
  * throw our answer away (reset), so we end our side and read on for a moment. */
 static void conn_linger(struct http_conn *c)
@@ -250,7 +245,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     } else if (n == UV_ENOBUFS) {
         http_conn_refuse(c, 503, "memory limit reached, try again later");
     } else if (n < 0) {
-        http_conn_gone(c);
+        http_conn_close(c);
     } else if (n > 0 && c->state != CONN_LINGER) {
         http_count(&http_server_of(c)->stats.bytes_in, (uint64_t)n);
         c->len += (size_t)n;
@@ -315,7 +310,7 @@ static void sweep_writing(struct http_conn *c, const struct http_options *o, int
         c->out.progress_ns = now_ns;
     } else if (passed(c->out.progress_ns, now_ns, o->write_timeout_ms)) {
         http_count(&http_server_of(c)->stats.timeouts, 1);
-        http_conn_gone(c);
+        http_conn_close(c);
     }
 }
 

@@ -252,8 +252,7 @@ int64_t http_now_ns(const struct http_server *s);
 /* http_conn.c: input, life and death of a connection */
 void http_conn_open(struct http_loop *loop, const struct http_socket *socket);
 void http_conn_drive(struct http_conn *c); /* goes on with what stands in the input buffer */
-void http_conn_close(struct http_conn *c);
-void http_conn_gone(struct http_conn *c); /* nobody reads our answers any more: cancel and close */
+void http_conn_close(struct http_conn *c); /* at once; cancels the request that is being worked on */
 void http_conn_refuse(struct http_conn *c, int status, const char *text);
 void http_conn_answered(struct http_conn *c); /* the answer is out (or nobody wants it): next request, or close */
 void http_conn_free_if_unused(struct http_conn *c);

@@ -146,7 +146,7 @@ static void on_written(uv_write_t *write, int status)
     c->out.write_active = false;
     out_sent(c);
     if (status < 0)
-        http_conn_gone(c);
+        http_conn_close(c);
     http_out_flush(c);
 }
 
@@ -179,13 +179,13 @@ void http_out_flush(struct http_conn *c)
     while (!o->write_active) {
         bool gone, finished = out_take(o, &gone);
         if (gone && c->state != CONN_CLOSED)
-            http_conn_gone(c);
+            http_conn_close(c);
         if (o->writing.len == 0) {
             if (finished)
                 http_conn_answered(c);
             return;
         }
         if (!out_write(c))
-            http_conn_gone(c);
+            http_conn_close(c);
     }
 }
