@@ -31,7 +31,7 @@ void block_id_text(const struct block_id *id, char text[BLOCK_ID_TEXT])
         unsigned v = 0;
         for (unsigned k = 0; k < 5; k++) {
             int bit = (int)(5 * i + k) - 2;
-            v = v << 1 | (bit < 0 ? 0u : id->bytes[bit / 8] >> (7 - bit % 8) & 1u);
+            v = v << 1 | (bit < 0 ? 0u : (unsigned)id->bytes[bit / 8] >> (7 - bit % 8) & 1u);
         }
         text[i] = crockford[v];
     }
