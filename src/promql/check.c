@@ -4,7 +4,8 @@
  * Children are checked before their parent, left to right, and the first error is the one reported,
  * so the order of the tests below is part of the contract (design: the texts of the reference).
  */
-#include "base/assert.h"
+#include <stdlib.h>
+
 #include "model/label.h"
 #include "promql/parser_internal.h"
 #include "regex/regex.h"
@@ -57,14 +58,24 @@ static bool is_operand(enum value_type type)
     return type == VALUE_SCALAR || type == VALUE_VECTOR;
 }
 
+static int slice_order(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Sorted and searched, because both lists may fill a query of a megabyte. */
 static void check_include(struct parser *p, const struct binary_node *b)
 {
     const struct matching *m = b->matching;
-    for (uint32_t i = 0; m->on && i < m->labels.count; i++)
-        for (uint32_t k = 0; k < m->include.count; k++)
-            if (slice_eq(m->labels.list[i], m->include.list[k]))
-                parser_fail(p, operator_position(p, b), "label %s must not occur in ON and GROUP clause at once",
-                            parser_quote(p, m->labels.list[i]));
+    if (!m->on || m->labels.count == 0 || m->include.count == 0)
+        return;
+    struct slice *include = ARENA_ARRAY(p->arena, struct slice, m->include.count);
+    memcpy(include, m->include.list, m->include.count * sizeof *include);
+    qsort(include, m->include.count, sizeof *include, slice_order);
+    for (uint32_t i = 0; i < m->labels.count && !p->failed; i++)
+        if (bsearch(&m->labels.list[i], include, m->include.count, sizeof *include, slice_order))
+            parser_fail(p, operator_position(p, b), "label %s must not occur in ON and GROUP clause at once",
+                        parser_quote(p, m->labels.list[i]));
 }
 
 static void check_bool(struct parser *p, const struct binary_node *b)

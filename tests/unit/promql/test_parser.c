@@ -178,6 +178,24 @@ Test(parser, the_length_is_bounded)
     cr_assert_str_eq(why.text, "expression has 11 bytes; the limit is 10");
 }
 
+Test(parser, long_lists_of_labels_take_no_quadratic_time)
+{
+    struct buf b = {0};
+    buf_str(&b, "foo + on(");
+    for (int i = 0; i < 60000; i++)
+        buf_printf(&b, "%sa%d", i ? "," : "", i);
+    buf_str(&b, ") group_left(");
+    for (int i = 0; i < 60000; i++)
+        buf_printf(&b, "%sb%d", i ? "," : "", i);
+    buf_str(&b, ") bar");
+    struct parse_options o = {0};
+    struct errmsg why = {""};
+    struct query *q = NULL;
+    cr_assert_eq(query_parse(buf_view(&b), &o, &q, &why), ERR_OK, "%s", why.text);
+    promql_query_free(q);
+    buf_deinit(&b);
+}
+
 Test(parser, positions_span_the_text_of_a_node)
 {
     struct errmsg why;
