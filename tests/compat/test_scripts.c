@@ -77,7 +77,7 @@ static void run(const char *file)
 {
     char *folder = script_folder();
     if (!folder) {
-        fprintf(stderr, "%s skipped: set GNOMON_PROMQL_TESTS to a folder of Prometheus' .test files\n", file);
+        fprintf(stderr, "SKIP promql_scripts/%s: set GNOMON_PROMQL_TESTS to a folder of Prometheus' scripts\n", file);
         cr_skip_test("no PromQL scripts here: set GNOMON_PROMQL_TESTS to a folder of .test files");
     }
     run_file(folder, file);
