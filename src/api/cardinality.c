@@ -6,7 +6,7 @@
  * the union of what Prometheus and VictoriaMetrics give.
  */
 #include "api/api_internal.h"
-#include "api/tally.h"
+#include "api/counts.h"
 #include "base/mem.h"
 #include "head/head.h"
 #include "numeric/goparse.h"
@@ -15,21 +15,21 @@
 enum { TOP_DEFAULT = 10, TOP_MAX = 10000, CANCEL_EVERY = 4096 };
 
 struct cardinality {
-    struct tally metrics;     /* series by value of __name__ */
-    struct tally pairs;       /* series by pair */
-    struct tally label_series; /* series by label name */
-    struct tally label_values; /* distinct values by label name */
-    struct tally label_bytes;  /* bytes of these values */
+    struct counts metrics;     /* series by value of __name__ */
+    struct counts pairs;       /* series by pair */
+    struct counts label_series; /* series by label name */
+    struct counts label_values; /* distinct values by label name */
+    struct counts label_bytes;  /* bytes of these values */
     uint64_t series;
 };
 
 static void cardinality_deinit(struct cardinality *c)
 {
-    tally_deinit(&c->metrics);
-    tally_deinit(&c->pairs);
-    tally_deinit(&c->label_series);
-    tally_deinit(&c->label_values);
-    tally_deinit(&c->label_bytes);
+    counts_deinit(&c->metrics);
+    counts_deinit(&c->pairs);
+    counts_deinit(&c->label_series);
+    counts_deinit(&c->label_values);
+    counts_deinit(&c->label_bytes);
 }
 
 static struct hash128 name_hash(struct slice name)
@@ -42,9 +42,9 @@ static void count_series(struct cardinality *c, const struct labels *l)
     c->series++;
     for (uint32_t i = 0; i < l->count; i++) {
         const struct label *pair = l->list[i];
-        tally_add(&c->pairs, pair->hash, pair->name, pair->value, 1);
+        counts_add(&c->pairs, pair->hash, pair->name, pair->value, 1);
         if (slice_eq_str(pair->name, METRIC_NAME))
-            tally_add(&c->metrics, pair->hash, pair->value, (struct slice){0}, 1);
+            counts_add(&c->metrics, pair->hash, pair->value, (struct slice){0}, 1);
     }
 }
 
@@ -52,20 +52,20 @@ static void count_series(struct cardinality *c, const struct labels *l)
 static void count_labels(struct cardinality *c)
 {
     for (size_t i = 0; i < c->pairs.capacity; i++) {
-        const struct tally_entry *e = &c->pairs.entries[i];
+        const struct counts_entry *e = &c->pairs.entries[i];
         if (!e->count)
             continue;
         struct hash128 hash = name_hash(e->name);
-        tally_add(&c->label_series, hash, e->name, (struct slice){0}, e->count);
-        tally_add(&c->label_values, hash, e->name, (struct slice){0}, 1);
-        tally_add(&c->label_bytes, hash, e->name, (struct slice){0}, e->value.len ? e->value.len : 1);
+        counts_add(&c->label_series, hash, e->name, (struct slice){0}, e->count);
+        counts_add(&c->label_values, hash, e->name, (struct slice){0}, 1);
+        counts_add(&c->label_bytes, hash, e->name, (struct slice){0}, e->value.len ? e->value.len : 1);
     }
 }
 
-static void json_top(struct buf *out, const char *key, const struct tally *t, size_t top, bool pairs)
+static void json_top(struct buf *out, const char *key, const struct counts *t, size_t top, bool pairs)
 {
-    struct tally_entry *list = mem_array(top, sizeof *list);
-    size_t n = tally_top(t, list, top);
+    struct counts_entry *list = mem_array(top, sizeof *list);
+    size_t n = counts_top(t, list, top);
     buf_printf(out, ",\"%s\":[", key);
     for (size_t i = 0; i < n; i++) {
         struct buf name = {0};

@@ -142,7 +142,7 @@ static enum err decode_payload(struct sample_reader *r, const struct chunk_entry
 /* Decodes a whole chunk into the arrays from `at` on (there is room). */
 static enum err decode(struct sample_reader *r, const struct chunk_entry *e, size_t at, struct errmsg *why)
 {
-    struct slice payload;
+    struct slice payload = {0};
     TRY(sample_reader_payload(r, e, &payload, why));
     enum err err = decode_payload(r, e, payload, at);
     if (err == ERR_LIMIT)
@@ -291,7 +291,7 @@ static enum err last_of_chunk(struct sample_reader *r, const struct chunk_entry 
     if (end == 0 || times[end - 1] < mint_ms)
         return ERR_OK;
     TRY(reserve(r, e->count, why));
-    struct slice payload;
+    struct slice payload = {0};
     TRY(sample_reader_payload(r, e, &payload, why));
     if (!(e->flags & ENTRY_INLINE) || !chunk_constant(payload, r->values)) {
         TRY(decode(r, e, 0, why));

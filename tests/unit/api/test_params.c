@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/api_internal.h"
-#include "api/tally.h"
+#include "api/counts.h"
 
 Test(api_params, times_are_seconds_or_rfc3339)
 {
@@ -100,21 +100,21 @@ Test(api_names, escaped_names_are_undone_and_others_left_alone)
 
 Test(api_tally, the_most_frequent_come_first_and_equals_by_name)
 {
-    struct tally t = {0};
+    struct counts t = {0};
     char names[3000][16];
     for (unsigned i = 0; i < 3000; i++) {
         snprintf(names[i], sizeof names[i], "n%04u", i);
         struct slice name = slice_str(names[i]);
-        tally_add(&t, label_hash(name, (struct slice){0}), name, (struct slice){0}, 1 + i / 1000);
+        counts_add(&t, label_hash(name, (struct slice){0}), name, (struct slice){0}, 1 + i / 1000);
     }
-    tally_add(&t, label_hash(SLICE_LIT("n0007"), (struct slice){0}), SLICE_LIT("n0007"), (struct slice){0}, 9);
-    struct tally_entry top[4];
-    cr_assert_eq(tally_top(&t, top, 4), 4);
+    counts_add(&t, label_hash(SLICE_LIT("n0007"), (struct slice){0}), SLICE_LIT("n0007"), (struct slice){0}, 9);
+    struct counts_entry top[4];
+    cr_assert_eq(counts_top(&t, top, 4), 4);
     static const char *const expected[] = {"n0007", "n2000", "n2001", "n2002"};
     for (int i = 0; i < 4; i++)
         cr_expect(slice_eq_str(top[i].name, expected[i]), "%d: %.*s", i, SLICE_ARG(top[i].name));
     cr_expect_eq(top[0].count, 10);
     cr_expect_eq(t.count, 3000);
-    tally_deinit(&t);
-    cr_expect_eq(tally_top(&t, top, 4), 0);
+    counts_deinit(&t);
+    cr_expect_eq(counts_top(&t, top, 4), 0);
 }

@@ -1,15 +1,15 @@
-/* tally.c - a hash table from 128-bit identities to counts; equal hashes mean equal things (model/label.h). */
-#include "api/tally.h"
+/* counts.c - a hash table from 128-bit identities to counts; equal hashes mean equal things (model/label.h). */
+#include "api/counts.h"
 
 #include "base/mem.h"
 
-void tally_deinit(struct tally *t)
+void counts_deinit(struct counts *t)
 {
     mem_free(t->entries);
-    *t = (struct tally){0};
+    *t = (struct counts){0};
 }
 
-static struct tally_entry *find(struct tally_entry *entries, size_t capacity, struct hash128 hash)
+static struct counts_entry *find(struct counts_entry *entries, size_t capacity, struct hash128 hash)
 {
     size_t i = hash.lo & (capacity - 1);
     while ((entries[i].hash.lo || entries[i].hash.hi) && !hash128_eq(entries[i].hash, hash))
@@ -17,10 +17,10 @@ static struct tally_entry *find(struct tally_entry *entries, size_t capacity, st
     return &entries[i];
 }
 
-static void grow(struct tally *t)
+static void grow(struct counts *t)
 {
     size_t capacity = t->capacity ? t->capacity * 2 : 1024;
-    struct tally_entry *entries = mem_array(capacity, sizeof *entries);
+    struct counts_entry *entries = mem_array(capacity, sizeof *entries);
     for (size_t i = 0; i < t->capacity; i++)
         if (t->entries[i].count)
             *find(entries, capacity, t->entries[i].hash) = t->entries[i];
@@ -29,20 +29,20 @@ static void grow(struct tally *t)
     t->capacity = capacity;
 }
 
-void tally_add(struct tally *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more)
+void counts_add(struct counts *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more)
 {
     if (t->count * 2 >= t->capacity)
         grow(t);
-    struct tally_entry *e = find(t->entries, t->capacity, hash);
+    struct counts_entry *e = find(t->entries, t->capacity, hash);
     if (!e->count) {
-        *e = (struct tally_entry){.hash = hash, .name = name, .value = value};
+        *e = (struct counts_entry){.hash = hash, .name = name, .value = value};
         t->count++;
     }
     e->count += more;
 }
 
 /* Whether a stands before b in the answer. */
-static bool before(const struct tally_entry *a, const struct tally_entry *b)
+static bool before(const struct counts_entry *a, const struct counts_entry *b)
 {
     if (a->count != b->count)
         return a->count > b->count;
@@ -50,11 +50,11 @@ static bool before(const struct tally_entry *a, const struct tally_entry *b)
     return c ? c < 0 : slice_cmp(a->value, b->value) < 0;
 }
 
-size_t tally_top(const struct tally *t, struct tally_entry *out, size_t count)
+size_t counts_top(const struct counts *t, struct counts_entry *out, size_t count)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->capacity; i++) {
-        const struct tally_entry *e = &t->entries[i];
+        const struct counts_entry *e = &t->entries[i];
         if (!e->count || (n == count && !before(e, &out[n - 1])))
             continue;
         size_t at = n < count ? n++ : n - 1;
