@@ -36,7 +36,7 @@
     X(WEB_LOOPS, WEB, "web.loops", COUNT, "0", "0..1024", \
       "Network threads; 0 is one for each CPU core.") \
     X(WEB_WORKERS, WEB, "web.workers", COUNT, "0", "0..1024", \
-      "Threads that answer queries; 0 is as many as may run at once (query.max-concurrency).") \
+      "Threads that answer what is not answered at once; 0 is query.max-concurrency and four for all else.") \
     X(WEB_MAX_CONNECTIONS, WEB, "web.max-connections", COUNT, "1024", "1..1000000", \
       "Connections open at once; further ones are closed at once.") \
     X(WEB_READ_TIMEOUT, WEB, "web.read-timeout", DURATION, "1m", "", \

@@ -1,6 +1,8 @@
 /*
  * api_metrics.c - what the API counts, under our names and under those that dashboards know.
  */
+#include <unistd.h>
+
 #include "api/api_internal.h"
 
 /* handler="...",code="..." of every answer that was given. */
@@ -119,6 +121,24 @@ static double ready(void *ctx)
     return atomic_load_explicit(&api->state, memory_order_relaxed) == API_READY;
 }
 
+static double memory_available(void *ctx)
+{
+    (void)ctx;
+    return (double)process_memory_available();
+}
+
+static double memory_allowed(void *ctx)
+{
+    struct api *api = ctx;
+    return (double)config_memory(api->o.config, OPT_MEMORY_LIMIT, process_memory_available());
+}
+
+static double cpu_cores(void *ctx)
+{
+    (void)ctx;
+    return (double)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static double query_slots(void *ctx)
 {
     struct api *api = ctx;
@@ -218,6 +238,10 @@ void api_metrics_add(struct api *api)
          .kind = METRIC_GAUGE, .collect = collect_vm_version},
         {.name = "vm_app_uptime_seconds", .help = "Time since the start.", .kind = METRIC_GAUGE, .get = uptime},
         {.name = "vm_app_start_timestamp", .help = "Start, Unix time.", .kind = METRIC_GAUGE, .get = start_time},
+        {.name = "vm_available_memory_bytes", .help = "Memory of the machine or its cgroup.", .kind = METRIC_GAUGE,
+         .get = memory_available},
+        {.name = "vm_allowed_memory_bytes", .help = "memory.limit.", .kind = METRIC_GAUGE, .get = memory_allowed},
+        {.name = "vm_available_cpu_cores", .help = "CPU cores.", .kind = METRIC_GAUGE, .get = cpu_cores},
         {.name = "prometheus_ready", .help = "1 when the API answers: the log is replayed.", .kind = METRIC_GAUGE,
          .get = ready},
         {.name = "flag", .help = "Settings in effect.", .kind = METRIC_GAUGE, .collect = collect_flags},

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "api/api_internal.h"
+#include "base/bytes.h"
 #include "histogram/histogram.h"
 #include "numeric/goformat.h"
 
@@ -35,20 +36,51 @@ static void escape_ascii(struct buf *out, uint8_t byte)
     }
 }
 
+/* Whether all eight bytes may stand as they are: from 0x20 on, no quote, no backslash (exact; bytes >= 0x80 are fine). */
+static inline bool eight_plain(uint64_t v)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t quote = v ^ (ones * '"'), backslash = v ^ (ones * '\\');
+    uint64_t below_space = (v - ones * 0x20) & ~v, is_quote = (quote - ones) & ~quote,
+             is_backslash = (backslash - ones) & ~backslash;
+    return ((below_space | is_quote | is_backslash) & tops) == 0;
+}
+
+static inline bool plain(uint8_t byte)
+{
+    return byte >= 0x20 && byte != '"' && byte != '\\';
+}
+
+/* How many bytes at the front may stand as they are. */
+static size_t plain_run(struct slice s)
+{
+    size_t n = 0;
+    while (n + 8 <= s.len && eight_plain(le64_get(s.data + n)))
+        n += 8;
+    while (n < s.len && plain(s.data[n]))
+        n++;
+    return n;
+}
+
 void json_string(struct buf *out, struct slice s)
 {
-    size_t start = 0;
-    buf_u8(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t byte = s.data[i];
-        if (byte >= 0x20 && byte != '"' && byte != '\\')
-            continue;
-        buf_append(out, s.data + start, i - start);
-        escape_ascii(out, byte);
-        start = i + 1;
+    uint8_t *p = buf_reserve(out, s.len + 2);
+    if (p && plain_run(s) == s.len) { /* nearly always */
+        p[0] = '"';
+        memcpy(p + 1, s.len ? s.data : p, s.len);
+        p[s.len + 1] = '"';
+        out->len += s.len + 2;
+        return;
     }
-    if (start < s.len)
-        buf_append(out, s.data + start, s.len - start);
+    buf_u8(out, '"');
+    for (;;) {
+        size_t n = plain_run(s);
+        buf_append(out, s.data, n);
+        if (n == s.len)
+            break;
+        escape_ascii(out, s.data[n]);
+        s = slice_from(s, n + 1);
+    }
     buf_u8(out, '"');
 }
 
@@ -60,11 +92,24 @@ static size_t utf8_length(struct slice s)
     return n && n <= s.len && utf8_valid(slice_of(s.data, n)) ? n : 0;
 }
 
+static size_t html_run(struct slice s)
+{
+    size_t n = 0;
+    while (n < s.len && s.data[n] < 0x80 && plain(s.data[n]) && s.data[n] != '<' && s.data[n] != '>' && s.data[n] != '&')
+        n++;
+    return n;
+}
+
 void json_string_html(struct buf *out, struct slice s)
 {
     static const struct slice line = SLICE_LIT("\xe2\x80\xa8"), paragraph = SLICE_LIT("\xe2\x80\xa9");
     buf_u8(out, '"');
     while (s.len) {
+        size_t run = html_run(s);
+        buf_append(out, s.data, run);
+        s = slice_from(s, run);
+        if (!s.len)
+            break;
         size_t n = utf8_length(s);
         uint8_t byte = s.data[0];
         if (n == 0)
