@@ -36,7 +36,7 @@ enum { PAGE_SERIES = 64, SEGMENT_SERIES = 65536, LABEL_COUNT_MAX = 255, LABELS_B
 
 /* One series: a cache line.  Fields without _Atomic are guarded by the lock of its page. */
 struct series_line {
-    _Atomic uint64_t hash_lo, hash_hi; /* of the canonical label bytes; 0, 0: no series (left or never here) */
+    _Atomic uint64_t hash_lo, hash_hi; /* of the canonical label bytes; lo 0: no series (left or never here) */
     uint64_t last;                     /* bits of the newest value in the stream */
     uint32_t run;                      /* repeats of `last` not yet in the tail */
     uint32_t end;                      /* column index after the newest sample */

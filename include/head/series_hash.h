@@ -48,7 +48,7 @@ enum series_hash_kind series_hash_best(void);
 void series_hash_key_init(struct series_hash_key *key, enum series_hash_kind kind, struct random *random);
 void series_hash_key_deinit(struct series_hash_key *key);
 
-/* len <= SERIES_HASH_BYTES_MAX.  Never {0, 0}, which stands for "no series". */
+/* len <= SERIES_HASH_BYTES_MAX.  lo is never 0, which stands for "no series". */
 static inline struct hash128 series_hash(const struct series_hash_key *key, const uint8_t *bytes, size_t len)
 {
     return key->hash(key, bytes, len);

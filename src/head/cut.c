@@ -34,7 +34,8 @@ static void side_freeze(struct head *h, struct side *s, int64_t before_ms)
     mem_free(s->frozen);
     s->frozen = merged;
     s->frozen_count = m;
-    memmove(s->list, s->list + n, (s->count - n) * sizeof *s->list);
+    if (s->count > n)
+        memmove(s->list, s->list + n, (s->count - n) * sizeof *s->list);
     s->count = s->sorted = s->count - n;
 }
 

@@ -145,7 +145,9 @@ void head_checkpoint_published(struct head *h)
     move_all(&h->free_pairs, &h->free_pair_count, &h->free_pair_capacity, h->left_pairs, pairs);
     h->left_page_count -= pages;
     h->left_pair_count -= pairs;
-    memmove(h->left_pages, h->left_pages + pages, h->left_page_count * sizeof *h->left_pages);
-    memmove(h->left_pairs, h->left_pairs + pairs, h->left_pair_count * sizeof *h->left_pairs);
+    if (h->left_page_count)
+        memmove(h->left_pages, h->left_pages + pages, h->left_page_count * sizeof *h->left_pages);
+    if (h->left_pair_count)
+        memmove(h->left_pairs, h->left_pairs + pairs, h->left_pair_count * sizeof *h->left_pairs);
     mutex_unlock(&h->create);
 }

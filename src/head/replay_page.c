@@ -49,7 +49,7 @@ static void read_column(struct head *h, struct page *p, struct cursor *c)
     p->start = p->end = (uint32_t)take_varint(c, INT32_MAX);
     uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0); /* at least a byte each */
     for (uint64_t i = 0; i < count && c->p; i++) {
-        int64_t time_ms;
+        int64_t time_ms = NO_TIME;
         if (i == 0) {
             time_ms = (int64_t)take_le64(c);
         } else {

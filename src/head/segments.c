@@ -171,6 +171,8 @@ uint32_t tail_line_take(struct head_appender *a)
 
 void tail_lines_give(struct head *h, const uint32_t *ids, size_t count)
 {
+    if (count == 0)
+        return;
     mutex_lock(&h->stock);
     h->free_lines = mem_grow(h->free_lines, &h->free_line_capacity, h->free_line_count + count, sizeof *h->free_lines);
     memcpy(h->free_lines + h->free_line_count, ids, count * sizeof *ids);

@@ -4,7 +4,7 @@
 
 bool series_alive(const struct series_line *line)
 {
-    return get_relaxed(&line->hash_lo) | get_relaxed(&line->hash_hi);
+    return atomic_load_explicit(&line->hash_lo, memory_order_acquire) != 0; /* what it is made of is visible then */
 }
 
 series_ref series_find(struct head *h, struct hash128 hash)
@@ -108,7 +108,7 @@ void series_publish(struct head *h, series_ref ref, const uint32_t *pairs, uint3
     set_relaxed(&line->tail, 0);
     set_relaxed(&line->label_bytes, (uint16_t)label_bytes);
     set_relaxed(&line->hash_hi, hash.hi);
-    set_relaxed(&line->hash_lo, hash.lo);
+    atomic_store_explicit(&line->hash_lo, hash.lo, memory_order_release);
     if (get_relaxed(&p->slots) <= slot)
         set_relaxed(&p->slots, slot + 1);
     mutex_unlock(&p->lock);

@@ -18,10 +18,9 @@ enum { POLYNOMIAL = 0x1b }; /* x^64 + x^4 + x^3 + x + 1 */
 
 _Static_assert((int)KEY_BYTES >= (int)XXH3_SECRET_SIZE_MIN, "the key is also a secret for XXH3");
 
-static struct hash128 never_zero(struct hash128 h)
+static inline struct hash128 never_zero(struct hash128 h)
 {
-    if (h.lo == 0 && h.hi == 0)
-        h.lo = 1;
+    h.lo += h.lo == 0;
     return h;
 }
 

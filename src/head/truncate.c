@@ -22,7 +22,8 @@ static void drop_chunks(struct head *h, struct series_more *more, uint32_t start
     while (n < more->chunk_count && more->chunks[n].end <= start)
         chunk_forget(h, &more->chunks[n++]);
     more->chunk_count -= n;
-    memmove(more->chunks, more->chunks + n, more->chunk_count * sizeof *more->chunks);
+    if (more->chunk_count)
+        memmove(more->chunks, more->chunks + n, more->chunk_count * sizeof *more->chunks);
 }
 
 /* Writes the tail anew with the samples from `start` on. */
