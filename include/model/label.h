@@ -71,6 +71,12 @@ struct labels labels_filter(const struct labels *l, struct arena *arena, bool (*
                             void *ctx);
 struct labels labels_copy(const struct labels *l, struct arena *arena); /* deep: pairs and bytes too */
 
+/*
+ * Prometheus' own hash of a label set: xxHash64 over its in-memory form.  limit_ratio() chooses series by it,
+ * so it is part of PromQL's answers; nothing else should use it.
+ */
+uint64_t labels_prometheus_hash(const struct labels *l);
+
 /* Builds a label set by setting and deleting names, in any order (Prometheus' labels.Builder). */
 struct labels_builder {
     struct arena *arena; /* borrowed; holds new pairs and the result */

@@ -121,6 +121,28 @@ void labels_print(const struct labels *l, struct buf *out)
     buf_u8(out, '}');
 }
 
+/* A length, then the bytes: below 255 one byte, else 255 and three bytes, little-endian. */
+static void append_sized(struct buf *out, struct slice s)
+{
+    if (s.len < 255)
+        buf_u8(out, (uint8_t)s.len);
+    else
+        buf_le32(out, (uint32_t)s.len << 8 | 255);
+    buf_slice(out, s);
+}
+
+uint64_t labels_prometheus_hash(const struct labels *l)
+{
+    struct buf bytes = {0};
+    for (uint32_t i = 0; i < l->count; i++) {
+        append_sized(&bytes, l->list[i]->name);
+        append_sized(&bytes, l->list[i]->value);
+    }
+    uint64_t hash = XXH64(bytes.data, bytes.len, 0);
+    buf_deinit(&bytes);
+    return hash;
+}
+
 struct labels labels_filter(const struct labels *l, struct arena *arena, bool (*drop)(const struct label *, void *ctx),
                             void *ctx)
 {

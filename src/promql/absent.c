@@ -1,0 +1,76 @@
+/* absent.c - absent() and absent_over_time(): 1 where nothing is. */
+#include "promql/ops.h"
+#include "promql/series.h"
+
+struct absent_op {
+    struct operator base;
+    uint64_t *present; /* steps at which some series is there */
+    struct labels labels;
+};
+
+/* From the first `=` of each name; any further matcher of a name takes it out again. */
+static struct labels labels_of_matchers(const struct node *arg, struct arena *arena)
+{
+    while (arg->kind == NODE_PAREN || arg->kind == NODE_STEP_INVARIANT)
+        arg = arg->kind == NODE_PAREN ? arg->paren.expr : arg->invariant.expr;
+    if (arg->kind == NODE_MATRIX_SELECTOR)
+        arg = arg->matrix.selector;
+    struct labels_builder b;
+    labels_builder_init(&b, arena, NULL);
+    const struct vector_selector_node *vs = &arg->vector;
+    for (uint32_t i = 0; arg->kind == NODE_VECTOR_SELECTOR && i < vs->matcher_count; i++) {
+        const struct matcher *m = &vs->matchers[i];
+        if (slice_eq(m->name, SLICE_LIT(METRIC_NAME)))
+            continue;
+        bool had_equal = false;
+        for (uint32_t j = 0; j < i; j++)
+            had_equal |= vs->matchers[j].op == MATCH_EQUAL && slice_eq(vs->matchers[j].name, m->name);
+        if (m->op == MATCH_EQUAL && !had_equal)
+            labels_builder_set(&b, m->name, m->value);
+        else
+            labels_builder_del(&b, m->name);
+    }
+    return labels_builder_finish(&b);
+}
+
+static enum err absent_visit(void *ctx, uint32_t first, struct batch *b)
+{
+    (void)first;
+    struct absent_op *a = ctx;
+    for (uint32_t r = 0; r < b->rows; r++)
+        for (uint32_t w = 0; w < b->words; w++)
+            a->present[w] |= batch_present(b, r)[w];
+    return ERR_OK;
+}
+
+static enum err absent_prepare(struct operator *op)
+{
+    struct absent_op *a = (struct absent_op *)op;
+    a->present = ARENA_ARRAY(&op->x->arena, uint64_t, bits_words(op->grid.count));
+    TRY(op_prepare(op->args[0]));
+    TRY(op_stream(op->args[0], absent_visit, a));
+    a->labels = labels_of_matchers(op->node->call.args[0], &op->x->arena);
+    op->count = 1;
+    op->labels = &a->labels;
+    return ERR_OK;
+}
+
+static enum err absent_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    (void)w;
+    (void)first;
+    struct absent_op *a = (struct absent_op *)op;
+    for (uint32_t s = 0; s < b->steps; s++)
+        if (!bits_get(a->present, s))
+            batch_put(b, 0, s, 1);
+    return ERR_OK;
+}
+
+static const struct operator_ops absent_ops = {.cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
+
+struct operator *absent_op_new(const struct node *call, struct operator *child)
+{
+    struct absent_op *a = op_new(child->x, sizeof *a, &absent_ops, call, &child->grid);
+    op_args(&a->base, 1, &child);
+    return &a->base;
+}

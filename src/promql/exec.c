@@ -1,0 +1,266 @@
+/* exec.c - what every operator uses: memory, cancellation, workers, matrices; the contract is in exec.h. */
+#include "promql/exec.h"
+
+#include "base/assert.h"
+#include "histogram/histogram.h"
+
+struct grid grid_make(int64_t start_ms, int64_t end_ms, int64_t step_ms)
+{
+    assert(step_ms > 0 && start_ms <= end_ms);
+    uint64_t steps = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms + 1;
+    assert(steps <= UINT32_MAX);
+    return (struct grid){start_ms, step_ms, end_ms, (uint32_t)steps};
+}
+
+enum err exec_open_querier(struct exec *x)
+{
+    struct storage *s = x->engine->options.storage;
+    if (x->mint_ms > x->maxt_ms)
+        return ERR_OK;
+    enum err err = s->ops->querier(s, x->mint_ms, x->maxt_ms, &x->querier, x->why);
+    return err == ERR_OK ? ERR_OK : err_wrap(x->why, err, "expanding series");
+}
+
+void exec_needs(struct exec *x, int64_t mint_ms, int64_t maxt_ms)
+{
+    x->mint_ms = mint_ms < x->mint_ms ? mint_ms : x->mint_ms;
+    x->maxt_ms = maxt_ms > x->maxt_ms ? maxt_ms : x->maxt_ms;
+}
+
+enum err exec_check(struct exec *x, struct errmsg *why)
+{
+    switch (cancel_check(x->cancel)) {
+    case ERR_OK:
+        return ERR_OK;
+    case ERR_TIMEOUT:
+        return err_set(why, ERR_TIMEOUT, "query timed out in expression evaluation");
+    default:
+        return err_set(why, ERR_CANCELED, "query was canceled in expression evaluation");
+    }
+}
+
+enum err exec_too_many_samples(struct errmsg *why)
+{
+    return err_set(why, ERR_LIMIT, "query processing would load too many samples into memory in query execution");
+}
+
+void *exec_alloc(struct exec *x, size_t count, size_t bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total))
+        return NULL;
+    void *p = arena_try_alloc(&x->arena, total ? total : 1);
+    if (p)
+        memset(p, 0, total);
+    return p;
+}
+
+enum err exec_no_memory(struct exec *x, struct errmsg *why)
+{
+    (void)x;
+    return exec_too_many_samples(why);
+}
+
+/* ---- Operators ---- */
+
+void *op_new(struct exec *x, size_t bytes, const struct operator_ops *ops, const struct node *node, const struct grid *grid)
+{
+    struct operator *op = arena_zalloc(&x->arena, bytes);
+    op->ops = ops;
+    op->x = x;
+    op->node = node;
+    op->grid = *grid;
+    op->id = x->op_count;
+    op->scope = x->scope;
+    if (x->op_count == x->op_capacity) {
+        x->op_capacity = x->op_capacity ? x->op_capacity * 2 : 32;
+        struct operator **more = ARENA_ARRAY(&x->arena, struct operator *, x->op_capacity);
+        if (x->op_count)
+            memcpy(more, x->ops, x->op_count * sizeof(struct operator *));
+        x->ops = more;
+    }
+    x->ops[x->op_count++] = op;
+    return op;
+}
+
+void op_args(struct operator *op, uint32_t count, struct operator *const *args)
+{
+    assert(count <= OP_ARGS_MAX);
+    op->arg_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        op->args[i] = args[i];
+}
+
+struct note_place op_place(const struct operator *op)
+{
+    return op_place_at(op, op->node);
+}
+
+struct note_place op_place_at(const struct operator *op, const struct node *node)
+{
+    return (struct note_place){node->start, op->id};
+}
+
+enum err op_prepare(struct operator *op)
+{
+    TRY(exec_check(op->x, op->x->why));
+    return op->ops->prepare(op);
+}
+
+enum err op_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    assert(first + b->rows <= op->count && b->steps == op->grid.count);
+    TRY(op->ops->tile(op, w, first, b));
+    struct tally *t = &w->tallies[op->id];
+    uint32_t last = b->steps - 1;
+    for (uint32_t r = 0; r < b->rows; r++) {
+        const uint64_t *present = batch_present(b, r);
+        t->points += bits_count(present, b->steps);
+        t->last += bits_get(present, last);
+    }
+    if (t->peak < t->points)
+        t->peak = t->points;
+    return ERR_OK;
+}
+
+void *worker_state(struct worker *w, const struct operator *op, size_t bytes)
+{
+    if (!w->states[op->id])
+        w->states[op->id] = arena_zalloc(&w->arena, bytes);
+    return w->states[op->id];
+}
+
+static void worker_init(struct worker *w, struct exec *x)
+{
+    *w = (struct worker){.x = x, .why = x->why};
+    arena_init(&w->arena, &x->budget);
+    arena_init(&w->tile, &x->budget);
+    w->states = ARENA_ARRAY(&w->arena, void *, x->op_count + 1);
+    w->tallies = ARENA_ARRAY(&w->arena, struct tally, x->op_count + 1);
+    notes_init(&w->notes, &w->tile);
+}
+
+static void worker_deinit(struct worker *w)
+{
+    struct exec *x = w->x;
+    for (uint32_t i = 0; i < x->op_count; i++)
+        if (x->ops[i]->ops->worker_close && w->states[i])
+            x->ops[i]->ops->worker_close(x->ops[i], w->states[i]);
+    arena_deinit(&w->tile);
+    arena_deinit(&w->arena);
+}
+
+void exec_workers_start(struct exec *x, uint32_t count)
+{
+    x->workers = ARENA_ARRAY(&x->arena, struct worker, count);
+    for (uint32_t i = 0; i < count; i++)
+        worker_init(&x->workers[i], x);
+    x->worker_count = count;
+}
+
+void exec_workers_stop(struct exec *x)
+{
+    for (uint32_t i = 0; i < x->worker_count; i++)
+        worker_deinit(&x->workers[i]);
+    x->worker_count = 0;
+}
+
+void tally_add(struct tally *to, const struct tally *rows)
+{
+    if (to->peak < to->points + rows->peak)
+        to->peak = to->points + rows->peak;
+    to->points += rows->points;
+    to->last += rows->last;
+    to->queryable += rows->queryable;
+    to->read += rows->read;
+}
+
+const struct histogram *histogram_keep(struct arena *arena, const struct histogram *h)
+{
+    return histogram_copy(arena, h);
+}
+
+/* ---- Matrices ---- */
+
+enum err matrix_init(struct matrix *m, struct exec *x, uint32_t rows, uint32_t steps)
+{
+    *m = (struct matrix){.rows = rows, .steps = steps, .stride = steps, .words = bits_words(steps)};
+    m->v = exec_alloc(x, (size_t)rows * m->stride, sizeof *m->v);
+    m->present = exec_alloc(x, (size_t)rows * m->words, sizeof *m->present);
+    m->h = exec_alloc(x, rows, sizeof *m->h);
+    return m->v && m->present && m->h ? ERR_OK : exec_no_memory(x, x->why);
+}
+
+enum err matrix_row_hists(struct matrix *m, struct exec *x, uint32_t row)
+{
+    if (!m->h[row])
+        m->h[row] = exec_alloc(x, m->steps, sizeof **m->h);
+    return m->h[row] ? ERR_OK : exec_no_memory(x, x->why);
+}
+
+struct matrix_reading {
+    struct matrix *m;
+    struct exec *x;
+};
+
+static enum err keep_hists(struct matrix_reading *r, uint32_t row, const struct histogram *const *h)
+{
+    TRY(matrix_row_hists(r->m, r->x, row));
+    const struct histogram **to = r->m->h[row], *previous = NULL, *copy = NULL;
+    BITS_EACH(s, matrix_present(r->m, row), r->m->steps) {
+        if (h[s] && h[s] != previous)
+            copy = histogram_keep(&r->x->arena, h[s]);
+        previous = h[s] ? h[s] : previous;
+        to[s] = h[s] ? copy : NULL;
+    }
+    return ERR_OK;
+}
+
+static enum err matrix_visit(void *ctx, uint32_t first, struct batch *b)
+{
+    struct matrix_reading *r = ctx;
+    struct matrix *m = r->m;
+    for (uint32_t i = 0; i < b->rows; i++) {
+        memcpy(matrix_v(m, first + i), batch_v(b, i), m->steps * sizeof(double));
+        memcpy(matrix_present(m, first + i), batch_present(b, i), m->words * sizeof(uint64_t));
+        if (b->has_h[i])
+            TRY(keep_hists(r, first + i, batch_h(b, i)));
+    }
+    return ERR_OK;
+}
+
+enum err matrix_read(struct matrix *m, struct operator *op)
+{
+    TRY(matrix_init(m, op->x, op->count, op->grid.count));
+    struct matrix_reading r = {m, op->x};
+    return op_stream(op, matrix_visit, &r);
+}
+
+void matrix_tile(const struct matrix *m, uint32_t first, struct batch *b)
+{
+    for (uint32_t i = 0; i < b->rows; i++) {
+        uint32_t row = first + i;
+        memcpy(batch_v(b, i), matrix_v(m, row), m->steps * sizeof(double));
+        memcpy(batch_present(b, i), matrix_present(m, row), m->words * sizeof(uint64_t));
+        if (m->h[row])
+            memcpy((void *)batch_need_h(b, i), m->h[row], m->steps * sizeof(**m->h));
+    }
+}
+
+static enum err scalar_visit(void *ctx, uint32_t first, struct batch *b)
+{
+    (void)first;
+    memcpy(ctx, batch_v(b, 0), b->steps * sizeof(double));
+    return ERR_OK;
+}
+
+enum err op_scalar(struct operator *op, const double **out)
+{
+    assert(op->count == 1);
+    double *values = exec_alloc(op->x, op->grid.count, sizeof *values);
+    if (!values)
+        return exec_no_memory(op->x, op->x->why);
+    TRY(op_stream(op, scalar_visit, values));
+    *out = values;
+    return ERR_OK;
+}

@@ -1,0 +1,281 @@
+/*
+ * exec.h - one query being executed: its grid, its operators, its workers.
+ *
+ * A resolved tree becomes a tree of operators (plan.c).  Every operator has two phases:
+ *   prepare   finds out which series it may yield, in evaluation order (labels, name-drop flags); those
+ *             that need all rows of an input before the first of their own (aggregations, joins ...)
+ *             read them here.
+ *   tile      computes any run of its rows - one series over all steps of its grid - into a batch.
+ *             Rows depend on nothing but their own input rows, so tiles may be made by many workers.
+ * op_stream() reads all rows of an operator, tile by tile in order; each row is read exactly once,
+ * because samples are counted and annotations made on the way.  What is read twice is kept in a
+ * matrix first.
+ *
+ * Ownership: everything hangs on the arena of the execution or of one of its workers.
+ * Threads:   prepare runs on the query's thread; tile on any, each with a worker of its own.
+ */
+#ifndef PROMQL_EXEC_H
+#define PROMQL_EXEC_H
+
+#include "promql/ast.h"
+#include "promql/batch.h"
+#include "promql/engine.h"
+#include "promql/step_kernels.h"
+#include "promql/notes.h"
+
+/* a - b, stopping at the ends of time: `@` takes any time. */
+static inline int64_t time_sub(int64_t a, int64_t b)
+{
+    int64_t t;
+    if (__builtin_sub_overflow(a, b, &t))
+        return b > 0 ? INT64_MIN : INT64_MAX;
+    return t;
+}
+
+/* The steps of an expression: start, start + step, ... <= end. */
+struct grid {
+    int64_t start_ms, step_ms, end_ms; /* step > 0 */
+    uint32_t count;                    /* at least 1 */
+};
+struct grid grid_make(int64_t start_ms, int64_t end_ms, int64_t step_ms);
+static inline int64_t grid_time(const struct grid *g, uint32_t step)
+{
+    return g->start_ms + (int64_t)step * g->step_ms;
+}
+/* One step, as Prometheus asks it (start = end): results keep the order of evaluation. */
+static inline bool grid_is_instant(const struct grid *g)
+{
+    return g->start_ms == g->end_ms;
+}
+
+/* What rows cost in the reference's currency, points; kept per tile and combined in the order of rows. */
+struct tally {
+    uint64_t points;    /* of the rows made */
+    uint64_t last;      /* those of them at the last step */
+    uint64_t peak;      /* most points held at once: rows made so far and the window in hand */
+    uint64_t queryable, read;
+};
+
+/* Below what an operator stands: decides how its samples are counted. */
+enum op_scope { SCOPE_ROOT, SCOPE_INVARIANT, SCOPE_SUBQUERY };
+
+/* How the reference counts what evaluating an operator holds in memory; see cost.c. */
+enum cost_kind { COST_STEPS, COST_SELECT, COST_RANGE, COST_AGGREGATE, COST_PASS };
+
+struct exec;
+struct worker;
+struct operator;
+
+struct operator_ops {
+    enum cost_kind cost;
+    enum err (*prepare)(struct operator *op);
+    enum err (*tile)(struct operator *op, struct worker *w, uint32_t first, struct batch *b); /* b->rows rows */
+    void (*worker_close)(struct operator *op, void *state); /* may be NULL */
+};
+
+enum { OP_ARGS_MAX = 12 };
+
+struct operator {
+    const struct operator_ops *ops;
+    struct exec *x;
+    const struct node *node; /* where annotations point */
+    struct grid grid;
+    uint32_t id; /* index of per-worker state; rank in the order of evaluation */
+    enum op_scope scope;
+    uint32_t arg_count;
+    struct operator *args[OP_ARGS_MAX];
+
+    /* Valid after prepare. */
+    uint32_t count;              /* rows */
+    const struct labels *labels; /* [count] */
+    const bool *drop_name;       /* [count]: the name goes at the very end; NULL: drop_all for every row */
+    bool drop_all;
+    bool one_name; /* labels stay distinct without the metric's name */
+
+    struct tally tally; /* of all rows read so far, in order */
+    struct late_note **late; /* [grid.count], or NULL: the last note of each step */
+};
+
+static inline bool op_drops_name(const struct operator *op, uint32_t row)
+{
+    return op->drop_name ? op->drop_name[row] : op->drop_all;
+}
+
+/* What one thread needs to make tiles. */
+struct worker {
+    struct exec *x;
+    struct arena arena;    /* lives as long as the worker */
+    struct arena tile;     /* histograms and notes of the tile in hand */
+    void **states;         /* [op_count], made on demand */
+    struct tally *tallies; /* [op_count], of the tile in hand */
+    struct notes notes;    /* of the tile in hand */
+    struct late_note *late; /* of the tile in hand, newest first */
+    uint64_t tile_number;
+    struct errmsg *why;    /* where errors of tiles are told */
+};
+
+/*
+ * A note of which only the last one of a step is told: vector operations report one per step.
+ */
+struct late_note {
+    struct late_note *next;
+    uint32_t op_id, step;
+    uint64_t tile; /* where it was made */
+    bool warning;
+    const char *text;
+};
+/* Remembers it, for op's step; told when all rows have been read, unless a later row has another. */
+void worker_note_late(struct worker *w, const struct operator *op, uint32_t step, bool warning, const char *text);
+/* The zeroed state of this operator in this worker, `bytes` large. */
+void *worker_state(struct worker *w, const struct operator *op, size_t bytes);
+
+struct exec {
+    struct engine *engine;
+    const struct query *query;
+    struct mem_budget budget; /* this query's share of the engine's */
+    struct arena arena;       /* the result's, too */
+    struct grid grid;
+    enum op_scope scope; /* while planning */
+    int64_t lookback_ms;
+    unsigned features;
+    struct cancel *cancel;
+    struct querier *querier; /* over [mint_ms, maxt_ms], what all selectors need; opened after planning */
+    int64_t mint_ms, maxt_ms;
+    struct notes notes;
+    struct errmsg *why;
+    const struct step_kernels *kernels;
+    struct operator **ops; /* all operators, by id: the order of evaluation */
+    uint32_t op_count, op_capacity;
+    struct worker *workers; /* [worker_count]; the first belongs to the query's thread */
+    uint32_t worker_count;
+    struct selection *selections;         /* made so far, to be shared; see select.c */
+    uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
+};
+
+static inline bool exec_has(const struct exec *x, enum promql_feature feature)
+{
+    return x->features & feature;
+}
+static inline bool exec_delays_names(const struct exec *x)
+{
+    return x->features & PROMQL_DELAYED_NAME_REMOVAL;
+}
+
+MUST_CHECK enum err exec_open_querier(struct exec *x);
+/* Planning: samples with mint <= t <= maxt will be read. */
+void exec_needs(struct exec *x, int64_t mint_ms, int64_t maxt_ms);
+void exec_workers_start(struct exec *x, uint32_t count); /* after planning */
+void exec_workers_stop(struct exec *x);
+
+/* Whether to go on; ERR_CANCELED and ERR_TIMEOUT with their text. */
+MUST_CHECK enum err exec_check(struct exec *x, struct errmsg *why);
+/* "query processing would load too many samples into memory ..." */
+enum err exec_too_many_samples(struct errmsg *why);
+/* Memory whose size depends on the data; NULL past the query's budget: then return exec_no_memory. */
+void *exec_alloc(struct exec *x, size_t count, size_t bytes);
+enum err exec_no_memory(struct exec *x, struct errmsg *why);
+
+/* A new operator of a kind that embeds struct operator first; its arguments are made before it, in order of evaluation. */
+void *op_new(struct exec *x, size_t bytes, const struct operator_ops *ops, const struct node *node, const struct grid *grid);
+void op_args(struct operator *op, uint32_t count, struct operator *const *args);
+/* Where its notes point: the start of its node, or of another one. */
+struct note_place op_place(const struct operator *op);
+struct note_place op_place_at(const struct operator *op, const struct node *node);
+MUST_CHECK enum err op_prepare(struct operator *op);
+MUST_CHECK enum err op_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b);
+
+/* All rows in order.  The batch is valid until visit returns. */
+typedef enum err (*tile_visit)(void *ctx, uint32_t first, struct batch *b);
+MUST_CHECK enum err op_stream(struct operator *op, tile_visit visit, void *ctx);
+/* Reads all rows for nothing but their errors: those of an earlier sibling come before `err` of a later one. */
+enum err op_drain(struct operator *op, enum err err);
+
+/* Rows kept for random access. */
+struct matrix {
+    uint32_t rows, steps, stride, words;
+    double *v;          /* [rows * stride] */
+    uint64_t *present;  /* [rows * words] */
+    const struct histogram ***h; /* [rows]: NULL, or [steps] */
+};
+MUST_CHECK enum err matrix_init(struct matrix *m, struct exec *x, uint32_t rows, uint32_t steps);
+MUST_CHECK enum err matrix_read(struct matrix *m, struct operator *op);
+void tally_add(struct tally *to, const struct tally *rows);
+MUST_CHECK enum err matrix_row_hists(struct matrix *m, struct exec *x, uint32_t row); /* makes m->h[row] */
+/* Copies b->rows rows from `first` on; every operator that keeps a matrix makes its tiles so. */
+void matrix_tile(const struct matrix *m, uint32_t first, struct batch *b);
+static inline double *matrix_v(const struct matrix *m, uint32_t row)
+{
+    return m->v + (size_t)row * m->stride;
+}
+static inline uint64_t *matrix_present(const struct matrix *m, uint32_t row)
+{
+    return m->present + (size_t)row * m->words;
+}
+
+/* A map from 128-bit hash to a number; open addressing, in the arena of the execution. */
+struct hash_map {
+    struct exec *x;
+    struct hash_entry *entries;
+    size_t size, count; /* size: a power of two, at least twice the count */
+};
+struct hash_entry {
+    struct hash128 key;
+    uint32_t value; /* what was put, + 1; 0 = free */
+};
+MUST_CHECK enum err hash_map_init(struct hash_map *m, struct exec *x, size_t count); /* room for count entries */
+/* Puts value under key unless there is one; `*found` is the one that is there. */
+MUST_CHECK enum err hash_map_put(struct hash_map *m, struct hash128 key, uint32_t value, uint32_t *found);
+bool hash_map_get(const struct hash_map *m, struct hash128 key, uint32_t *value);
+
+/* Rows that come into being one by one, found again by their labels. */
+struct rowset {
+    struct exec *x;
+    uint32_t count, capacity, steps;
+    struct labels *labels;
+    bool *drop_name;
+    double **v;
+    uint64_t **present;
+    const struct histogram ***h; /* [count]: NULL, or [steps] */
+    struct hash_map by_labels;
+};
+MUST_CHECK enum err rowset_init(struct rowset *r, struct exec *x, uint32_t steps);
+/* The row with these labels, made when there is none. */
+MUST_CHECK enum err rowset_row(struct rowset *r, const struct labels *labels, bool drop_name, uint32_t *row);
+/* A row of its own, whatever there is. */
+MUST_CHECK enum err rowset_append(struct rowset *r, const struct labels *labels, bool drop_name, uint32_t *row);
+MUST_CHECK enum err rowset_put_hist(struct rowset *r, uint32_t row, uint32_t step, const struct histogram *h);
+static inline void rowset_put(struct rowset *r, uint32_t row, uint32_t step, double v)
+{
+    r->v[row][step] = v;
+    bits_set(r->present[row], step);
+}
+static inline bool rowset_has(const struct rowset *r, uint32_t row, uint32_t step)
+{
+    return bits_get(r->present[row], step);
+}
+void rowset_tile(const struct rowset *r, uint32_t first, struct batch *b);
+/* The operator's rows are those of the set. */
+void op_series_rowset(struct operator *op, const struct rowset *r);
+
+/* The values of a scalar operator, one per step. */
+MUST_CHECK enum err op_scalar(struct operator *op, const double **out);
+
+/* Points that evaluating an operator held in the end, and at most. */
+struct cost {
+    uint64_t held, peak;
+};
+struct cost op_cost(const struct operator *op);
+/* Samples that count in the statistics of a query. */
+void op_samples(const struct operator *op, uint64_t *queryable, uint64_t *read);
+/* Adds to the statistics of one step of op's grid. */
+void exec_count_step(struct exec *x, const struct operator *op, uint32_t step, uint64_t queryable, uint64_t read);
+
+/* Expression to operator; NODE_STRING has none. */
+MUST_CHECK enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct operator **out);
+/* What a NODE_SUBQUERY evaluates, on its own grid; NULL when that has no step. */
+MUST_CHECK enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct operator **out);
+
+/* A copy that lives in the arena. */
+const struct histogram *histogram_keep(struct arena *arena, const struct histogram *h);
+
+#endif

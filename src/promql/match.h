@@ -1,0 +1,44 @@
+/*
+ * match.h - how series of two vectors find each other: signatures.
+ *
+ * A signature is the labels of on(...), or all labels but the metric's name and those of ignoring(...);
+ * it is represented by its hash, and numbered per operation.
+ */
+#ifndef PROMQL_MATCH_H
+#define PROMQL_MATCH_H
+
+#include "promql/grouping.h"
+
+struct signatures {
+    uint32_t count;              /* different ones, of both sides */
+    uint32_t *of_left, *of_right; /* [rows] */
+};
+MUST_CHECK enum err signatures_make(struct signatures *out, const struct matching *m, const struct operator *left,
+                                    const struct operator *right);
+/* The labels that the signature consists of. */
+struct labels signature_labels(const struct matching *m, const struct labels *labels, struct arena *arena);
+
+/* A vector-vector operation: which side is the "one". */
+struct match_side {
+    struct operator *op;
+    const uint32_t *signature; /* [rows] */
+    struct matrix rows;
+};
+
+struct match {
+    struct operator base;
+    const struct binary_node *node;
+    bool swapped; /* the one side is on the left */
+    struct signatures signatures;
+    struct match_side many, one;
+    struct name_set names; /* of on() or ignoring() */
+    uint32_t *partner;     /* by rows: [many rows], row of the one side + 1 */
+    struct rowset rows;    /* by steps */
+};
+
+/* Labels of the result of a pair; one is NULL when that side was filled in. */
+struct labels match_labels(const struct match *m, const struct labels *many, const struct labels *one);
+/* match_steps.c: the operation step by step, with everything that can go wrong. */
+MUST_CHECK enum err match_by_steps(struct match *m);
+
+#endif

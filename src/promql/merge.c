@@ -1,0 +1,142 @@
+/*
+ * merge.c - one row for each label set: where a node's results got equal labels.
+ *
+ * Rows with equal labels become one when no step has two of them, and are an error otherwise.  Nearly
+ * always all labels differ; then rows pass through untouched.  The same operator removes flagged names
+ * at the very end of a query.
+ */
+#include "promql/ops.h"
+#include "promql/series.h"
+
+struct merge_op {
+    struct operator base;
+    bool clean;      /* remove flagged names */
+    bool merged;     /* some labels are equal: the rows are here */
+    struct rowset rows;
+};
+
+/* Whether all stay distinct for sure: one metric, and nothing else is removed with its name. */
+static enum err clean_labels(struct operator *op, const struct operator *child, bool *distinct)
+{
+    struct exec *x = op->x;
+    struct labels *labels = exec_alloc(x, child->count, sizeof *labels);
+    if (!labels)
+        return exec_no_memory(x, x->why);
+    *distinct = child->one_name;
+    for (uint32_t i = 0; i < child->count; i++) {
+        bool drop = op_drops_name(child, i);
+        labels[i] = drop ? labels_drop_metadata(&child->labels[i], &x->arena) : child->labels[i];
+        *distinct = *distinct && drop && !labels_have_metadata(&child->labels[i], true);
+    }
+    op->labels = labels;
+    op->drop_name = NULL;
+    op->drop_all = false;
+    return ERR_OK;
+}
+
+static bool any_name_drops(const struct operator *op)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < op->count; i++)
+        any |= op_drops_name(op, i);
+    return any;
+}
+
+/* Adds a row's cells to its row of the set. */
+static enum err merge_row(struct merge_op *m, const struct matrix *from, uint32_t row)
+{
+    struct exec *x = m->base.x;
+    struct rowset *rows = &m->rows;
+    const uint64_t *present = matrix_present(from, row);
+    if (!bits_any(present, from->steps))
+        return ERR_OK;
+    uint32_t to;
+    TRY(rowset_row(rows, &m->base.labels[row], op_drops_name(&m->base, row), &to));
+    BITS_EACH(s, present, from->steps) {
+        if (rowset_has(rows, to, s))
+            return op_same_labelset(x->why);
+        if (from->h[row] && from->h[row][s])
+            TRY(rowset_put_hist(rows, to, s, from->h[row][s]));
+        else
+            rowset_put(rows, to, s, matrix_v(from, row)[s]);
+    }
+    return ERR_OK;
+}
+
+static enum err merge_rows(struct merge_op *m, struct operator *child)
+{
+    struct matrix matrix;
+    TRY(matrix_read(&matrix, child));
+    TRY(rowset_init(&m->rows, m->base.x, m->base.grid.count));
+    for (uint32_t i = 0; i < matrix.rows; i++)
+        TRY(merge_row(m, &matrix, i));
+    op_series_rowset(&m->base, &m->rows);
+    m->merged = true;
+    return ERR_OK;
+}
+
+static enum err merge_prepare(struct operator *op)
+{
+    struct merge_op *m = (struct merge_op *)op;
+    struct operator *child = op->args[0];
+    TRY(op_prepare(child));
+    op_series_same(op, child);
+    bool distinct = m->clean ? !any_name_drops(child) : child->one_name;
+    if (m->clean && !distinct)
+        TRY(clean_labels(op, child, &distinct));
+    if (distinct)
+        return ERR_OK;
+    uint32_t *classes, class_count;
+    TRY(series_classes(op->x, op->labels, op->count, &classes, &class_count));
+    return classes ? merge_rows(m, child) : ERR_OK;
+}
+
+static enum err merge_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    struct merge_op *m = (struct merge_op *)op;
+    if (!m->merged)
+        return op_tile(op->args[0], w, first, b);
+    rowset_tile(&m->rows, first, b);
+    return ERR_OK;
+}
+
+static const struct operator_ops merge_ops = {.cost = COST_PASS, .prepare = merge_prepare, .tile = merge_tile};
+
+static struct operator *merge_new(struct operator *child, bool clean)
+{
+    struct merge_op *m = op_new(child->x, sizeof *m, &merge_ops, child->node, &child->grid);
+    m->clean = clean;
+    op_args(&m->base, 1, &child);
+    return &m->base;
+}
+
+struct operator *merge_op_new(struct operator *child)
+{
+    return merge_new(child, false);
+}
+
+struct operator *clean_op_new(struct operator *child)
+{
+    return merge_new(child, true);
+}
+
+/* ---- Nothing ---- */
+
+static enum err empty_prepare(struct operator *op)
+{
+    op->count = 0;
+    return ERR_OK;
+}
+
+static enum err empty_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    (void)op, (void)w, (void)first, (void)b;
+    return ERR_OK;
+}
+
+static const struct operator_ops empty_ops = {.cost = COST_PASS, .prepare = empty_prepare, .tile = empty_tile};
+
+struct operator *empty_op_new(struct exec *x, const struct node *n, const struct grid *g)
+{
+    return op_new(x, sizeof(struct operator), &empty_ops, n, g);
+}

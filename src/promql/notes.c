@@ -1,0 +1,286 @@
+/* notes.c - collecting and printing annotations; the contract is in notes.h. */
+#include "promql/notes.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "numeric/goformat.h"
+#include "numeric/timetext.h"
+
+enum { SHOWN_MAX = 10, SLOTS_MIN = 32 };
+
+void notes_init(struct notes *n, struct arena *arena)
+{
+    *n = (struct notes){.arena = arena};
+}
+
+void notes_clear(struct notes *n)
+{
+    *n = (struct notes){.arena = n->arena};
+}
+
+/* FNV-1a: texts are short and few. */
+static uint32_t text_hash(const char *text)
+{
+    uint32_t h = 2166136261u;
+    for (; *text; text++)
+        h = (h ^ (uint8_t)*text) * 16777619u;
+    return h;
+}
+
+/* The slot that holds the text, or the free one where it belongs. */
+static uint32_t *slot_find(const struct notes *n, const char *text)
+{
+    for (uint32_t i = text_hash(text);; i++) {
+        uint32_t *slot = &n->slots[i & (n->slot_count - 1)];
+        if (!*slot || strcmp(n->list[*slot - 1].text, text) == 0)
+            return slot;
+    }
+}
+
+static void notes_grow(struct notes *n)
+{
+    uint32_t capacity = n->capacity ? n->capacity * 2 : SLOTS_MIN / 2;
+    struct note *list = ARENA_ARRAY(n->arena, struct note, capacity);
+    if (n->count)
+        memcpy(list, n->list, n->count * sizeof *list);
+    n->list = list;
+    n->capacity = capacity;
+    n->slot_count = capacity * 2;
+    n->slots = ARENA_ARRAY(n->arena, uint32_t, n->slot_count);
+    for (uint32_t i = 0; i < n->count; i++)
+        *slot_find(n, n->list[i].text) = i + 1;
+}
+
+/* The note with this text; `*fresh` tells that it was not there.  Takes text when it is new. */
+static struct note *note_get(struct notes *n, const char *text, struct note_place at, bool *fresh)
+{
+    if (n->count == n->capacity)
+        notes_grow(n);
+    uint32_t *slot = slot_find(n, text);
+    *fresh = *slot == 0;
+    if (*fresh) {
+        n->list[n->count] = (struct note){.text = text, .place = at, .first_rank = at.rank};
+        *slot = ++n->count;
+    }
+    struct note *note = &n->list[*slot - 1];
+    if (at.rank >= note->place.rank)
+        note->place = at;
+    if (at.rank < note->first_rank)
+        note->first_rank = at.rank;
+    return note;
+}
+
+/* Formats on the stack first: most notes are there already and need no memory. */
+static struct note *note_add(struct notes *n, bool warning, struct note_place at, const char *fmt, va_list args)
+{
+    struct buf text = {0};
+    buf_str(&text, warning ? "PromQL warning: " : "PromQL info: ");
+    buf_vprintf(&text, fmt, args);
+    bool fresh;
+    struct note *note = note_get(n, buf_cstr(&text), at, &fresh);
+    if (fresh) {
+        note->text = arena_strdup(n->arena, buf_view(&text));
+        note->warning = warning;
+        note->prefixed = true;
+    }
+    buf_deinit(&text);
+    return note;
+}
+
+static struct note *note_addf(struct notes *n, bool warning, struct note_place at, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+static struct note *note_addf(struct notes *n, bool warning, struct note_place at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    struct note *note = note_add(n, warning, at, fmt, args);
+    va_end(args);
+    return note;
+}
+
+void notes_warn(struct notes *n, struct note_place at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    note_add(n, true, at, fmt, args);
+    va_end(args);
+}
+
+void notes_info(struct notes *n, struct note_place at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    note_add(n, false, at, fmt, args);
+    va_end(args);
+}
+
+static void repair_combine(struct note_repair *a, const struct note_repair *b)
+{
+    a->bound_min = fmin(a->bound_min, b->bound_min);
+    a->bound_max = fmax(a->bound_max, b->bound_max);
+    a->diff_max = fmax(a->diff_max, b->diff_max);
+    a->time_min_ms = a->time_min_ms < b->time_min_ms ? a->time_min_ms : b->time_min_ms;
+    a->time_max_ms = a->time_max_ms > b->time_max_ms ? a->time_max_ms : b->time_max_ms;
+    a->count += b->count;
+}
+
+static void note_repaired(struct notes *n, struct note *note, const struct note_repair *repair)
+{
+    if (note->repair) {
+        repair_combine(note->repair, repair);
+        return;
+    }
+    note->repair = ARENA_NEW(n->arena, struct note_repair);
+    *note->repair = *repair;
+}
+
+void notes_repair(struct notes *n, struct note_place at, struct slice metric, const struct note_repair *repair)
+{
+    static const char text[] =
+        "input to histogram_quantile needed to be fixed for monotonicity (see "
+        "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+    struct note *note = metric.len ? note_addf(n, false, at, "%s for metric name %s", text, notes_quote(n, metric))
+                                   : note_addf(n, false, at, "%s", text);
+    note_repaired(n, note, repair);
+}
+
+void notes_overlap(struct notes *n, struct note_place at, struct slice metric)
+{
+    struct note *note =
+        note_addf(n, true, at, "sample has start time that overlaps with previous sample timestamp for metric %s",
+                  notes_quote(n, metric));
+    note->counted = true;
+    note->occurrences++;
+}
+
+void notes_plain_warning(struct notes *n, const char *text)
+{
+    bool fresh;
+    struct note *note = note_get(n, arena_strdup(n->arena, slice_str(text)), (struct note_place){0, 0}, &fresh);
+    note->warning = true;
+}
+
+void notes_merge(struct notes *n, const struct notes *from)
+{
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct note *other = &from->list[i];
+        bool fresh;
+        struct note *note = note_get(n, other->text, other->place, &fresh);
+        if (fresh) {
+            note->text = arena_strdup(n->arena, slice_str(other->text));
+            note->warning = other->warning;
+            note->prefixed = other->prefixed;
+            note->counted = other->counted;
+        }
+        if (other->first_rank < note->first_rank)
+            note->first_rank = other->first_rank;
+        if (other->repair)
+            note_repaired(n, note, other->repair);
+        note->occurrences += other->occurrences;
+    }
+}
+
+const char *notes_quote(struct notes *n, struct slice text)
+{
+    struct buf quoted = {0};
+    goformat_quote(&quoted, text);
+    const char *out = arena_strdup(n->arena, buf_view(&quoted));
+    buf_deinit(&quoted);
+    return out;
+}
+
+const char *notes_number(struct notes *n, double v)
+{
+    char digits[GOFORMAT_BYTES_MAX];
+    return arena_strdup(n->arena, slice_of(digits, goformat_float(digits, v, 'g', -1)));
+}
+
+/* " (line:column)", both from 1, the column in bytes. */
+static void print_place(struct buf *out, struct slice query, uint32_t position)
+{
+    uint32_t line = 1, column = 1;
+    for (uint32_t i = 0; i < position && i < query.len; i++) {
+        column++;
+        if (query.data[i] == '\n') {
+            line++;
+            column = 1;
+        }
+    }
+    buf_printf(out, " (%u:%u)", line, column);
+}
+
+/* Whole seconds, rounded down, in UTC. */
+static void print_time(struct buf *out, int64_t ms)
+{
+    char text[TIMETEXT_BYTES_MAX];
+    int64_t seconds = ms / 1000 - (ms % 1000 < 0);
+    buf_append(out, text, timetext_rfc3339_print(text, seconds * 1000));
+}
+
+static void print_repair(struct buf *out, const struct note_repair *r)
+{
+    buf_str(out, ", from buckets ");
+    goformat_append(out, r->bound_min, 'g', -1);
+    buf_str(out, " to ");
+    goformat_append(out, r->bound_max, 'g', -1);
+    buf_str(out, ", with a max diff of ");
+    goformat_append(out, r->diff_max, 'g', 2);
+    buf_printf(out, ", over %llu samples from ", (unsigned long long)r->count);
+    print_time(out, r->time_min_ms);
+    buf_str(out, " to ");
+    print_time(out, r->time_max_ms);
+}
+
+static const char *note_text(const struct note *note, struct slice query, struct arena *arena)
+{
+    struct buf out = {0};
+    buf_str(&out, note->text);
+    if (note->repair)
+        print_repair(&out, note->repair);
+    if (note->counted && note->occurrences > 1)
+        buf_printf(&out, " (%llu occurrences)", (unsigned long long)note->occurrences);
+    if (note->prefixed)
+        print_place(&out, query, note->place.position);
+    const char *text = arena_strdup(arena, buf_view(&out));
+    buf_deinit(&out);
+    return text;
+}
+
+static int compare_rank(const void *a, const void *b)
+{
+    const struct note *x = *(const struct note *const *)a, *y = *(const struct note *const *)b;
+    if (x->first_rank != y->first_rank)
+        return x->first_rank < y->first_rank ? -1 : 1;
+    return x < y ? -1 : x > y; /* both in one array: order of first occurrence */
+}
+
+static const char *const *render_kind(const struct notes *n, bool warnings, struct slice query, struct arena *arena,
+                                      uint32_t *count)
+{
+    const struct note **chosen = ARENA_ARRAY(arena, const struct note *, n->count + 1);
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < n->count; i++)
+        if (n->list[i].warning == warnings)
+            chosen[total++] = &n->list[i];
+    qsort((void *)chosen, total, sizeof *chosen, compare_rank);
+    uint32_t shown = total < SHOWN_MAX ? total : SHOWN_MAX;
+    const char **texts = ARENA_ARRAY(arena, const char *, shown + 1);
+    for (uint32_t i = 0; i < shown; i++)
+        texts[i] = note_text(chosen[i], query, arena);
+    if (total > shown)
+        texts[shown++] = arena_printf(arena, "%u more %s annotations omitted", total - SHOWN_MAX,
+                                      warnings ? "warning" : "info");
+    *count = shown;
+    return texts;
+}
+
+void notes_render(const struct notes *n, struct slice query, struct arena *arena, struct note_texts *out)
+{
+    out->warnings = render_kind(n, true, query, arena, &out->warning_count);
+    out->infos = render_kind(n, false, query, arena, &out->info_count);
+}

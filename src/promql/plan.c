@@ -1,0 +1,268 @@
+/*
+ * plan.c - from the resolved tree to operators.
+ *
+ * Arguments are planned in the order in which Prometheus evaluates them: the rank of an operator decides
+ * which of equal annotations shows its place.
+ */
+#include "base/assert.h"
+#include "promql/ops.h"
+#include "promql/range.h"
+#include "promql/range_extended.h"
+#include "promql/select.h"
+
+static enum err plan_call(struct exec *x, const struct node *n, const struct grid *g, struct operator **out);
+
+static const struct node *strip(const struct node *n)
+{
+    while (n->kind == NODE_PAREN || n->kind == NODE_STEP_INVARIANT)
+        n = n->kind == NODE_PAREN ? n->paren.expr : n->invariant.expr;
+    return n;
+}
+
+/* ---- Range functions ---- */
+
+/* A subquery runs on multiples of its own step, from just after the first window's start. */
+static struct grid subquery_grid(const struct subquery_node *s, const struct grid *g)
+{
+    int64_t end = modifiers_time(&s->mod, grid_time(g, g->count - 1));
+    int64_t before = time_sub(modifiers_time(&s->mod, g->start_ms), s->range_ms);
+    int64_t start = before / s->step_ms * s->step_ms;
+    if (start <= before)
+        start += s->step_ms;
+    return (struct grid){start, s->step_ms, end, end < start ? 0 : (uint32_t)((end - start) / s->step_ms + 1)};
+}
+
+enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    struct grid inner = subquery_grid(&n->subquery, g);
+    if (inner.count == 0) { /* no step falls into any window */
+        *out = NULL;
+        return ERR_OK;
+    }
+    enum op_scope outer = x->scope;
+    x->scope = SCOPE_SUBQUERY;
+    enum err err = plan_op(x, n->subquery.expr, &inner, out);
+    x->scope = outer;
+    return err;
+}
+
+/* Anchored and smoothed windows have functions of their own. */
+static enum err extended_function(struct exec *x, const struct node *matrix, const struct range_function **function)
+{
+    if (matrix->kind != NODE_MATRIX_SELECTOR)
+        return ERR_OK;
+    const struct vector_selector_node *vs = &matrix->matrix.selector->vector;
+    if (!vs->anchored && !vs->smoothed)
+        return ERR_OK;
+    const struct range_function *extended = range_function_extended((*function)->id, vs->smoothed);
+    if (!extended)
+        return err_set(x->why, ERR_INVALID, "%s modifier can only be used with: %s - not with %s",
+                       vs->smoothed ? "smoothed" : "anchored",
+                       vs->smoothed ? "delta, increase, rate" : "changes, delta, increase, rate, resets",
+                       function_get((*function)->id)->name);
+    *function = extended;
+    return ERR_OK;
+}
+
+static enum err plan_range(struct exec *x, const struct node *call, const struct grid *g,
+                           const struct range_function *function, struct operator **out)
+{
+    const struct node *matrix = NULL;
+    struct operator *child = NULL, *params[2] = {NULL};
+    uint32_t param_count = 0, matrix_arg = 0;
+    for (uint32_t i = 0; i < call->call.arg_count && !matrix; i++)
+        if (call->call.args[i]->type == VALUE_MATRIX) {
+            matrix = strip(call->call.args[i]);
+            matrix_arg = i;
+        }
+    assert(matrix);
+    if (matrix->kind == NODE_SUBQUERY) {
+        TRY(plan_subquery(x, matrix, g, &child));
+        if (!child) {
+            *out = empty_op_new(x, call, g);
+            return ERR_OK;
+        }
+    }
+    TRY(extended_function(x, matrix, &function));
+    for (uint32_t i = 0; i < call->call.arg_count; i++)
+        if (i != matrix_arg)
+            TRY(plan_op(x, call->call.args[i], g, &params[param_count++]));
+    *out = range_op_new(x, call, g, matrix, function, child, params, param_count);
+    return ERR_OK;
+}
+
+/* ---- Calls ---- */
+
+static enum err plan_args(struct exec *x, const struct node *n, const struct grid *g, struct operator **args,
+                          uint32_t *count)
+{
+    *count = 0;
+    for (uint32_t i = 0; i < n->call.arg_count; i++)
+        if (n->call.args[i]->type != VALUE_STRING)
+            TRY(plan_op(x, n->call.args[i], g, &args[(*count)++]));
+    return ERR_OK;
+}
+
+/* timestamp() of a plain selector looks at the samples themselves. */
+static bool plan_timestamp(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    enum function_id id = n->call.function->id;
+    if (id != FUNCTION_TIMESTAMP && id != FUNCTION_START_TIMESTAMP)
+        return false;
+    const struct node *arg = strip(n->call.args[0]);
+    if (arg->kind != NODE_VECTOR_SELECTOR)
+        return false;
+    enum select_yield yield = id == FUNCTION_TIMESTAMP ? SELECT_TIMESTAMP : SELECT_START_TIMESTAMP;
+    *out = merge_op_new(select_op_new(x, n, arg, g, yield));
+    return true;
+}
+
+static enum err plan_simple_call(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    struct operator *args[OP_ARGS_MAX] = {NULL};
+    uint32_t count;
+    TRY(plan_args(x, n, g, args, &count));
+    enum function_id id = n->call.function->id;
+    switch (id) {
+    case FUNCTION_VECTOR:
+        *out = args[0];
+        return ERR_OK;
+    case FUNCTION_SCALAR:
+        *out = scalar_op_new(n, args[0]);
+        return ERR_OK;
+    case FUNCTION_MAX_OF:
+    case FUNCTION_MIN_OF:
+        *out = scalar_binary_op_new(n, args[0], args[1]);
+        return ERR_OK;
+    case FUNCTION_ABSENT:
+        *out = absent_op_new(n, args[0]);
+        return ERR_OK;
+    case FUNCTION_SORT:
+    case FUNCTION_SORT_DESC:
+    case FUNCTION_SORT_BY_LABEL:
+    case FUNCTION_SORT_BY_LABEL_DESC:
+        *out = sort_op_new(n, args[0]);
+        return ERR_OK;
+    case FUNCTION_LABEL_REPLACE:
+    case FUNCTION_LABEL_JOIN:
+        *out = relabel_op_new(n, args[0]);
+        return ERR_OK;
+    default:
+        break;
+    }
+    if (count == 0) /* date functions look at now */
+        args[count++] = time_op_new(x, n, g);
+    *out = map_op_new(n, args, count);
+    if (!*out)
+        *out = histogram_op_new(n, args, count);
+    return ERR_OK;
+}
+
+static enum err plan_call(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    enum function_id id = n->call.function->id;
+    const struct range_function *function = range_function_find(id);
+    if (function) {
+        TRY(plan_range(x, n, g, function, out));
+        if (id == FUNCTION_ABSENT_OVER_TIME)
+            *out = absent_op_new(n, *out);
+        return ERR_OK;
+    }
+    if (plan_timestamp(x, n, g, out))
+        return ERR_OK;
+    switch (id) {
+    case FUNCTION_TIME:
+        *out = time_op_new(x, n, g);
+        return ERR_OK;
+    case FUNCTION_PI:
+        *out = number_op_new(x, n, g, M_PI);
+        return ERR_OK;
+    case FUNCTION_INFO:
+        return plan_info(x, n, g, out);
+    default:
+        return plan_simple_call(x, n, g, out);
+    }
+}
+
+/* ---- The rest ---- */
+
+static enum err plan_binary(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    struct operator *lhs, *rhs;
+    TRY(plan_op(x, n->binary.lhs, g, &lhs));
+    TRY(plan_op(x, n->binary.rhs, g, &rhs));
+    bool left_scalar = n->binary.lhs->type == VALUE_SCALAR, right_scalar = n->binary.rhs->type == VALUE_SCALAR;
+    if (left_scalar && right_scalar)
+        *out = scalar_binary_op_new(n, lhs, rhs);
+    else if (left_scalar || right_scalar)
+        *out = scalar_vector_op_new(n, lhs, rhs);
+    else if (op_is_set(n->binary.op))
+        *out = set_op_new(n, lhs, rhs);
+    else
+        *out = match_op_new(n, lhs, rhs);
+    return ERR_OK;
+}
+
+static enum err plan_aggregate(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    struct operator *param = NULL, *child;
+    const struct aggregate_node *a = &n->aggregate;
+    if (a->param && a->param->type != VALUE_STRING)
+        TRY(plan_op(x, a->param, g, &param));
+    TRY(plan_op(x, a->expr, g, &child));
+    bool any_order = a->op == AGGREGATE_COUNT || a->op == AGGREGATE_GROUP;
+    if (any_order && !a->without && a->grouping.count == 0 && op_is_select(child))
+        select_op_unsorted(child);
+    *out = aggregate_op_new(n, param, child);
+    return ERR_OK;
+}
+
+static enum err plan_invariant(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    const struct node *inner = n->invariant.expr;
+    struct grid one = {g->start_ms, g->step_ms, g->start_ms, 1};
+    if (g->count == 1 && grid_is_instant(g))
+        return plan_op(x, inner, g, out);
+    enum op_scope outer = x->scope;
+    x->scope = outer == SCOPE_ROOT ? SCOPE_INVARIANT : outer;
+    struct operator *child;
+    enum err err = plan_op(x, inner, &one, &child);
+    x->scope = outer;
+    if (err == ERR_OK)
+        *out = invariant_op_new(n, g, child);
+    return err;
+}
+
+static enum err plan_unary(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    TRY(plan_op(x, n->unary.expr, g, out));
+    if (n->unary.op == OP_SUB)
+        *out = negate_op_new(n, *out);
+    return ERR_OK;
+}
+
+enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+{
+    switch (n->kind) {
+    case NODE_NUMBER:
+        *out = number_op_new(x, n, g, n->number.value);
+        return ERR_OK;
+    case NODE_VECTOR_SELECTOR:
+        *out = select_op_new(x, n, n, g, SELECT_VALUE);
+        return ERR_OK;
+    case NODE_CALL:
+        return plan_call(x, n, g, out);
+    case NODE_AGGREGATE:
+        return plan_aggregate(x, n, g, out);
+    case NODE_BINARY:
+        return plan_binary(x, n, g, out);
+    case NODE_UNARY:
+        return plan_unary(x, n, g, out);
+    case NODE_PAREN:
+        return plan_op(x, n->paren.expr, g, out);
+    case NODE_STEP_INVARIANT:
+        return plan_invariant(x, n, g, out);
+    default: /* strings and range vectors are read by those who take them */
+        return err_set(x->why, ERR_INVALID, "unhandled expression of type: %s", value_type_name(n->type));
+    }
+}

@@ -1,0 +1,170 @@
+/*
+ * range.h - functions of range vectors: what they are given, how they are declared.
+ *
+ * For each series its samples are laid out as a column (floats and histograms apart, stale markers
+ * gone) and the window of every step as a pair of indices into it; then the function computes all
+ * steps in one go.  Windows depend on times only, so series that share their timestamps share them.
+ *
+ * A function has up to three forms:
+ *   floats  all steps from the float windows alone.
+ *   hist    one step whose window holds histograms only; with it the function is of the kind that warns
+ *           about a mix in one window and yields nothing there.  Without it histograms are ignored, with an info
+ *           when floats are there, too.
+ *   mixed   all steps of a column that holds histograms; replaces both rules above.
+ */
+#ifndef PROMQL_RANGE_H
+#define PROMQL_RANGE_H
+
+#include "promql/exec.h"
+
+struct column {
+    uint32_t float_count, hist_count;
+    const int64_t *float_times, *hist_times;
+    const double *values;
+    const struct histogram *const *hists;
+    const int64_t *float_starts, *hist_starts; /* start timestamps; NULL when not in use */
+    uint64_t times_id; /* not 0: columns with this id, count and first time have the same float times */
+};
+
+/* Samples lo <= i < hi of a column, per step. */
+struct window {
+    uint32_t lo, hi;
+};
+
+static inline uint32_t window_count(struct window w)
+{
+    return w.hi - w.lo;
+}
+
+/* What rate and its kin need of a window's times: nothing of it depends on values. */
+struct extrapolation {
+    double sampled;  /* seconds between first and last sample */
+    double to_start; /* from the range's start to the first sample, or half an interval */
+    double to_end;
+    double factor;   /* of the result, unless a counter would fall below zero */
+};
+
+/* Windows of a column of times on a grid. */
+struct windows {
+    uint64_t times_id; /* 0: of no other column */
+    uint32_t count;    /* samples */
+    int64_t first_ms;
+    bool has_terms;
+    struct window *float_windows;
+    struct extrapolation *terms; /* made on demand */
+};
+
+/* Columns laid out anew because samples had to be left out or parted; grows, never shrinks. */
+struct column_space {
+    size_t capacity; /* samples */
+    int64_t *float_times, *hist_times, *float_starts, *hist_starts;
+    double *values;
+    const struct histogram **hists;
+};
+void column_space_deinit(struct column_space *space);
+/* Without stale markers; borrows the samples' arrays when nothing has to be left out. */
+void column_of_samples(struct column *col, const struct samples *s, bool use_starts, struct column_space *space);
+/* The present cells of a subquery's row, at the times of its grid. */
+void column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
+                   struct arena *tile, struct column_space *space);
+
+struct range_op;
+
+/* One series being computed. */
+struct range_call {
+    const struct range_op *op;
+    struct worker *w;
+    const struct column *col;
+    const struct window *windows;      /* [steps] of floats */
+    const struct window *hist_windows; /* [steps]; valid when col->hist_count > 0 */
+    struct windows *shared;            /* where terms may be kept */
+    struct slice metric;               /* the series' name, for annotations */
+    uint32_t steps;
+    struct batch *b;
+    uint32_t row;
+    double *v;         /* output */
+    uint64_t *present; /* output */
+    uint32_t *scratch; /* [4 * (samples + 1)], 16-aligned */
+    enum err err;      /* set by functions whose parameters can be wrong; the text is in w->why */
+};
+
+struct range_function {
+    enum function_id id;
+    void (*floats)(struct range_call *c);
+    void (*hist)(struct range_call *c, uint32_t step);
+    void (*mixed)(struct range_call *c);
+    bool keeps_name;
+};
+const struct range_function *range_function_find(enum function_id id);
+
+struct range_op {
+    struct operator base;
+    const struct range_function *function;
+    const struct node *matrix; /* NODE_MATRIX_SELECTOR or NODE_SUBQUERY */
+    const struct modifiers *mod;
+    int64_t range_ms;
+    int64_t before_ms, after_ms; /* anchored, smoothed: how far windows reach past the range */
+    int64_t mint_ms, maxt_ms;  /* of samples to read, inclusive */
+    struct series_set *set;    /* of a selector */
+    struct operator *child;          /* of a subquery */
+    int64_t *child_times;      /* [child->grid.count] */
+    uint32_t param_count;
+    struct operator *params[2];      /* scalars */
+    const double *values[2];   /* theirs, per step */
+    uint32_t *classes;         /* of equal output labels; NULL: all differ */
+    _Atomic uint32_t *taken;   /* per class: row that has points, + 1 */
+};
+
+/* The time a step looks at, and the seconds of the range. */
+int64_t range_time(const struct range_op *op, uint32_t step);
+static inline double range_seconds(const struct range_op *op)
+{
+    return (double)(op->range_ms / 1000) + (double)(op->range_ms % 1000 * 1000000) / 1e9;
+}
+
+static inline void range_put(struct range_call *c, uint32_t step, double v)
+{
+    c->v[step] = v;
+    bits_set(c->present, step);
+}
+/* Takes h, which lives in the worker's tile arena. */
+void range_put_hist(struct range_call *c, uint32_t step, const struct histogram *h);
+/* Where annotations of range functions point: the matrix argument. */
+struct note_place range_place(const struct range_call *c);
+
+/* The windows of `times` for every step; both ends move forward only. */
+void range_windows(const struct range_op *op, const int64_t *times, uint32_t count, struct window *out);
+
+struct operator *range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
+                        const struct range_function *function, struct operator *child, struct operator *const *params,
+                        uint32_t param_count);
+
+/* Forms of functions, by file. */
+void range_rate(struct range_call *c); /* rate, increase, delta */
+void range_irate(struct range_call *c);
+void range_irate_mixed(struct range_call *c);
+void range_changes(struct range_call *c);
+void range_changes_mixed(struct range_call *c);
+/* counts[i]: changes (or resets) among the first i + 1 samples of both kinds. */
+void range_count_changes(const struct range_call *c, uint32_t *counts);
+void range_sum(struct range_call *c);
+void range_avg(struct range_call *c);
+void range_variance(struct range_call *c);
+void range_quantile(struct range_call *c);
+void range_mad(struct range_call *c);
+void range_extreme(struct range_call *c); /* min, max, and their times */
+void range_pick(struct range_call *c);    /* first, last, and their times */
+void range_pick_mixed(struct range_call *c);
+void range_count(struct range_call *c); /* count, present */
+void range_count_mixed(struct range_call *c);
+void range_deriv(struct range_call *c);
+void range_predict(struct range_call *c);
+void range_smooth(struct range_call *c);
+void range_rate_hist(struct range_call *c, uint32_t step);
+void range_total_hist(struct range_call *c, uint32_t step); /* sum, avg */
+
+/* The interpolated quantile of n values in ascending order, NaN first. */
+double quantile_sorted(double phi, const double *v, size_t n);
+void quantile_sort(double *v, size_t n); /* ascending, NaN first */
+
+#endif

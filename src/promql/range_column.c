@@ -1,0 +1,113 @@
+/*
+ * range_column.c - samples laid out for range functions; the contract is in range.h.
+ *
+ * Most series have floats without stale markers: their arrays are used where they lie.
+ */
+#include "model/value.h"
+#include "promql/range.h"
+
+static void column_space_need(struct column_space *space, size_t count)
+{
+    if (count <= space->capacity)
+        return;
+    size_t capacity = space->capacity ? space->capacity : 64;
+    while (capacity < count)
+        capacity *= 2;
+    space->float_times = mem_realloc(space->float_times, capacity * sizeof *space->float_times);
+    space->hist_times = mem_realloc(space->hist_times, capacity * sizeof *space->hist_times);
+    space->float_starts = mem_realloc(space->float_starts, capacity * sizeof *space->float_starts);
+    space->hist_starts = mem_realloc(space->hist_starts, capacity * sizeof *space->hist_starts);
+    space->values = mem_realloc(space->values, capacity * sizeof *space->values);
+    space->hists = mem_realloc((void *)space->hists, capacity * sizeof *space->hists);
+    space->capacity = capacity;
+}
+
+void column_space_deinit(struct column_space *space)
+{
+    mem_free(space->float_times);
+    mem_free(space->hist_times);
+    mem_free(space->float_starts);
+    mem_free(space->hist_starts);
+    mem_free(space->values);
+    mem_free((void *)space->hists);
+}
+
+static bool any_stale(const double *v, uint32_t count)
+{
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < count; i++)
+        found |= (uint64_t)(f64_bits(v[i]) == STALE_NAN_BITS);
+    return found;
+}
+
+static void column_point_at(struct column *col, const struct column_space *space, bool use_starts)
+{
+    col->float_times = space->float_times;
+    col->hist_times = space->hist_times;
+    col->values = space->values;
+    col->hists = space->hists;
+    col->float_starts = use_starts ? space->float_starts : NULL;
+    col->hist_starts = use_starts ? space->hist_starts : NULL;
+}
+
+void column_of_samples(struct column *col, const struct samples *s, bool use_starts, struct column_space *space)
+{
+    use_starts = use_starts && s->start_times_ms;
+    *col = (struct column){.float_count = s->count, .float_times = s->times_ms, .values = s->values,
+                           .float_starts = use_starts ? s->start_times_ms : NULL, .times_id = s->times_id};
+    if (!s->hists && !any_stale(s->values, s->count))
+        return;
+    column_space_need(space, s->count);
+    uint32_t floats = 0, hists = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct histogram *h = s->hists ? s->hists[i] : NULL;
+        if (value_is_stale(h ? h->sum : s->values[i]))
+            continue;
+        int64_t *times = h ? &space->hist_times[hists] : &space->float_times[floats];
+        int64_t *starts = h ? &space->hist_starts[hists] : &space->float_starts[floats];
+        *times = s->times_ms[i];
+        *starts = use_starts ? s->start_times_ms[i] : 0;
+        if (h)
+            space->hists[hists++] = h;
+        else
+            space->values[floats++] = s->values[i];
+    }
+    *col = (struct column){.float_count = floats, .hist_count = hists};
+    column_point_at(col, space, use_starts);
+}
+
+/* A reset seen by whoever made the row says nothing about the next cell of it. */
+static const struct histogram *unknown_reset(const struct histogram *h, struct arena *tile)
+{
+    if (h->reset_hint != RESET_YES && h->reset_hint != RESET_NO)
+        return h;
+    struct histogram *copy = arena_alloc(tile, sizeof *copy);
+    *copy = *h;
+    copy->reset_hint = RESET_UNKNOWN;
+    return copy;
+}
+
+void column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
+                   struct arena *tile, struct column_space *space)
+{
+    const uint64_t *present = batch_present(b, row);
+    const struct histogram **h = batch_h(b, row);
+    const double *v = batch_v(b, row);
+    if (!h && bits_all(present, b->steps)) {
+        *col = (struct column){.float_count = b->steps, .float_times = times, .values = v, .times_id = times_id};
+        return;
+    }
+    column_space_need(space, b->steps);
+    uint32_t floats = 0, hists = 0;
+    BITS_EACH(s, present, b->steps) {
+        if (h && h[s]) {
+            space->hist_times[hists] = times[s];
+            space->hists[hists++] = unknown_reset(h[s], tile);
+        } else {
+            space->float_times[floats] = times[s];
+            space->values[floats++] = v[s];
+        }
+    }
+    *col = (struct column){.float_count = floats, .hist_count = hists};
+    column_point_at(col, space, false);
+}

@@ -1,0 +1,99 @@
+/*
+ * range_rate.c - rate, increase, delta, irate, idelta, resets, changes of floats.
+ *
+ * rate needs of a window its first and last value, the resets in between and four terms of its times.
+ * Resets are found once per series; the terms depend on times only and are shared by all series that
+ * were scraped together.
+ */
+#include "base/assert.h"
+#include "promql/range.h"
+#include "promql/range_starts.h"
+
+static struct extrapolation extrapolate(const struct range_call *c, uint32_t step, struct window w)
+{
+    const int64_t *t = c->col->float_times;
+    int64_t end = range_time(c->op, step), start = time_sub(end, c->op->range_ms);
+    struct extrapolation e;
+    e.sampled = (double)(t[w.hi - 1] - t[w.lo]) / 1000;
+    e.to_start = (double)(t[w.lo] - start) / 1000;
+    e.to_end = (double)(end - t[w.hi - 1]) / 1000;
+    double average = e.sampled / (double)(window_count(w) - 1), threshold = average * 1.1;
+    if (e.to_start >= threshold)
+        e.to_start = average / 2;
+    if (e.to_end >= threshold)
+        e.to_end = average / 2;
+    e.factor = rate_factor(c->op, e.sampled, e.to_start, e.to_end);
+    return e;
+}
+
+static const struct extrapolation *terms_get(struct range_call *c)
+{
+    struct windows *shared = c->shared;
+    if (!shared->terms)
+        shared->terms = arena_alloc(&c->w->arena, c->steps * sizeof *shared->terms);
+    if (!shared->has_terms)
+        for (uint32_t s = 0; s < c->steps; s++)
+            if (window_count(c->windows[s]) >= 2)
+                shared->terms[s] = extrapolate(c, s, c->windows[s]);
+    shared->has_terms = true;
+    return shared->terms;
+}
+
+/* A counter is taken to have started at zero when the line to the first sample says it did. */
+static double counter_factor(const struct range_call *c, const struct extrapolation *e, double first, double result)
+{
+    if (result > 0 && first >= 0) {
+        double to_zero = e->sampled * (first / result);
+        if (to_zero < e->to_start)
+            return rate_factor(c->op, e->sampled, to_zero, e->to_end);
+    }
+    return e->factor;
+}
+
+static bool is_counter(const struct range_call *c)
+{
+    return c->op->function->id != FUNCTION_DELTA;
+}
+
+void range_rate(struct range_call *c)
+{
+    if (c->col->float_starts && is_counter(c)) {
+        range_rate_starts(c);
+        return;
+    }
+    const double *v = c->col->values;
+    const struct extrapolation *terms = terms_get(c);
+    uint32_t *resets = c->scratch;
+    uint32_t reset_count = is_counter(c) ? c->w->x->kernels->drops(resets, v, c->col->float_count) : 0;
+    for (uint32_t s = 0, next = 0; s < c->steps; s++) {
+        struct window w = c->windows[s];
+        if (window_count(w) < 2)
+            continue;
+        double first = v[w.lo], result = v[w.hi - 1] - first;
+        while (next < reset_count && resets[next] <= w.lo)
+            next++;
+        for (uint32_t i = next; i < reset_count && resets[i] < w.hi; i++)
+            result += v[resets[i] - 1];
+        double factor = is_counter(c) ? counter_factor(c, &terms[s], first, result) : terms[s].factor;
+        range_put(c, s, result * factor);
+    }
+}
+
+void range_irate(struct range_call *c)
+{
+    const double *v = c->col->values;
+    const int64_t *t = c->col->float_times;
+    bool rate = c->op->function->id == FUNCTION_IRATE;
+    for (uint32_t s = 0; s < c->steps; s++) {
+        struct window w = c->windows[s];
+        if (window_count(w) < 2)
+            continue;
+        uint32_t last = w.hi - 1;
+        int64_t interval = t[last] - t[last - 1];
+        bool reset = rate && (v[last] < v[last - 1] || starts_reset(c->col->float_starts, t, last));
+        double result = reset ? v[last] : v[last] - v[last - 1];
+        range_put(c, s, rate ? result / ((double)interval / 1000) : result);
+        if (rate && starts_overlap(c->col->float_starts, t, last))
+            notes_overlap(&c->w->notes, range_place(c), c->metric);
+    }
+}

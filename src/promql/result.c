@@ -1,0 +1,235 @@
+/*
+ * result.c - rows of the root operator as the result of a query.
+ *
+ * A vector keeps the order of evaluation; a matrix is sorted by labels.  NaN gets one bit pattern, so that
+ * what rules store does not depend on the processor.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "model/value.h"
+#include "promql/ops.h"
+#include "promql/range_extended.h"
+#include "promql/run.h"
+#include "promql/select.h"
+#include "promql/series.h"
+
+struct reading {
+    struct run *r;
+    struct operator *op;
+    uint32_t capacity;
+};
+
+static double canonical(double v)
+{
+    return isnan(v) ? f64_from_bits(NORMAL_NAN_BITS) : v;
+}
+
+static struct result_series *series_add(struct run *r, uint32_t *capacity, const struct labels *labels,
+                                        struct point *points, uint32_t count)
+{
+    struct result *result = &r->result;
+    if (result->series_count == *capacity) {
+        uint32_t more = *capacity ? *capacity * 2 : 64;
+        struct result_series *list = exec_alloc(&r->x, more, sizeof *list);
+        if (!list)
+            return NULL;
+        if (result->series_count)
+            memcpy(list, result->series, result->series_count * sizeof *list);
+        result->series = list;
+        *capacity = more;
+    }
+    struct result_series *s = &result->series[result->series_count++];
+    *s = (struct result_series){*labels, count, points};
+    return s;
+}
+
+static enum err row_points(struct run *r, struct operator *op, uint32_t row, struct batch *b, uint32_t i, uint32_t *capacity)
+{
+    struct exec *x = &r->x;
+    const uint64_t *present = batch_present(b, i);
+    const double *v = batch_v(b, i);
+    const struct histogram **h = batch_h(b, i), *from = NULL, *copy = NULL;
+    uint32_t count = bits_count(present, b->steps), n = 0;
+    if (count == 0)
+        return ERR_OK;
+    struct point *points = arena_try_alloc(&x->arena, count * sizeof *points);
+    if (!points)
+        return exec_no_memory(x, x->why);
+    BITS_EACH(s, present, b->steps) {
+        points[n] = (struct point){.t_ms = grid_time(&op->grid, s)};
+        if (h && h[s]) {
+            if (h[s] != from)
+                copy = histogram_keep(&x->arena, h[s]);
+            from = h[s];
+            points[n++].h = copy;
+        } else {
+            points[n++].v = canonical(v[s]);
+        }
+    }
+    return series_add(r, capacity, &op->labels[row], points, count) ? ERR_OK : exec_no_memory(x, x->why);
+}
+
+static enum err rows_visit(void *ctx, uint32_t first, struct batch *b)
+{
+    struct reading *reading = ctx;
+    for (uint32_t i = 0; i < b->rows; i++)
+        TRY(row_points(reading->r, reading->op, first + i, b, i, &reading->capacity));
+    return ERR_OK;
+}
+
+enum err result_read_vector(struct run *r, struct operator *root)
+{
+    struct reading reading = {r, root, 0};
+    r->result.type = VALUE_VECTOR;
+    return op_stream(root, rows_visit, &reading);
+}
+
+enum err result_read_matrix(struct run *r, struct operator *root)
+{
+    struct reading reading = {r, root, 0};
+    r->result.type = VALUE_MATRIX;
+    TRY(op_stream(root, rows_visit, &reading));
+    return result_sort(r);
+}
+
+enum err result_read_scalar(struct run *r, struct operator *root)
+{
+    const double *values;
+    TRY(op_scalar(root, &values));
+    r->result.type = VALUE_SCALAR;
+    r->result.scalar_t_ms = r->x.grid.start_ms;
+    r->result.scalar = canonical(values[0]);
+    return ERR_OK;
+}
+
+static int compare_series(const void *a, const void *b)
+{
+    const struct result_series *x = a, *y = b;
+    return labels_cmp(&x->labels, &y->labels);
+}
+
+enum err result_sort(struct run *r)
+{
+    struct result *result = &r->result;
+    bool sorted = true;
+    for (uint64_t i = 1; i < result->series_count && sorted; i++)
+        sorted = compare_series(&result->series[i - 1], &result->series[i]) <= 0;
+    if (!sorted)
+        qsort(result->series, result->series_count, sizeof *result->series, compare_series);
+    return exec_check(&r->x, r->x.why);
+}
+
+/* ---- Range vectors ---- */
+
+static enum err sample_points(struct run *r, const struct samples *s, const struct labels *labels, uint32_t *capacity)
+{
+    struct exec *x = &r->x;
+    struct point *points = arena_try_alloc(&x->arena, ((size_t)s->count + 1) * sizeof *points);
+    uint32_t n = 0;
+    if (!points)
+        return exec_no_memory(x, x->why);
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct histogram *h = s->hists ? s->hists[i] : NULL;
+        if (value_is_stale(h ? h->sum : s->values[i]))
+            continue;
+        points[n++] = (struct point){.t_ms = s->times_ms[i],
+                                     .v = h ? 0 : canonical(s->values[i]),
+                                     .h = h ? histogram_keep(&x->arena, h) : NULL};
+        r->result.stats.total_queryable_samples += h ? histogram_points(h) : 1;
+    }
+    if (n == 0)
+        return ERR_OK;
+    return series_add(r, capacity, labels, points, n) ? ERR_OK : exec_no_memory(x, x->why);
+}
+
+/* What to read, and how: a bare range vector, perhaps anchored or smoothed. */
+struct bare {
+    const struct vector_selector_node *vs;
+    int64_t start_ms, end_ms; /* of the range, left-open */
+    int64_t mint_ms, maxt_ms; /* to read, inclusive */
+    struct column_space space;
+};
+
+static enum err extended_points(struct run *r, struct bare *bare, const struct samples *s, const struct labels *labels,
+                                uint32_t *capacity)
+{
+    struct exec *x = &r->x;
+    struct column col;
+    column_of_samples(&col, s, false, &bare->space);
+    if (col.hist_count > 0)
+        return err_set(x->why, ERR_INVALID, "%s modifier is not supported with histograms",
+                       bare->vs->smoothed ? "smoothed" : "anchored");
+    struct point *points = arena_try_alloc(&x->arena, ((size_t)col.float_count + 2) * sizeof *points);
+    if (!points)
+        return exec_no_memory(x, x->why);
+    uint32_t n = range_extended_points(&col, bare->start_ms, bare->end_ms, bare->vs->smoothed, points);
+    r->result.stats.total_queryable_samples += n;
+    if (n == 0)
+        return ERR_OK;
+    return series_add(r, capacity, labels, points, n) ? ERR_OK : exec_no_memory(x, x->why);
+}
+
+static enum err read_bare(struct run *r, struct bare *bare, struct series_set *set, struct series_reader *reader)
+{
+    struct exec *x = &r->x;
+    uint32_t capacity = 0;
+    bool extended = bare->vs->anchored || bare->vs->smoothed;
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct samples samples;
+        TRY(exec_check(x, x->why));
+        TRY(reader->ops->read(reader, i, bare->mint_ms, bare->maxt_ms, &samples, x->why));
+        TRY(extended ? extended_points(r, bare, &samples, &set->labels[i], &capacity)
+                     : sample_points(r, &samples, &set->labels[i], &capacity));
+    }
+    r->result.stats.samples_read = r->result.stats.total_queryable_samples;
+    return ERR_OK;
+}
+
+static enum err read_selector(struct run *r, const struct node *matrix)
+{
+    struct exec *x = &r->x;
+    struct bare bare = {.vs = &matrix->matrix.selector->vector};
+    int64_t before = bare.vs->anchored || bare.vs->smoothed ? x->lookback_ms : 0;
+    struct series_set *set;
+    bare.end_ms = modifiers_time(&bare.vs->mod, x->grid.start_ms);
+    bare.start_ms = time_sub(bare.end_ms, matrix->matrix.range_ms);
+    bare.mint_ms = time_sub(bare.start_ms, before - 1);
+    bare.maxt_ms = bare.vs->smoothed ? time_sub(bare.end_ms, -x->lookback_ms) : bare.end_ms;
+    exec_needs(x, bare.mint_ms, bare.maxt_ms);
+    TRY(exec_open_querier(x));
+    TRY(exec_select(x, bare.vs, bare.mint_ms, bare.maxt_ms, true, &set));
+    struct series_reader *reader = set->ops->reader(set);
+    enum err err = read_bare(r, &bare, set, reader);
+    reader->ops->close(reader);
+    column_space_deinit(&bare.space);
+    return err;
+}
+
+static enum err read_subquery(struct run *r, const struct node *matrix)
+{
+    struct exec *x = &r->x;
+    struct operator *child;
+    x->scope = SCOPE_SUBQUERY;
+    TRY(plan_subquery(x, matrix, &x->grid, &child));
+    if (!child)
+        return ERR_OK;
+    if (exec_delays_names(x))
+        child = clean_op_new(child);
+    TRY(exec_open_querier(x));
+    exec_workers_start(x, 1);
+    TRY(op_prepare(child));
+    struct reading reading = {r, child, 0};
+    TRY(op_stream(child, rows_visit, &reading));
+    op_samples(child, &r->result.stats.total_queryable_samples, &r->result.stats.samples_read);
+    return ERR_OK;
+}
+
+enum err result_read_samples(struct run *r, const struct node *matrix)
+{
+    while (matrix->kind == NODE_STEP_INVARIANT || matrix->kind == NODE_PAREN)
+        matrix = matrix->kind == NODE_PAREN ? matrix->paren.expr : matrix->invariant.expr;
+    r->result.type = VALUE_MATRIX;
+    TRY(matrix->kind == NODE_SUBQUERY ? read_subquery(r, matrix) : read_selector(r, matrix));
+    return result_sort(r);
+}

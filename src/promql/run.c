@@ -1,0 +1,141 @@
+/*
+ * run.c - promql_exec: resolve, plan, read, account.
+ *
+ * The execution lives on inside the result, because labels and histograms of the result are in its
+ * arena or in the storage that its querier keeps open.
+ */
+#include "promql/run.h"
+
+#include "base/assert.h"
+#include "promql/ops.h"
+#include "promql/query_internal.h"
+#include "promql/select.h"
+#include "promql/series.h"
+
+static double seconds_since(const struct run *r, int64_t start_ns)
+{
+    return (double)(clock_mono_ns(r->clock) - start_ns) / 1e9;
+}
+
+static struct run *run_new(struct engine *e, const struct query *q, const struct exec_params *p,
+                           struct cancel *cancel, struct errmsg *why)
+{
+    struct run *r = MEM_NEW(struct run);
+    struct exec *x = &r->x;
+    r->clock = cancel && cancel->clock ? cancel->clock : clock_system();
+    x->engine = e;
+    x->query = q;
+    x->budget = (struct mem_budget){
+        .name = "query memory", .limit = (int64_t)e->options.query_bytes_max, .parent = e->options.budget};
+    arena_init(&x->arena, &x->budget);
+    notes_init(&x->notes, &x->arena);
+    int64_t step = p->step_ms > 0 && p->start_ms != p->end_ms ? p->step_ms : 1;
+    x->grid = grid_make(p->start_ms, p->end_ms, step);
+    x->lookback_ms = p->lookback_ms > 0 ? p->lookback_ms : e->options.lookback_ms;
+    x->features = e->options.features;
+    x->cancel = cancel;
+    x->why = why;
+    x->kernels = e->kernels;
+    x->mint_ms = INT64_MAX;
+    x->maxt_ms = INT64_MIN;
+    if (p->per_step_stats) {
+        x->step_queryable = ARENA_ARRAY(&x->arena, uint64_t, x->grid.count);
+        x->step_read = ARENA_ARRAY(&x->arena, uint64_t, x->grid.count);
+    }
+    return r;
+}
+
+static void run_free(struct run *r)
+{
+    exec_workers_stop(&r->x);
+    if (r->x.querier)
+        r->x.querier->ops->close(r->x.querier);
+    arena_deinit(&r->x.arena);
+    mem_free(r);
+}
+
+static enum err evaluate_op(struct run *r, const struct exec_params *p)
+{
+    struct exec *x = &r->x;
+    struct operator *root;
+    TRY(plan_op(x, r->root, &x->grid, &root));
+    if (exec_delays_names(x))
+        root = clean_op_new(root);
+    TRY(exec_open_querier(x));
+    exec_workers_start(x, 1);
+    TRY(op_prepare(root));
+    if (p->step_ms > 0)
+        TRY(result_read_matrix(r, root));
+    else if (r->root->type == VALUE_SCALAR)
+        TRY(result_read_scalar(r, root));
+    else
+        TRY(result_read_vector(r, root));
+    struct query_stats *stats = &r->result.stats;
+    op_samples(root, &stats->total_queryable_samples, &stats->samples_read);
+    stats->peak_samples = op_cost(root).peak;
+    return stats->peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
+}
+
+static enum err evaluate(struct run *r, const struct exec_params *p)
+{
+    const struct node *root = node_strip_parens(r->root);
+    enum value_type type = r->root->type;
+    if (p->step_ms > 0 && type != VALUE_SCALAR && type != VALUE_VECTOR)
+        return err_set(r->x.why, ERR_INVALID,
+                       "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+                       type == VALUE_STRING ? "string" : "range vector");
+    if (type == VALUE_MATRIX)
+        return result_read_samples(r, root);
+    if (type != VALUE_STRING)
+        return evaluate_op(r, p);
+    r->result.type = VALUE_STRING;
+    r->result.scalar_t_ms = p->start_ms;
+    r->result.string = root->string.value;
+    return ERR_OK;
+}
+
+static void finish(struct run *r, const struct exec_params *p)
+{
+    struct exec *x = &r->x;
+    struct note_texts texts;
+    notes_render(&x->notes, x->query->text, &x->arena, &texts);
+    r->result.warnings = texts.warnings;
+    r->result.warning_count = texts.warning_count;
+    r->result.infos = texts.infos;
+    r->result.info_count = texts.info_count;
+    if (!p->per_step_stats)
+        return;
+    r->result.stats.step_count = x->grid.count;
+    r->result.stats.per_step = x->step_queryable;
+    r->result.stats.read_per_step = x->step_read;
+}
+
+enum err promql_exec(struct engine *e, struct query *q, const struct exec_params *p, struct cancel *cancel,
+                     struct result **out, struct errmsg *why)
+{
+    struct errmsg unread;
+    struct run *r = run_new(e, q, p, cancel, why ? why : &unread);
+    int64_t start_ns = clock_mono_ns(r->clock), inner_ns;
+    struct resolve_params resolve = {p->start_ms, p->end_ms, p->step_ms, e->options.default_interval_ms};
+    enum err err;
+    if ((err = query_resolve(q, &resolve, &r->x.arena, &r->root, r->x.why)) != ERR_OK)
+        goto fail;
+    r->result.stats.preparation_s = seconds_since(r, start_ns);
+    inner_ns = clock_mono_ns(r->clock);
+    if ((err = evaluate(r, p)) != ERR_OK)
+        goto fail;
+    r->result.stats.inner_eval_s = seconds_since(r, inner_ns);
+    finish(r, p);
+    r->result.stats.eval_total_s = r->result.stats.exec_total_s = seconds_since(r, start_ns);
+    *out = &r->result;
+    return ERR_OK;
+fail:
+    run_free(r);
+    return err;
+}
+
+void promql_result_free(struct result *result)
+{
+    if (result)
+        run_free((struct run *)result);
+}

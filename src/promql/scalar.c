@@ -1,0 +1,156 @@
+/*
+ * scalar.c - operators that yield one number per step: literals, time(), scalar(v), arithmetic of these.
+ *
+ * All of them know their values once they are prepared.
+ */
+#include "promql/binop.h"
+#include "promql/ops.h"
+
+struct scalar_op {
+    struct operator base;
+    double number;
+    double *values; /* [grid.count], after prepare */
+};
+
+static const struct labels no_labels;
+
+static enum err scalar_alloc(struct operator *op)
+{
+    struct scalar_op *s = (struct scalar_op *)op;
+    op->count = 1;
+    op->labels = &no_labels;
+    s->values = exec_alloc(op->x, op->grid.count, sizeof *s->values);
+    return s->values ? ERR_OK : exec_no_memory(op->x, op->x->why);
+}
+
+static enum err scalar_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    (void)w;
+    (void)first;
+    memcpy(batch_v(b, 0), ((struct scalar_op *)op)->values, b->steps * sizeof(double));
+    bits_fill(batch_present(b, 0), b->steps);
+    return ERR_OK;
+}
+
+static struct operator *scalar_new(struct exec *x, const struct operator_ops *ops, const struct node *n, const struct grid *g)
+{
+    struct scalar_op *s = op_new(x, sizeof *s, ops, n, g);
+    return &s->base;
+}
+
+/* ---- Literals and time ---- */
+
+static enum err number_prepare(struct operator *op)
+{
+    struct scalar_op *s = (struct scalar_op *)op;
+    TRY(scalar_alloc(op));
+    for (uint32_t i = 0; i < op->grid.count; i++)
+        s->values[i] = s->number;
+    return ERR_OK;
+}
+
+static const struct operator_ops number_ops = {.cost = COST_STEPS, .prepare = number_prepare, .tile = scalar_tile};
+
+struct operator *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v)
+{
+    struct operator *op = scalar_new(x, &number_ops, n, g);
+    ((struct scalar_op *)op)->number = v;
+    return op;
+}
+
+static enum err time_prepare(struct operator *op)
+{
+    struct scalar_op *s = (struct scalar_op *)op;
+    TRY(scalar_alloc(op));
+    for (uint32_t i = 0; i < op->grid.count; i++)
+        s->values[i] = (double)grid_time(&op->grid, i) / 1000;
+    return ERR_OK;
+}
+
+static const struct operator_ops time_ops = {.cost = COST_STEPS, .prepare = time_prepare, .tile = scalar_tile};
+
+struct operator *time_op_new(struct exec *x, const struct node *n, const struct grid *g)
+{
+    return scalar_new(x, &time_ops, n, g);
+}
+
+/* ---- scalar(v): the only float of a step, else NaN ---- */
+
+struct singles {
+    double *values;
+    uint64_t *found, *several; /* per step */
+};
+
+static enum err singles_visit(void *ctx, uint32_t first, struct batch *b)
+{
+    (void)first;
+    struct singles *s = ctx;
+    batch_drop_h(b); /* histograms are invisible here */
+    for (uint32_t r = 0; r < b->rows; r++) {
+        const uint64_t *present = batch_present(b, r);
+        const double *v = batch_v(b, r);
+        BITS_EACH(i, present, b->steps)
+            s->values[i] = v[i];
+        for (uint32_t i = 0; i < b->words; i++) {
+            s->several[i] |= s->found[i] & present[i];
+            s->found[i] |= present[i];
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err single_prepare(struct operator *op)
+{
+    struct scalar_op *s = (struct scalar_op *)op;
+    TRY(op_prepare(op->args[0]));
+    TRY(scalar_alloc(op));
+    uint32_t words = bits_words(op->grid.count);
+    struct singles singles = {s->values, ARENA_ARRAY(&op->x->arena, uint64_t, words),
+                              ARENA_ARRAY(&op->x->arena, uint64_t, words)};
+    TRY(op_stream(op->args[0], singles_visit, &singles));
+    for (uint32_t i = 0; i < op->grid.count; i++)
+        if (!bits_get(singles.found, i) || bits_get(singles.several, i))
+            s->values[i] = NAN;
+    return ERR_OK;
+}
+
+static const struct operator_ops single_ops = {.cost = COST_STEPS, .prepare = single_prepare, .tile = scalar_tile};
+
+struct operator *scalar_op_new(const struct node *n, struct operator *vector)
+{
+    struct operator *op = scalar_new(vector->x, &single_ops, n, &vector->grid);
+    op_args(op, 1, &vector);
+    return op;
+}
+
+/* ---- Two scalars ---- */
+
+static double scalar_apply(const struct node *n, double a, double b)
+{
+    if (n->kind == NODE_BINARY)
+        return binop_scalars(n->binary.op, a, b);
+    return binop_scalars(n->call.function->id == FUNCTION_MAX_OF ? OP_MAX_OF : OP_MIN_OF, a, b);
+}
+
+static enum err binary_prepare(struct operator *op)
+{
+    struct scalar_op *s = (struct scalar_op *)op;
+    const double *a, *b;
+    TRY(scalar_alloc(op));
+    TRY(op_prepare(op->args[0]));
+    TRY(op_scalar(op->args[0], &a));
+    TRY(op_prepare(op->args[1]));
+    TRY(op_scalar(op->args[1], &b));
+    for (uint32_t i = 0; i < op->grid.count; i++)
+        s->values[i] = scalar_apply(op->node, a[i], b[i]);
+    return ERR_OK;
+}
+
+static const struct operator_ops binary_ops = {.cost = COST_STEPS, .prepare = binary_prepare, .tile = scalar_tile};
+
+struct operator *scalar_binary_op_new(const struct node *n, struct operator *lhs, struct operator *rhs)
+{
+    struct operator *op = scalar_new(lhs->x, &binary_ops, n, &lhs->grid);
+    op_args(op, 2, (struct operator *const[]){lhs, rhs});
+    return op;
+}

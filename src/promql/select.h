@@ -1,0 +1,40 @@
+/*
+ * select.h - selectors: which series, and their samples on the grid.
+ */
+#ifndef PROMQL_SELECT_H
+#define PROMQL_SELECT_H
+
+#include "promql/exec.h"
+
+/* One selection of series, shared by all selectors with the same matchers and times. */
+struct selection {
+    struct selection *next;
+    const struct vector_selector_node *node;
+    int64_t mint_ms, maxt_ms;
+    bool sorted;
+    struct series_set *set;
+};
+/* Asks the storage; errors read "expanding series: ...". */
+MUST_CHECK enum err exec_select(struct exec *x, const struct vector_selector_node *node, int64_t mint_ms,
+                                int64_t maxt_ms, bool sorted, struct series_set **out);
+/* Whether all series that match have one and the same name. */
+bool selector_has_one_name(const struct vector_selector_node *node);
+
+/* The time that a selector or subquery looks at for a step: its @, or the step, minus its offset. */
+static inline int64_t modifiers_time(const struct modifiers *mod, int64_t step_ms)
+{
+    return time_sub(mod->at == AT_TIME ? mod->at_ms : step_ms, mod->offset_ms);
+}
+
+/* What an instant selector yields of the sample it finds; SELECT_TIME: milliseconds of floats, and histograms. */
+enum select_yield { SELECT_VALUE, SELECT_TIMESTAMP, SELECT_START_TIMESTAMP, SELECT_TIME };
+struct operator *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
+                         enum select_yield yield);
+/* The order of rows does not matter to whoever reads them. */
+void select_op_unsorted(struct operator *op);
+bool op_is_select(const struct operator *op);
+
+/* A histogram in points, as samples are counted. */
+uint64_t histogram_points(const struct histogram *h);
+
+#endif
