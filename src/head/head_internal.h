@@ -93,6 +93,7 @@ struct page {
     int64_t base_ms;
     void *column;     /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
     uint32_t start, end; /* indexes of the entries held: [start, end); they only grow */
+    uint32_t sealed_at;  /* `end` when the background last looked for long tails */
     uint32_t capacity;
     uint32_t sequence; /* of the next record */
     int64_t floor_ms;  /* samples before it go to the side: a cut has taken that range */

@@ -11,7 +11,7 @@
  */
 #include "head/seal_internal.h"
 
-enum { PAGES_PER_SLICE = 256 };
+enum { PAGES_PER_SLICE = 256, LOOKS_PER_SEAL = 4 };
 
 /* One tail on its way into a chunk. */
 struct seal {
@@ -47,6 +47,11 @@ static uint32_t copy_tails(struct sealer *s, uint32_t page)
     struct page *p = page_of(s->head, page);
     uint32_t count = 0;
     mutex_lock(&p->lock);
+    if (p->end - p->sealed_at < s->head->options.seal_samples / LOOKS_PER_SEAL) {
+        mutex_unlock(&p->lock); /* too little has come since the last look: its 64 lines need not be touched */
+        return 0;
+    }
+    p->sealed_at = p->end;
     for (uint32_t slot = 0; slot < get_relaxed(&p->slots); slot++) {
         const struct series_line *x = line_of(s->head, page * PAGE_SERIES + slot);
         if (!wants_seal(s->head, x))

@@ -21,7 +21,7 @@ def setup():
         series.append(({"__name__": "up", "job": job, "instance": "i:1"},
                        [((NOW - 600 + t) * 1000, 1.0) for t in range(0, 600, 15)]))
     series.append(({"__name__": "utf8.metric", "label with space": "x"}, [((NOW - 60) * 1000, 5.0)]))
-    status, _, body = SERVER.write(series, metadata=[("req_seconds", 4, "Time of requests.", "seconds")])
+    status, _, body = SERVER.write(series, metadata=[("req_seconds", 3, "Time of requests.", "seconds")])
     assert status == 204, (status, body)
 
 

@@ -63,7 +63,7 @@ def test_malformed_requests_are_refused_and_the_connection_closed():
             ((400,), b"\r\n" * 1000),
             ((400,), b"M" * 10240 + b" / HTTP/1.1\r\n" + HOST + b"\r\n"),
             ((414,), b"GET /" + b"a" * 65536 + b" HTTP/1.1\r\n" + HOST + b"\r\n"),
-            ((431,), b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 33000 + b"\r\n\r\n"),
+            ((431,), b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 66000 + b"\r\n\r\n"),
             ((431,), b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n" * 100 + b"\r\n"),
             ((400,), b"GET / HTTP/1.1\r\n" + HOST + b"no colon\r\n\r\n"),
             ((400,), b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n c\r\n\r\n"),
