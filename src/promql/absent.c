@@ -8,6 +8,42 @@ struct absent_op {
     struct labels labels;
 };
 
+static bool negative(const struct matcher *m)
+{
+    return m->op == MATCH_NOT_EQUAL || m->op == MATCH_NOT_REGEX;
+}
+
+/* Whether some matcher wants the label to be there. */
+static bool label_needed(const struct vector_selector_node *vs, struct slice name)
+{
+    for (uint32_t i = 0; i < vs->matcher_count; i++)
+        if (slice_eq(vs->matchers[i].name, name) && !matcher_matches(&vs->matchers[i], SLICE_LIT("")))
+            return true;
+    return false;
+}
+
+/*
+ * The reference's index puts matchers that only take series away behind the others, in the very list that
+ * absent() reads afterwards: a!="1",a="2" counts as a="2",a!="1".
+ */
+static bool taken_last(const struct vector_selector_node *vs, const struct matcher *m)
+{
+    return !label_needed(vs, m->name) || (negative(m) && matcher_matches(m, SLICE_LIT("")));
+}
+
+static void take_matcher(struct labels_builder *b, const struct matcher *m, struct labels_builder *seen)
+{
+    struct labels before = labels_builder_finish(seen);
+    if (slice_eq(m->name, SLICE_LIT(METRIC_NAME)))
+        return;
+    if (m->op != MATCH_EQUAL || labels_find(&before, m->name)) {
+        labels_builder_del(b, m->name);
+        return;
+    }
+    labels_builder_set(b, m->name, m->value);
+    labels_builder_set(seen, m->name, SLICE_LIT("seen"));
+}
+
 /* From the first `=` of each name; any further matcher of a name takes it out again. */
 static struct labels labels_of_matchers(const struct node *arg, struct arena *arena)
 {
@@ -15,21 +51,14 @@ static struct labels labels_of_matchers(const struct node *arg, struct arena *ar
         arg = arg->kind == NODE_PAREN ? arg->paren.expr : arg->invariant.expr;
     if (arg->kind == NODE_MATRIX_SELECTOR)
         arg = arg->matrix.selector;
-    struct labels_builder b;
+    struct labels_builder b, seen;
     labels_builder_init(&b, arena, NULL);
+    labels_builder_init(&seen, arena, NULL);
     const struct vector_selector_node *vs = &arg->vector;
-    for (uint32_t i = 0; arg->kind == NODE_VECTOR_SELECTOR && i < vs->matcher_count; i++) {
-        const struct matcher *m = &vs->matchers[i];
-        if (slice_eq(m->name, SLICE_LIT(METRIC_NAME)))
-            continue;
-        bool had_equal = false;
-        for (uint32_t j = 0; j < i; j++)
-            had_equal |= vs->matchers[j].op == MATCH_EQUAL && slice_eq(vs->matchers[j].name, m->name);
-        if (m->op == MATCH_EQUAL && !had_equal)
-            labels_builder_set(&b, m->name, m->value);
-        else
-            labels_builder_del(&b, m->name);
-    }
+    for (int last = 0; arg->kind == NODE_VECTOR_SELECTOR && last < 2; last++)
+        for (uint32_t i = 0; i < vs->matcher_count; i++)
+            if (taken_last(vs, &vs->matchers[i]) == (last == 1))
+                take_matcher(&b, &vs->matchers[i], &seen);
     return labels_builder_finish(&b);
 }
 
@@ -43,7 +72,7 @@ static enum err absent_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-static enum err absent_prepare(struct operator *op)
+static enum err absent_prepare(struct operator* op)
 {
     struct absent_op *a = (struct absent_op *)op;
     a->present = ARENA_ARRAY(&op->x->arena, uint64_t, bits_words(op->grid.count));
@@ -55,7 +84,7 @@ static enum err absent_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err absent_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err absent_tile(struct operator* op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     (void)first;
@@ -68,7 +97,7 @@ static enum err absent_tile(struct operator *op, struct worker *w, uint32_t firs
 
 static const struct operator_ops absent_ops = {.cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
 
-struct operator *absent_op_new(const struct node *call, struct operator *child)
+struct operator* absent_op_new(const struct node *call, struct operator* child)
 {
     struct absent_op *a = op_new(child->x, sizeof *a, &absent_ops, call, &child->grid);
     op_args(&a->base, 1, &child);

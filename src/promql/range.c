@@ -31,9 +31,14 @@ int64_t range_time(const struct range_op *op, uint32_t step)
     return modifiers_time(op->mod, grid_time(&op->base.grid, step));
 }
 
+/* The reference evaluates a subquery into a new selector, which has no place: its notes point at 1:1. */
 struct note_place range_place(const struct range_call *c)
 {
-    return op_place_at(&c->op->base, c->op->base.node->call.args[0]);
+    const struct node *first = c->op->base.node->call.args[0];
+    struct note_place place = op_place_at(&c->op->base, first);
+    if (first->kind == NODE_SUBQUERY)
+        place.position = 0;
+    return place;
 }
 
 void range_put_hist(struct range_call *c, uint32_t step, const struct histogram *h)
@@ -46,9 +51,9 @@ void range_put_hist(struct range_call *c, uint32_t step, const struct histogram 
 
 static enum err range_series(struct range_op *r)
 {
-    struct operator *op = &r->base;
+    struct operator* op = & r->base;
     struct exec *x = op->x;
-    struct operator source = *op;
+    struct operator source = * op;
     if (r->child) {
         op_series_same(&source, r->child);
     } else {
@@ -81,7 +86,7 @@ static enum err range_params(struct range_op *r)
 }
 
 /* Order of evaluation: a subquery, the parameters, a selector. */
-static enum err range_prepare(struct operator *op)
+static enum err range_prepare(struct operator* op)
 {
     struct range_op *r = (struct range_op *)op;
     if (r->child)
@@ -225,11 +230,22 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
     struct windows *windows = windows_get(state, w, r, col);
     if (col->hist_count > 0)
         range_windows(r, col->hist_times, col->hist_count, state->hist_windows);
-    struct range_call c = {.op = r, .w = w, .col = col, .windows = windows->float_windows,
-                           .hist_windows = state->hist_windows, .shared = windows, .metric = labels_name(labels),
-                           .steps = b->steps, .b = b, .row = row, .v = batch_v(b, row),
-                           .present = batch_present(b, row), .scratch = state->scratch};
+    struct range_call c = {.op = r,
+                           .w = w,
+                           .col = col,
+                           .windows = windows->float_windows,
+                           .hist_windows = state->hist_windows,
+                           .shared = windows,
+                           .metric = labels_name(labels),
+                           .steps = b->steps,
+                           .b = b,
+                           .row = row,
+                           .v = batch_v(b, row),
+                           .present = batch_present(b, row),
+                           .scratch = state->scratch};
     range_apply(&c);
+    if (c.err == ERR_OK)
+        range_suspect(&c, labels);
     range_count_points(&c, col, *made);
     *made += bits_count(c.present, c.steps);
     return c.err;
@@ -305,14 +321,14 @@ static enum err subquery_rows(struct range_op *r, struct worker *w, struct range
     return ERR_OK;
 }
 
-static enum err range_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err range_tile(struct operator* op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct range_op *r = (struct range_op *)op;
     struct range_state *state = range_state_get(r, w);
     return r->child ? subquery_rows(r, w, state, first, b) : selector_rows(r, w, state, first, b);
 }
 
-static void range_close(struct operator *op, void *p)
+static void range_close(struct operator* op, void *p)
 {
     (void)op;
     struct range_state *state = p;
@@ -345,9 +361,9 @@ static void range_times(struct range_op *r)
     exec_needs(x, r->mint_ms, r->maxt_ms);
 }
 
-struct operator *range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
-                        const struct range_function *function, struct operator *child, struct operator *const *params,
-                        uint32_t param_count)
+struct operator* range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
+                              const struct range_function *function, struct operator* child,
+                              struct operator* const * params, uint32_t param_count)
 {
     assert(param_count <= 2);
     struct range_op *r = op_new(x, sizeof *r, &range_ops, call, g);
@@ -357,7 +373,7 @@ struct operator *range_op_new(struct exec *x, const struct node *call, const str
     r->mod = child ? &matrix->subquery.mod : &matrix->matrix.selector->vector.mod;
     r->range_ms = child ? matrix->subquery.range_ms : matrix->matrix.range_ms;
     r->param_count = param_count;
-    struct operator *args[3];
+    struct operator* args[3];
     uint32_t count = 0;
     if (child)
         args[count++] = child;

@@ -132,6 +132,9 @@ void range_put_hist(struct range_call *c, uint32_t step, const struct histogram 
 /* Where annotations of range functions point: the matrix argument. */
 struct note_place range_place(const struct range_call *c);
 
+/* Tells that the row is a rate of what looks like no counter. */
+void range_suspect(struct range_call *c, const struct labels *labels);
+
 /* The windows of `times` for every step; both ends move forward only. */
 void range_windows(const struct range_op *op, const int64_t *times, uint32_t count, struct window *out);
 

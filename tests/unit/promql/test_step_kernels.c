@@ -11,8 +11,9 @@ enum { N = 203, ROUNDS = 300 };
 /* Values that provoke rounding: zeros of both signs, infinities, NaN, denormals, 2^53 +- 1, huge and tiny. */
 static double nasty(struct random *r)
 {
-    static const double special[] = {0, -0.0, INFINITY, -INFINITY, NAN, 5e-324, -5e-324, 9007199254740991,
-                                     9007199254740994, 1e308, -1e308, 1e-308, 1, -1, 0.1, 1e100};
+    static const double special[] = {
+        0,     -0.0,   INFINITY, -INFINITY, NAN, 5e-324, -5e-324, 9007199254740991, 9007199254740994,
+        1e308, -1e308, 1e-308,   1,         -1,  0.1,    1e100};
     uint64_t pick = random_u64(r);
     if (pick % 4 == 0)
         return special[(pick >> 8) % (sizeof special / sizeof special[0])];
