@@ -44,7 +44,18 @@ struct block_merge_options {
     struct cancel *cancel;     /* may be NULL */
     struct warnings *warnings; /* may be NULL: damaged chunks that were left out */
 };
-/* Feeds all series of the blocks, merged, to the writer (not finished here). */
+/*
+ * What a merged block inherits: level + 1, the range of sequences, the level-0 sources (in `sources`,
+ * which the options borrow).  Blocks that overlap in time must be merged with all others whose
+ * sequences lie between theirs, or a sample that was overwritten could come back.
+ */
+void block_merge_inherit(struct block *const *blocks, uint32_t count, struct block_id sources[BLOCK_SOURCES_MAX],
+                         struct block_writer_options *options);
+/*
+ * Feeds all series of the blocks, merged, to the writer (not finished here).  Chunks that are damaged
+ * are left out, counted in the statistics of their block and named in the warnings; whoever removes
+ * the inputs afterwards looks at these first.
+ */
 MUST_CHECK enum err block_merge(struct block *const *blocks, uint32_t count, const struct block_merge_options *options,
                                 struct block_writer *w, struct errmsg *why);
 

@@ -34,7 +34,7 @@ static enum err read_toc(struct block *b, struct errmsg *why)
     if (end != at)
         return err_set(why, ERR_CORRUPT, "index: offset %" PRIu64 ": the table of contents does not end at the trailer",
                        le64_get(t));
-    TRY(toc_get(buf_view(&b->toc_raw), &b->toc, why));
+    TRY(toc_get(buf_view(&b->toc_raw), b->index.bytes, &b->toc, why));
     b->toc.meta.id = b->index.id;
     b->toc.meta.index.bytes = b->index.bytes;
     return ERR_OK;

@@ -128,9 +128,9 @@ void pair_table_init(struct pair_table *t, struct block *b, struct arena *arena)
 void pair_table_deinit(struct pair_table *t);
 /* NULL: see t->dict.err. */
 const struct label *pair_table_get(struct pair_table *t, uint32_t name, uint32_t value_id);
-/* The labels of a series whose group the view has loaded; memory from the arena. */
+/* The labels of a series whose group the view has loaded; the list is made in `lists`. */
 MUST_CHECK enum err block_series_labels(struct pair_table *t, const struct label_view *v, uint32_t ordinal,
-                                        struct labels *out, struct errmsg *why);
+                                        struct arena *lists, struct labels *out, struct errmsg *why);
 
 /* Ordinals of the series that match, ascending; memory from the arena (ERR_LIMIT). */
 MUST_CHECK enum err block_match(struct block *b, const struct matcher *matchers, uint32_t matcher_count,
@@ -154,6 +154,8 @@ struct sample_reader {
 };
 void sample_reader_init(struct sample_reader *r, struct block *b, struct warnings *warnings, struct mem_budget *budget);
 void sample_reader_deinit(struct sample_reader *r);
+/* ERR_CORRUPT becomes a counted warning and ERR_OK; other failures stay. */
+enum err sample_reader_forgive(struct sample_reader *r, enum err err, const struct errmsg *why);
 /* The chunk entries of a series. */
 MUST_CHECK enum err sample_reader_entries(struct sample_reader *r, uint32_t ordinal, const struct chunk_entry **first,
                                           uint32_t *count, struct errmsg *why);
@@ -166,6 +168,9 @@ MUST_CHECK enum err sample_reader_times(struct sample_reader *r, const struct ch
 /* The chunk's payload; lives until the next call. */
 MUST_CHECK enum err sample_reader_payload(struct sample_reader *r, const struct chunk_entry *e, struct slice *out,
                                           struct errmsg *why);
+/* What of one chunk lies in [mint, maxt]. */
+MUST_CHECK enum err sample_reader_chunk(struct sample_reader *r, const struct chunk_entry *e, int64_t mint_ms,
+                                        int64_t maxt_ms, struct samples *out, struct errmsg *why);
 MUST_CHECK enum err sample_reader_read(struct sample_reader *r, uint32_t ordinal, int64_t mint_ms, int64_t maxt_ms,
                                        struct samples *out, struct errmsg *why);
 MUST_CHECK enum err sample_reader_last(struct sample_reader *r, uint32_t ordinal, int64_t mint_ms, int64_t maxt_ms,

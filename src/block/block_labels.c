@@ -143,13 +143,13 @@ const struct label *pair_table_get(struct pair_table *t, uint32_t rank, uint32_t
     return *place;
 }
 
-enum err block_series_labels(struct pair_table *t, const struct label_view *v, uint32_t ordinal, struct labels *out,
-                             struct errmsg *why)
+enum err block_series_labels(struct pair_table *t, const struct label_view *v, uint32_t ordinal, struct arena *lists,
+                             struct labels *out, struct errmsg *why)
 {
     uint32_t series = ordinal % LABEL_GROUP_SERIES, count = 0;
     for (uint32_t i = 0; i < v->name_count; i++)
         count += label_view_id(&v->names[i], series) != 0;
-    const struct label **list = (const struct label **)arena_try_alloc(t->arena, (count + 1) * sizeof *list);
+    const struct label **list = (const struct label **)arena_try_alloc(lists, (count + 1) * sizeof *list);
     if (!list)
         return err_set(why, ERR_LIMIT, "labels of the selected series are over the memory budget of the query");
     struct labels l = {.count = count, .list = list};

@@ -137,11 +137,12 @@ static uint64_t json_number(struct json *j, bool *negative)
     }
     uint64_t v = 0;
     for (; j->p < j->end && *j->p >= '0' && *j->p <= '9'; j->p++) {
-        if (v > (UINT64_MAX - 9) / 10) {
+        uint64_t digit = (uint64_t)(*j->p - '0');
+        if (v > (UINT64_MAX - digit) / 10) {
             json_fail(j);
             return 0;
         }
-        v = v * 10 + (uint64_t)(*j->p - '0');
+        v = v * 10 + digit;
     }
     return v;
 }

@@ -140,7 +140,7 @@ static enum err build_labels(struct block *b, struct pair_table *pairs, const ui
         if (err == ERR_OK)
             err = label_view_load(b, &view, ordinals[i], why);
         if (err == ERR_OK)
-            err = block_series_labels(pairs, &view, ordinals[i], &out[i], why);
+            err = block_series_labels(pairs, &view, ordinals[i], pairs->arena, &out[i], why);
     }
     label_view_deinit(&view);
     return err;

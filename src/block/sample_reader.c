@@ -238,7 +238,7 @@ static enum err add_chunk(struct sample_reader *r, const struct chunk_entry *e, 
 }
 
 /* Damage costs the chunk; everything else ends the read. */
-static enum err forgive(struct sample_reader *r, enum err err, const struct errmsg *why)
+enum err sample_reader_forgive(struct sample_reader *r, enum err err, const struct errmsg *why)
 {
     if (err != ERR_CORRUPT)
         return err;
@@ -258,6 +258,16 @@ static void hand_out(struct sample_reader *r, const struct gather *g, struct sam
     out->times_id = g->count ? (id ? id : 1) : 0;
 }
 
+enum err sample_reader_chunk(struct sample_reader *r, const struct chunk_entry *e, int64_t mint_ms, int64_t maxt_ms,
+                             struct samples *out, struct errmsg *why)
+{
+    struct gather g = {0};
+    arena_deinit(&r->arena);
+    TRY(add_chunk(r, e, mint_ms, maxt_ms, &g, why));
+    hand_out(r, &g, out);
+    return ERR_OK;
+}
+
 enum err sample_reader_read(struct sample_reader *r, uint32_t ordinal, int64_t mint_ms, int64_t maxt_ms,
                             struct samples *out, struct errmsg *why)
 {
@@ -266,11 +276,11 @@ enum err sample_reader_read(struct sample_reader *r, uint32_t ordinal, int64_t m
     struct gather g = {0};
     struct errmsg damage;
     arena_deinit(&r->arena);
-    enum err err = forgive(r, sample_reader_entries(r, ordinal, &e, &count, &damage), &damage);
+    enum err err = sample_reader_forgive(r, sample_reader_entries(r, ordinal, &e, &count, &damage), &damage);
     if (err == ERR_OK && r->group_number == NO_PAGE)
         count = 0;
     for (uint32_t i = 0; err == ERR_OK && i < count; i++)
-        err = forgive(r, add_chunk(r, &e[i], mint_ms, maxt_ms, &g, &damage), &damage);
+        err = sample_reader_forgive(r, add_chunk(r, &e[i], mint_ms, maxt_ms, &g, &damage), &damage);
     if (err != ERR_OK)
         return err_set(why, err, "%s", damage.text);
     hand_out(r, &g, out);
@@ -312,11 +322,11 @@ enum err sample_reader_last(struct sample_reader *r, uint32_t ordinal, int64_t m
     struct gather g = {0};
     struct errmsg damage;
     arena_deinit(&r->arena);
-    enum err err = forgive(r, sample_reader_entries(r, ordinal, &e, &count, &damage), &damage);
+    enum err err = sample_reader_forgive(r, sample_reader_entries(r, ordinal, &e, &count, &damage), &damage);
     if (err == ERR_OK && r->group_number == NO_PAGE)
         count = 0;
     for (uint32_t i = count; err == ERR_OK && i-- > 0 && g.count == 0;)
-        err = forgive(r, last_of_chunk(r, &e[i], mint_ms, maxt_ms, &g, &damage), &damage);
+        err = sample_reader_forgive(r, last_of_chunk(r, &e[i], mint_ms, maxt_ms, &g, &damage), &damage);
     if (err != ERR_OK)
         return err_set(why, err, "%s", damage.text);
     hand_out(r, &g, out);

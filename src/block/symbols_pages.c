@@ -161,7 +161,8 @@ static enum err flush_stream(struct postings_writer *w, bool all, struct errmsg 
         at += n;
         w->stream_start += n;
     }
-    memmove(w->stream.data, w->stream.data + at, w->stream.len - at);
+    if (at)
+        memmove(w->stream.data, w->stream.data + at, w->stream.len - at);
     w->stream.len -= at;
     return ERR_OK;
 }

@@ -118,8 +118,8 @@ static void get_column(struct cursor *c, uint32_t count, int64_t min, struct col
     cursor_column(c, count, min, INT64_MAX, out->v);
 }
 
-/* Pages and what they start with must ascend from 0. */
-static void get_section(struct cursor *c, struct toc_section *s)
+/* Pages lie one after the other inside the file, and what they start with ascends from 0. */
+static void get_section(struct cursor *c, uint64_t file_bytes, struct toc_section *s)
 {
     uint32_t count = (uint32_t)cursor_varint(c, PAGES_MAX);
     if (count / INTS_COUNT_MAX > cursor_left(c)) {
@@ -129,19 +129,30 @@ static void get_section(struct cursor *c, struct toc_section *s)
     get_column(c, count, FILE_HEADER_BYTES, &s->offset);
     get_column(c, count, 1, &s->stored);
     get_column(c, count, 0, &s->first);
-    for (uint32_t i = 0; c->p && i < count; i++)
-        if (s->stored.v[i] > PAGE_RAW_MAX || (i == 0 && s->first.v[i] != 0) ||
-            (i && (s->first.v[i] <= s->first.v[i - 1] || s->offset.v[i] <= s->offset.v[i - 1])))
+    uint64_t free_from = FILE_HEADER_BYTES;
+    for (uint32_t i = 0; c->p && i < count; i++) {
+        uint64_t offset = (uint64_t)s->offset.v[i], bytes = PAGE_HEADER_BYTES + (uint64_t)s->stored.v[i];
+        if (offset < free_from || s->stored.v[i] > PAGE_RAW_MAX || offset > file_bytes || bytes > file_bytes - offset ||
+            (i == 0 ? s->first.v[i] != 0 : s->first.v[i] <= s->first.v[i - 1]))
             c->p = NULL;
+        free_from = offset + bytes;
+    }
 }
 
-/* The last page of a section must start inside what the section has. */
-static bool section_fits(const struct toc_section *s, uint64_t total)
+/* No page of a section begins further than `most` after the one before, nor ends the section too early: so counts
+ * cannot exceed what pages of the file can hold. */
+static bool section_fits(const struct toc_section *s, uint64_t total, uint64_t most)
 {
-    return (s->first.count == 0) == (total == 0) && (total == 0 || (uint64_t)s->first.v[s->first.count - 1] < total);
+    size_t n = s->first.count;
+    bool fits = (n == 0) == (total == 0);
+    for (size_t i = 0; fits && i < n; i++) {
+        uint64_t first = (uint64_t)s->first.v[i], next = i + 1 < n ? (uint64_t)s->first.v[i + 1] : total;
+        fits = first < next && next - first <= most;
+    }
+    return fits;
 }
 
-enum err toc_get(struct slice raw, struct toc *toc, struct errmsg *why)
+enum err toc_get(struct slice raw, uint64_t file_bytes, struct toc *toc, struct errmsg *why)
 {
     struct cursor c = cursor_of(raw);
     *toc = (struct toc){0};
@@ -150,16 +161,17 @@ enum err toc_get(struct slice raw, struct toc *toc, struct errmsg *why)
     toc->postings_bytes = cursor_varint(&c, INT64_MAX);
     get_names(&c, toc);
     for (int s = 0; s < SECTION_COUNT; s++)
-        get_section(&c, &toc->sections[s]);
+        get_section(&c, file_bytes, &toc->sections[s]);
     size_t fences = toc->sections[SECTION_DICT].first.count;
     toc->fences = (struct slice *)mem_array(fences + 1, sizeof *toc->fences);
     for (size_t i = 0; c.p && i < fences; i++)
         toc->fences[i] = cursor_bytes(&c, cursor_varint(&c, PAGE_RAW_MAX));
-    bool fits = c.p && c.p == c.end && section_fits(&toc->sections[SECTION_TIMES], toc->times_count) &&
-                section_fits(&toc->sections[SECTION_CHUNKS], toc->meta.series) &&
-                section_fits(&toc->sections[SECTION_LABELS], toc->meta.series) &&
-                section_fits(&toc->sections[SECTION_DICT], toc->pair_count) &&
-                section_fits(&toc->sections[SECTION_POSTINGS], toc->postings_bytes);
+    const struct toc_section *sections = toc->sections;
+    bool fits = c.p && c.p == c.end && section_fits(&sections[SECTION_TIMES], toc->times_count, INTS_COUNT_MAX) &&
+                section_fits(&sections[SECTION_CHUNKS], toc->meta.series, CHUNK_GROUP_SERIES) &&
+                section_fits(&sections[SECTION_LABELS], toc->meta.series, LABEL_GROUP_SERIES) &&
+                section_fits(&sections[SECTION_DICT], toc->pair_count, PAGE_RAW_MAX) &&
+                section_fits(&sections[SECTION_POSTINGS], toc->postings_bytes, PAGE_RAW_MAX);
     if (fits)
         return ERR_OK;
     toc_deinit(toc);

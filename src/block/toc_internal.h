@@ -35,8 +35,8 @@ struct toc {
 };
 
 void toc_put(const struct toc *toc, struct buf *out);
-/* raw must outlive toc. */
-MUST_CHECK enum err toc_get(struct slice raw, struct toc *toc, struct errmsg *why);
+/* raw must outlive toc; file_bytes: of the index. */
+MUST_CHECK enum err toc_get(struct slice raw, uint64_t file_bytes, struct toc *toc, struct errmsg *why);
 void toc_deinit(struct toc *toc);
 
 static inline void toc_add_page(struct toc_section *s, uint64_t offset, uint32_t stored, uint64_t first)

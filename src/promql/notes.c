@@ -76,7 +76,8 @@ static struct note *note_get(struct notes *n, const char *text, struct note_plac
 }
 
 /* Formats on the stack first: most notes are there already and need no memory. */
-static struct note *note_add(struct notes *n, bool warning, struct note_place at, const char *fmt, va_list args)
+static struct note *PRINTF_LIKE(4, 0)
+note_add(struct notes *n, bool warning, struct note_place at, const char *fmt, va_list args)
 {
     struct buf text = {0};
     buf_str(&text, warning ? "PromQL warning: " : "PromQL info: ");

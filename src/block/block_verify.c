@@ -1,0 +1,253 @@
+/*
+ * block_verify.c - every byte of a block looked at; the contract is in block.h.
+ *
+ * First the files as a whole (lengths, digests against meta.json), then every structure through the
+ * same readers that queries use: label order, dictionary order, postings against labels, columns,
+ * chunks, counts.  A finding is a line; after REPORT_LINES_MAX of them only the count goes on.
+ */
+#include <inttypes.h>
+
+#include "base/crc32c.h"
+#include "block/block_internal.h"
+#include "chunk/chunk.h"
+
+enum { REPORT_LINES_MAX = 100, READ_BYTES = 1 << 18, CACHE_BYTES = 8 << 20 };
+
+struct verify {
+    struct block *block;
+    struct block_verify_result *result;
+    struct buf *report; /* may be NULL */
+    uint64_t *pair_sums, *pair_counts; /* over the label pages: sum of mixed ordinals, number of them */
+    int64_t mint_ms, maxt_ms;
+    uint64_t histogram_samples;
+};
+
+static void PRINTF_LIKE(2, 3) finding(struct verify *v, const char *fmt, ...)
+{
+    v->result->errors++;
+    if (!v->report || v->result->errors > REPORT_LINES_MAX)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    buf_vprintf(v->report, fmt, args);
+    va_end(args);
+    buf_u8(v->report, '\n');
+}
+
+/* Digest of a whole file against meta.json. */
+static void verify_file(struct verify *v, const struct page_file *f, const struct block_file_meta *want)
+{
+    uint8_t *bytes = (uint8_t *)mem_alloc(READ_BYTES);
+    uint32_t crc = 0;
+    struct errmsg why;
+    enum err err = ERR_OK;
+    for (uint64_t at = 0; at < f->bytes && err == ERR_OK; at += READ_BYTES) {
+        size_t n = f->bytes - at < READ_BYTES ? (size_t)(f->bytes - at) : READ_BYTES;
+        err = file_pread_all(f->file, bytes, n, at, &why);
+        if (err == ERR_OK)
+            crc = crc32c(crc, bytes, n);
+    }
+    mem_free(bytes);
+    if (err != ERR_OK)
+        finding(v, "%s: %s", f->name, why.text);
+    else if (f->bytes != want->bytes || crc != want->crc)
+        finding(v, "%s: %" PRIu64 " bytes with digest %08" PRIx32 ", meta.json says %" PRIu64 " and %08" PRIx32, f->name,
+                f->bytes, crc, want->bytes, want->crc);
+}
+
+/* meta.json must be, byte for byte, what the writer prints for what the index says. */
+static void verify_meta(struct verify *v, struct fs *fs, const char *dir)
+{
+    struct block_meta meta;
+    struct errmsg why;
+    struct buf path = {0}, text = {0}, want = {0};
+    if (block_meta_read(fs, dir, &meta, &why) != ERR_OK) {
+        finding(v, "%s", why.text);
+        return;
+    }
+    verify_file(v, &v->block->index, &meta.index);
+    verify_file(v, &v->block->data, &meta.data);
+    struct block_meta toc = v->block->toc.meta;
+    toc.index = meta.index;
+    block_meta_print(&toc, &want);
+    buf_printf(&path, "%s/meta.json", dir);
+    if (fs_read_file(fs, buf_cstr(&path), want.len + 1, &text, &why) != ERR_OK ||
+        !slice_eq(buf_view(&text), buf_view(&want)))
+        finding(v, "meta.json does not agree with the index");
+    buf_deinit(&path);
+    buf_deinit(&text);
+    buf_deinit(&want);
+}
+
+/* Ordinals are summed up mixed, so that two lists with equal sums and counts are the same list. */
+static uint64_t mix(uint64_t v)
+{
+    v = (v + 1) * UINT64_C(0xbf58476d1ce4e5b9);
+    v ^= v >> 27;
+    v *= UINT64_C(0x94d049bb133111eb);
+    return v ^ v >> 31;
+}
+
+static void verify_labels(struct verify *v)
+{
+    struct block *b = v->block;
+    struct label_view view = {0};
+    struct pair_table pairs;
+    struct arena pair_arena, lists[2];
+    struct labels labels, before = {0};
+    struct errmsg why;
+    arena_init(&pair_arena, NULL);
+    arena_init(&lists[0], NULL);
+    arena_init(&lists[1], NULL);
+    pair_table_init(&pairs, b, &pair_arena);
+    for (uint32_t i = 0; i < b->toc.meta.series; i++) {
+        struct arena *list = &lists[i & 1];
+        arena_deinit(list);
+        if (label_view_load(b, &view, i, &why) != ERR_OK) {
+            finding(v, "%s", why.text);
+            i |= LABEL_GROUP_SERIES - 1; /* on to the next page */
+            before.list = NULL;
+            continue;
+        }
+        for (uint32_t k = 0; k < view.name_count; k++) {
+            const struct toc_name *name = &b->toc.names[view.names[k].name];
+            uint32_t id = label_view_id(&view.names[k], i % LABEL_GROUP_SERIES);
+            if (id && id <= name->pair_count) {
+                v->pair_sums[name->first_pair + id - 1] += mix(i);
+                v->pair_counts[name->first_pair + id - 1]++;
+            }
+        }
+        if (block_series_labels(&pairs, &view, i, list, &labels, &why) != ERR_OK) {
+            finding(v, "series %" PRIu32 ": %s", i, why.text);
+            before.list = NULL;
+            continue;
+        }
+        if (before.list && block_labels_cmp(&before, &labels) >= 0)
+            finding(v, "series %" PRIu32 " is not after the one before it", i);
+        before = labels;
+    }
+    pair_table_deinit(&pairs);
+    label_view_deinit(&view);
+    arena_deinit(&pair_arena);
+    arena_deinit(&lists[0]);
+    arena_deinit(&lists[1]);
+}
+
+static void sum_ordinals(void *ctx, const int64_t *ordinals, uint32_t count)
+{
+    uint64_t *sum = (uint64_t *)ctx;
+    for (uint32_t i = 0; i < count; i++)
+        *sum += mix((uint64_t)ordinals[i]);
+}
+
+static void verify_name(struct verify *v, const struct toc_name *name)
+{
+    struct block *b = v->block;
+    struct dict_cursor c = {0};
+    struct buf before = {0};
+    struct errmsg why;
+    bool more = dict_seek(b, &c, name->first_pair);
+    uint32_t end = name->first_pair + name->pair_count;
+    for (; more && c.id < end; more = c.id + 1 < end && dict_next(b, &c)) {
+        uint64_t sum = 0;
+        if (c.value.len == 0 || (c.id > name->first_pair && slice_cmp(buf_view(&before), buf_view(&c.value)) >= 0))
+            finding(v, "dictionary: value %" PRIu32 " of %.*s is out of order", c.id - name->first_pair,
+                    SLICE_ARG(name->text));
+        if (postings_walk(b, &c, sum_ordinals, &sum, &why) != ERR_OK)
+            finding(v, "%s", why.text);
+        else if (sum != v->pair_sums[c.id] || c.count != v->pair_counts[c.id])
+            finding(v, "postings of %.*s=\"%.*s\" are not the series with that label", SLICE_ARG(name->text),
+                    (int)c.value.len, (const char *)c.value.data);
+        buf_reset(&before);
+        buf_slice(&before, buf_view(&c.value));
+    }
+    if (c.err != ERR_OK)
+        finding(v, "%s", c.why.text);
+    buf_deinit(&before);
+    dict_cursor_deinit(&c);
+}
+
+static void verify_chunk(struct verify *v, struct sample_reader *r, uint32_t ordinal, const struct chunk_entry *e,
+                         int64_t *last_ms)
+{
+    struct samples s;
+    struct errmsg why;
+    struct slice payload;
+    double constant;
+    v->result->chunks++;
+    if (sample_reader_chunk(r, e, INT64_MIN, INT64_MAX, &s, &why) != ERR_OK) {
+        finding(v, "series %" PRIu32 ": %s", ordinal, why.text);
+        return;
+    }
+    if (s.times_ms[0] <= *last_ms && *last_ms != INT64_MIN)
+        finding(v, "series %" PRIu32 ": chunks are not in order of time", ordinal);
+    *last_ms = s.times_ms[s.count - 1];
+    v->mint_ms = s.times_ms[0] < v->mint_ms ? s.times_ms[0] : v->mint_ms;
+    v->maxt_ms = *last_ms > v->maxt_ms ? *last_ms : v->maxt_ms;
+    v->result->samples += s.count;
+    v->histogram_samples += e->flags & ENTRY_HISTOGRAM ? s.count : 0;
+    if (!(e->flags & (ENTRY_HISTOGRAM | ENTRY_STARTS)) && sample_reader_payload(r, e, &payload, &why) == ERR_OK &&
+        chunk_constant(payload, &constant) != !!(e->flags & ENTRY_INLINE))
+        finding(v, "series %" PRIu32 ": a chunk is constant in one place and not in the other", ordinal);
+}
+
+static void verify_samples(struct verify *v)
+{
+    struct sample_reader r;
+    struct errmsg why;
+    uint64_t chunks = 0;
+    sample_reader_init(&r, v->block, NULL, NULL);
+    for (uint32_t i = 0; i < v->block->toc.meta.series; i++) {
+        const struct chunk_entry *e;
+        uint32_t count;
+        int64_t last_ms = INT64_MIN;
+        v->result->series++;
+        if (sample_reader_entries(&r, i, &e, &count, &why) != ERR_OK) {
+            finding(v, "series %" PRIu32 ": %s", i, why.text);
+            continue;
+        }
+        chunks += count;
+        for (uint32_t k = 0; k < count; k++)
+            verify_chunk(v, &r, i, &e[k], &last_ms);
+    }
+    sample_reader_deinit(&r);
+    const struct block_meta *m = &v->block->toc.meta;
+    if (chunks != m->chunks || v->result->samples != m->samples || v->histogram_samples != m->histogram_samples)
+        finding(v, "%" PRIu64 " chunks with %" PRIu64 " samples (%" PRIu64 " histograms), the index says %" PRIu64
+                ", %" PRIu64 " (%" PRIu64 ")", chunks, v->result->samples, v->histogram_samples, m->chunks, m->samples,
+                m->histogram_samples);
+    if (v->result->samples && (v->mint_ms != m->mint_ms || v->maxt_ms != m->maxt_ms))
+        finding(v, "samples from %" PRId64 " to %" PRId64 ", the index says %" PRId64 " to %" PRId64, v->mint_ms, v->maxt_ms,
+                m->mint_ms, m->maxt_ms);
+}
+
+enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,
+                      struct errmsg *why)
+{
+    struct verify v = {.result = out, .report = report, .mint_ms = INT64_MAX, .maxt_ms = INT64_MIN};
+    struct page_cache *cache = page_cache_new(CACHE_BYTES, NULL);
+    struct errmsg broken;
+    *out = (struct block_verify_result){0};
+    (void)why; /* everything that can be wrong is a finding */
+    if (block_open(fs, dir, cache, &v.block, &broken) != ERR_OK) {
+        finding(&v, "%s", broken.text);
+        page_cache_free(cache);
+        return ERR_OK;
+    }
+    size_t pairs = (size_t)v.block->toc.pair_count + 1;
+    v.pair_sums = (uint64_t *)mem_array(pairs, sizeof *v.pair_sums);
+    v.pair_counts = (uint64_t *)mem_array(pairs, sizeof *v.pair_counts);
+    verify_meta(&v, fs, dir);
+    verify_labels(&v);
+    for (uint32_t i = 0; i < v.block->toc.name_count; i++)
+        verify_name(&v, &v.block->toc.names[i]);
+    verify_samples(&v);
+    out->pages = atomic_load(&v.block->stats.pages_read);
+    if (report && out->errors > REPORT_LINES_MAX)
+        buf_printf(report, "... and %" PRIu64 " more\n", out->errors - REPORT_LINES_MAX);
+    mem_free(v.pair_sums);
+    mem_free(v.pair_counts);
+    block_release(v.block);
+    page_cache_free(cache);
+    return ERR_OK;
+}

@@ -1,0 +1,201 @@
+/* Damaged blocks: never a crash, never a wrong value, the message names file and offset. */
+#include "block/block.h"
+
+#include <criterion/criterion.h>
+
+#include "lib/block_gen.h"
+#include "lib/chunk_gen.h"
+#include "lib/fs_sim.h"
+
+struct fixture {
+    struct fs_sim *sim;
+    struct gen_set set;
+    struct block_meta meta;
+};
+
+static void init_fixture(struct fixture *f, uint64_t seed, uint32_t metrics)
+{
+    struct random_seeded r;
+    random_seeded_init(&r, seed);
+    struct block_writer_options o = {.id = block_id_new(1700000000000, &r.base), .zstd_level = seed % 2 ? 3 : 0};
+    f->sim = fs_sim_new();
+    gen_set_make(&f->set, &(struct gen_options){.seed = seed, .targets = 3, .metrics = metrics, .scrapes = 60,
+                                                .step_ms = 1000, .histograms = true, .start_times = true});
+    gen_set_write(&f->set, fs_sim_fs(f->sim), "b", &o, INT64_MIN, INT64_MAX, &f->meta);
+}
+
+static void deinit_fixture(struct fixture *f)
+{
+    gen_set_free(&f->set);
+    fs_sim_free(f->sim);
+}
+
+/* Every sample that came is one that was written. */
+static void expect_subset(const struct samples *want, const struct samples *got)
+{
+    for (uint32_t i = 0; i < got->count; i++) {
+        struct samples one = {.count = 1, .times_ms = got->times_ms + i, .values = got->values + i,
+                              .hists = got->hists ? got->hists + i : NULL,
+                              .start_times_ms = got->start_times_ms ? got->start_times_ms + i : NULL};
+        cr_assert_null(gen_samples_differ(want, &one, got->times_ms[i], got->times_ms[i]));
+    }
+}
+
+/* Reads everything; whatever comes back must be what was written.  Returns how many samples came. */
+static uint64_t read_all(struct fixture *f, struct block *b)
+{
+    struct querier *q;
+    struct series_set *s;
+    struct errmsg why;
+    struct arena arena;
+    struct warnings warnings = {0};
+    struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .warnings = &warnings};
+    uint64_t samples = 0;
+    arena_init(&arena, NULL);
+    cr_assert_eq(block_querier(b, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
+    enum err err = q->ops->select(q, &sel, &arena, NULL, &s, &why);
+    if (err == ERR_OK) {
+        struct series_reader *r = s->ops->reader(s);
+        for (uint32_t i = 0; i < s->count; i++) {
+            struct samples got;
+            const struct gen_series *want = &f->set.series[i];
+            cr_assert_eq(labels_cmp(&s->labels[i], &want->labels), 0);
+            cr_assert_eq(r->ops->read(r, i, INT64_MIN, INT64_MAX, &got, &why), ERR_OK, "%s", why.text);
+            samples += got.count;
+            expect_subset(&want->samples, &got);
+        }
+        r->ops->close(r);
+        cr_assert(samples == f->set.samples || warnings.count > 0, "missing samples are named");
+    } else {
+        cr_assert_eq(err, ERR_CORRUPT);
+        cr_assert(strstr(why.text, "offset"), "%s", why.text);
+    }
+    q->ops->close(q);
+    arena_deinit(&arena);
+    return samples;
+}
+
+static uint64_t verify(struct fixture *f, struct buf *report)
+{
+    struct block_verify_result result;
+    buf_reset(report);
+    cr_assert_eq(block_verify(fs_sim_fs(f->sim), "b", &result, report, NULL), ERR_OK);
+    return result.errors;
+}
+
+Test(block_damage, verification_of_a_good_block_finds_nothing)
+{
+    struct fixture f;
+    struct buf report = {0};
+    init_fixture(&f, 3, 40);
+    cr_expect_eq(verify(&f, &report), 0, "%s", buf_cstr(&report));
+    buf_deinit(&report);
+    deinit_fixture(&f);
+}
+
+Test(block_damage, every_flipped_bit_is_found_or_harmless)
+{
+    struct buf report = {0};
+    const char *files[] = {"b/index", "b/data", "b/meta.json"};
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        struct fixture f;
+        init_fixture(&f, seed, 6);
+        for (int file = 0; file < 3; file++) {
+            uint64_t bits = fs_sim_bytes(f.sim, files[file]).len * 8;
+            for (uint64_t bit = seed; bit < bits; bit += file == 2 ? 7 : 61) {
+                struct page_cache *cache = page_cache_new(1 << 20, NULL);
+                struct block *b;
+                struct errmsg why;
+                fs_sim_flip(f.sim, files[file], bit);
+                enum err err = block_open(fs_sim_fs(f.sim), "b", cache, &b, &why);
+                cr_assert(err == ERR_OK || err == ERR_CORRUPT || err == ERR_UNSUPPORTED, "bit %llu", (unsigned long long)bit);
+                if (err == ERR_OK) {
+                    read_all(&f, b);
+                    block_release(b);
+                } else {
+                    cr_assert(strstr(why.text, file ? "data" : "index"), "%s", why.text);
+                }
+                page_cache_free(cache);
+                if (bit % 5 == 0)
+                    cr_assert_gt(verify(&f, &report), 0, "%s bit %llu", files[file], (unsigned long long)bit);
+                fs_sim_flip(f.sim, files[file], bit);
+            }
+        }
+        cr_assert_eq(verify(&f, &report), 0, "all bits are back: %s", buf_cstr(&report));
+        deinit_fixture(&f);
+    }
+    buf_deinit(&report);
+}
+
+Test(block_damage, every_truncation_is_refused_with_a_place)
+{
+    struct fixture f;
+    struct buf copy = {0}, report = {0};
+    const char *files[] = {"b/index", "b/data"};
+    init_fixture(&f, 5, 6);
+    for (int file = 0; file < 2; file++) {
+        buf_reset(&copy);
+        buf_slice(&copy, fs_sim_bytes(f.sim, files[file]));
+        for (size_t len = 0; len < copy.len; len += 1 + copy.len / 300) {
+            struct page_cache *cache = page_cache_new(1 << 20, NULL);
+            struct block *b;
+            struct errmsg why;
+            fs_sim_put(f.sim, files[file], slice_of(copy.data, len));
+            cr_assert_eq(block_open(fs_sim_fs(f.sim), "b", cache, &b, &why), ERR_CORRUPT, "%zu bytes", len);
+            cr_assert(strstr(why.text, file ? "data" : "index"), "%s", why.text);
+            cr_assert_gt(verify(&f, &report), 0);
+            page_cache_free(cache);
+        }
+        fs_sim_put(f.sim, files[file], buf_view(&copy));
+    }
+    cr_assert_eq(verify(&f, &report), 0);
+    buf_deinit(&copy);
+    buf_deinit(&report);
+    deinit_fixture(&f);
+}
+
+Test(block_damage, files_of_another_block_are_refused)
+{
+    struct fixture a, b;
+    struct buf report = {0};
+    struct page_cache *cache = page_cache_new(1 << 20, NULL);
+    struct block *block;
+    struct errmsg why;
+    init_fixture(&a, 7, 6);
+    init_fixture(&b, 9, 6);
+    fs_sim_put(a.sim, "b/data", fs_sim_bytes(b.sim, "b/data"));
+    cr_expect_eq(block_open(fs_sim_fs(a.sim), "b", cache, &block, &why), ERR_CORRUPT);
+    cr_expect(strstr(why.text, "data: belongs to another block"), "%s", why.text);
+    cr_expect_gt(verify(&a, &report), 0);
+    page_cache_free(cache);
+    buf_deinit(&report);
+    deinit_fixture(&a);
+    deinit_fixture(&b);
+}
+
+static enum err collect(void *ctx, struct slice text)
+{
+    buf_slice((struct buf *)ctx, text);
+    return ERR_OK;
+}
+
+Test(block_dump, prints_sections_series_chunks_and_samples)
+{
+    struct fixture f;
+    struct page_cache *cache = page_cache_new(1 << 20, NULL);
+    struct block *b;
+    struct errmsg why;
+    struct buf text = {0};
+    init_fixture(&f, 4, 6);
+    cr_assert_eq(block_open(fs_sim_fs(f.sim), "b", cache, &b, &why), ERR_OK);
+    cr_assert_eq(block_dump(b, BLOCK_DUMP_SERIES | BLOCK_DUMP_CHUNKS | BLOCK_DUMP_SAMPLES, collect, &text, &why), ERR_OK);
+    const char *t = buf_cstr(&text);
+    cr_expect(strstr(t, "section postings: "));
+    cr_expect(strstr(t, "label job: 3 values"));
+    cr_expect(strstr(t, "series 0 metric_0_total{instance=\"host-0:9100\", job=\"job-0\""), "%.2000s", t);
+    cr_expect(strstr(t, "histogram schema="));
+    block_release(b);
+    page_cache_free(cache);
+    buf_deinit(&text);
+    deinit_fixture(&f);
+}
