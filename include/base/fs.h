@@ -36,7 +36,8 @@ enum fs_flags {
 struct fs_stat {
     uint64_t bytes;    /* file length */
     int64_t mtime_ms;
-    bool is_dir;
+    bool is_dir;      /* of what a symbolic link points to */
+    bool is_link;     /* the name is a symbolic link */
 };
 
 struct fs_space {
@@ -86,7 +87,7 @@ MUST_CHECK enum err fs_rename(struct fs *fs, const char *from, const char *to, s
 MUST_CHECK enum err fs_link(struct fs *fs, const char *from, const char *to, struct errmsg *why);
 MUST_CHECK enum err fs_unlink(struct fs *fs, const char *path, struct errmsg *why);
 MUST_CHECK enum err fs_rmdir(struct fs *fs, const char *path, struct errmsg *why);
-MUST_CHECK enum err fs_remove_all(struct fs *fs, const char *path, struct errmsg *why); /* a tree; fine when missing */
+MUST_CHECK enum err fs_remove_all(struct fs *fs, const char *path, struct errmsg *why); /* a tree, links are not followed; fine when missing */
 MUST_CHECK enum err fs_stat_path(struct fs *fs, const char *path, struct fs_stat *out, struct errmsg *why);
 MUST_CHECK enum err fs_list(struct fs *fs, const char *path, bool (*visit)(void *ctx, const char *name), void *ctx,
                             struct errmsg *why);

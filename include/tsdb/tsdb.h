@@ -23,12 +23,11 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "head/head.h"
 #include "storage/querier.h"
 #include "wal/wal.h"
 
 struct tsdb;
-struct head;
-struct hash_key; /* head/head.h */
 
 struct tsdb_options {
     struct fs *fs;
@@ -44,9 +43,11 @@ struct tsdb_options {
     uint64_t io_bytes_per_s;      /* bound of background writing; 0 = none */
     uint64_t head_bytes_max;      /* head memory that triggers an early flush; 0 = none */
     bool flush_on_close;          /* write the head to a block at shutdown instead of keeping it in the log */
-    bool read_only;               /* inspect: no lock, nothing is changed */
     bool manual;                  /* no threads: the caller runs tsdb_run_once (simulation, tests) */
     struct mem_budget *head_budget, *cache_budget; /* may be NULL */
+    uint64_t cache_bytes;         /* of decoded block pages; 0 = what cache_budget allows, else 256 MiB */
+    unsigned replay_threads;      /* 0 = cores */
+    struct head_options head;     /* random and budget are set by tsdb_open */
     struct wal_options wal;       /* fs, clock, dir, id, manual are set by tsdb_open */
 };
 void tsdb_options_default(struct tsdb_options *o);

@@ -175,6 +175,9 @@ const struct wal_report *wal_reader_report(const struct wal_reader *r);
 void wal_reader_close(struct wal_reader *r);
 void wal_reader_ignore_crc(struct wal_reader *r); /* fuzzing: let decoders meet garbage */
 
+/* The id that the newest intact segment header of a log directory names; 0: there is none. */
+uint64_t wal_dir_id(struct fs *fs, const char *dir);
+
 /* Walks the frames of one segment held in memory: for inspection, tests and fuzzing. */
 struct wal_scan {
     struct slice bytes;

@@ -82,7 +82,7 @@ static enum err remove_tree(struct fs *fs, const char *path, int depth, struct e
         return ERR_OK;
     if (err != ERR_OK)
         return err;
-    if (!st.is_dir)
+    if (!st.is_dir || st.is_link)
         return fs_unlink(fs, path, why);
     if (depth == 0)
         return err_set(why, ERR_LIMIT, "remove %s: nested deeper than %d", path, TREE_DEPTH_MAX);

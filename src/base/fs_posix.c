@@ -90,13 +90,17 @@ static enum err posix_rmdir(struct fs *fs, const char *path, struct errmsg *why)
 static enum err posix_stat(struct fs *fs, const char *path, struct fs_stat *out, struct errmsg *why)
 {
     (void)fs;
-    struct stat st;
-    if (stat(path, &st) != 0)
+    struct stat st, target;
+    if (lstat(path, &st) != 0)
         return err_errno(why, errno, "stat %s", path);
+    bool is_link = S_ISLNK(st.st_mode);
+    if (is_link && stat(path, &target) == 0) /* a link to nothing is described by itself */
+        st = target;
     *out = (struct fs_stat){
         .bytes = (uint64_t)st.st_size,
         .mtime_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
         .is_dir = S_ISDIR(st.st_mode),
+        .is_link = is_link,
     };
     return ERR_OK;
 }

@@ -144,10 +144,11 @@ enum err segment_create(const struct segment_dir *dir, uint64_t number, uint64_t
 
 static enum err fill(struct file *file, uint64_t bytes, bool (*stop)(void *ctx), void *ctx, struct errmsg *why)
 {
-    uint8_t *zeros = mem_zalloc(FILL_BYTES);
+    size_t step = bytes < FILL_BYTES ? (size_t)bytes : FILL_BYTES;
+    uint8_t *zeros = mem_zalloc(step);
     enum err err = ERR_OK;
-    for (uint64_t at = 0; at < bytes && err == ERR_OK; at += FILL_BYTES) {
-        size_t n = bytes - at < FILL_BYTES ? (size_t)(bytes - at) : FILL_BYTES;
+    for (uint64_t at = 0; at < bytes && err == ERR_OK; at += step) {
+        size_t n = bytes - at < step ? (size_t)(bytes - at) : step;
         err = stop(ctx) ? err_set(why, ERR_CANCELED, "stopping") : file_pwrite(file, zeros, n, at, why);
     }
     mem_free(zeros);

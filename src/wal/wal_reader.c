@@ -294,3 +294,27 @@ void wal_reader_close(struct wal_reader *r)
     mem_free(r->window);
     mem_free(r);
 }
+
+uint64_t wal_dir_id(struct fs *fs, const char *path)
+{
+    struct segment_dir dir = {.fs = fs};
+    struct segment_list segments = {0};
+    uint64_t id = 0;
+    snprintf(dir.path, sizeof dir.path, "%s", path);
+    enum err err = segment_dir_list(fs, path, &segments, NULL, NULL);
+    for (size_t i = segments.count; err == ERR_OK && id == 0 && i-- > 0;) {
+        char name[SEGMENT_PATH_BYTES];
+        uint8_t bytes[SEGMENT_HEADER_BYTES];
+        struct segment_header header = {0};
+        struct file *file;
+        segment_path(&dir, segments.list[i].number, "wal", name);
+        if (fs_open(fs, name, FS_READ, &file, NULL) != ERR_OK)
+            continue;
+        if (file_pread_all(file, bytes, sizeof bytes, 0, NULL) == ERR_OK &&
+            segment_header_get(bytes, &header) == ERR_OK)
+            id = header.id;
+        err = file_close(file, NULL);
+    }
+    segment_list_deinit(&segments);
+    return id;
+}

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static char dir[] = "/tmp/gnomon-fs-XXXXXX";
 
@@ -86,4 +87,22 @@ Test(fs_posix, makes_and_removes_trees)
     cr_assert_eq(fs_remove_all(fs_posix(), in_dir("x"), &why), ERR_OK, "%s", why.text);
     struct fs_stat st;
     cr_expect_eq(fs_stat_path(fs_posix(), in_dir("x"), &st, &why), ERR_NOT_FOUND);
+}
+
+Test(fs_posix, removing_a_tree_does_not_follow_links)
+{
+    struct errmsg why = {0};
+    char keep[300], tree[300], link[320];
+    snprintf(keep, sizeof keep, "%s", in_dir("keep/inside"));
+    snprintf(tree, sizeof tree, "%s", in_dir("tree"));
+    snprintf(link, sizeof link, "%s/link", tree);
+    cr_assert_eq(fs_mkdir_all(fs_posix(), keep, &why), ERR_OK);
+    cr_assert_eq(fs_mkdir_all(fs_posix(), tree, &why), ERR_OK);
+    cr_assert_eq(symlink(in_dir("keep"), link), 0);
+    snprintf(link, sizeof link, "%s/dangling", tree);
+    cr_assert_eq(symlink("/nowhere/at/all", link), 0);
+    cr_assert_eq(fs_remove_all(fs_posix(), tree, &why), ERR_OK, "%s", why.text);
+    struct fs_stat st;
+    cr_expect_eq(fs_stat_path(fs_posix(), keep, &st, &why), ERR_OK, "still there");
+    cr_expect_eq(fs_stat_path(fs_posix(), tree, &st, &why), ERR_NOT_FOUND);
 }

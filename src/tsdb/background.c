@@ -1,0 +1,131 @@
+/*
+ * background.c - the two threads beside ingest and queries.
+ *
+ * tsdb-head:   replays the log, then every second: packs tails, flushes, takes checkpoints
+ * tsdb-blocks: every second: tries unreadable blocks again, merges, drops
+ * Both do one thing at a time and look at db->stop between pieces.
+ */
+#include "base/log.h"
+#include "tsdb/tsdb_internal.h"
+
+enum { TICK_MS = 1000, RETRY_S = 10, MAINTAIN_STEPS = 4096, SLICE_MS = 50, RETRY_BLOCKS_S = 60 };
+
+/* ---- rounds ---- */
+
+static void failed(struct tsdb *db, const char *what, enum err err, const struct errmsg *why)
+{
+    if (err == ERR_CANCELED)
+        return;
+    db->head_retry_ns = clock_mono_ns(db->o.clock) + RETRY_S * INT64_C(1000000000);
+    log_error("tsdb", what, "err=\"%s\"", why->text);
+}
+
+bool head_round(struct tsdb *db)
+{
+    struct errmsg why = {0};
+    int64_t before_ms;
+    bool did = false;
+    mutex_lock(&db->head_work);
+    for (int i = 0; i < MAINTAIN_STEPS && head_maintain(db->head, &db->stop); i++)
+        did = true;
+    if (clock_mono_ns(db->o.clock) < db->head_retry_ns || cancel_check(&db->stop) != ERR_OK) {
+        mutex_unlock(&db->head_work);
+        return did;
+    }
+    if (flush_due(db, &before_ms)) {
+        enum err err = flush_before(db, before_ms, &why);
+        if (err != ERR_OK)
+            failed(db, "head could not be flushed", err, &why);
+        did = true;
+    } else if (checkpoint_due(db)) {
+        enum err err = checkpoint_take(db, &why);
+        if (err != ERR_OK)
+            failed(db, "checkpoint could not be taken", err, &why);
+        did = true;
+    }
+    mutex_unlock(&db->head_work);
+    return did;
+}
+
+bool block_round(struct tsdb *db)
+{
+    mutex_lock(&db->block_work);
+    int64_t now = clock_mono_ns(db->o.clock);
+    if (now - db->blocks_tried_ns > RETRY_BLOCKS_S * INT64_C(1000000000)) {
+        db->blocks_tried_ns = now;
+        blocks_retry(db);
+    }
+    bool did = retention_once(db);
+    did = compact_once(db) || did;
+    mutex_unlock(&db->block_work);
+    return did;
+}
+
+/* ---- throttle ---- */
+
+void throttle_take(struct tsdb *db, struct throttle *t, size_t bytes)
+{
+    if (t->bytes_per_s == 0)
+        return;
+    int64_t now = clock_mono_ns(db->o.clock);
+    t->next_ns = t->next_ns > now ? t->next_ns : now;
+    t->next_ns += (int64_t)((double)bytes * 1e9 / (double)t->bytes_per_s);
+    while (t->next_ns - now > SLICE_MS * INT64_C(1000000) && cancel_check(&db->stop) == ERR_OK) {
+        clock_sleep_ns(db->o.clock, SLICE_MS * INT64_C(1000000));
+        now = clock_mono_ns(db->o.clock);
+    }
+}
+
+/* ---- threads ---- */
+
+/* Until the next tick; false: closing. */
+static bool tick(struct tsdb *db)
+{
+    mutex_lock(&db->state_lock);
+    if (db->state != TSDB_CLOSING)
+        cond_wait_ns(&db->state_cond, &db->state_lock, TICK_MS * INT64_C(1000000));
+    bool go_on = db->state != TSDB_CLOSING;
+    mutex_unlock(&db->state_lock);
+    return go_on;
+}
+
+static void *head_thread(void *arg)
+{
+    struct tsdb *db = arg;
+    if (!tsdb_replay(db))
+        return NULL;
+    while (tick(db))
+        while (head_round(db) && cancel_check(&db->stop) == ERR_OK)
+            ;
+    return NULL;
+}
+
+static void *block_thread(void *arg)
+{
+    struct tsdb *db = arg;
+    while (tick(db))
+        while (block_round(db) && cancel_check(&db->stop) == ERR_OK)
+            ;
+    return NULL;
+}
+
+void background_start(struct tsdb *db)
+{
+    db->threads = true;
+    db->head_thread = thread_start("tsdb-head", head_thread, db);
+    db->block_thread = thread_start("tsdb-blocks", block_thread, db);
+}
+
+void background_stop(struct tsdb *db)
+{
+    mutex_lock(&db->state_lock);
+    db->state = TSDB_CLOSING;
+    cond_broadcast(&db->state_cond);
+    mutex_unlock(&db->state_lock);
+    cancel_set(&db->stop, ERR_CANCELED);
+    if (!db->threads)
+        return;
+    pthread_join(db->head_thread, NULL);
+    pthread_join(db->block_thread, NULL);
+    db->threads = false;
+}

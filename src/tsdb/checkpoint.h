@@ -1,0 +1,45 @@
+/*
+ * checkpoint.h - a file of records from which the head can be rebuilt without older log frames.
+ *
+ * Pieces of records, each with its checksum, and an end mark.  A damaged piece costs that piece.
+ * Written beside its name, fsynced, renamed; valid when the manifest names it.  Format:
+ * docs/formats/data-directory.md.
+ *
+ * Threads: one per writer or reader.
+ */
+#ifndef TSDB_CHECKPOINT_H
+#define TSDB_CHECKPOINT_H
+
+#include "base/fs.h"
+
+struct checkpoint_writer {
+    struct file *file;
+    uint64_t id, sequence; /* of the directory, of the newest frame it covers */
+    uint64_t offset;
+    uint32_t pieces;
+};
+/* path is the final name without ".tmp" being added: the caller renames. */
+MUST_CHECK enum err checkpoint_begin(struct checkpoint_writer *w, struct fs *fs, const char *path, uint64_t id,
+                                     uint64_t sequence, struct errmsg *why);
+MUST_CHECK enum err checkpoint_piece(struct checkpoint_writer *w, struct slice records, struct errmsg *why);
+/* Writes the end mark, syncs, closes. */
+MUST_CHECK enum err checkpoint_finish(struct checkpoint_writer *w, struct errmsg *why);
+void checkpoint_abandon(struct checkpoint_writer *w); /* after a failure: closes; the caller removes the file */
+
+struct checkpoint_report {
+    uint64_t pieces, bytes, bytes_total; /* good ones; file bytes passed, file length */
+    uint64_t damaged;                    /* stretches that were passed over */
+    uint64_t first_damage;               /* offset of the first */
+    bool complete;                       /* the end mark was there and all pieces before it */
+};
+/*
+ * Calls visit for each good piece, in order.  ERR_CORRUPT: the file is none of ours (header, id,
+ * sequence).  Other damage is counted.  visit's error ends it.
+ */
+typedef enum err (*checkpoint_visit)(void *ctx, struct slice records, const struct checkpoint_report *progress,
+                                     struct errmsg *why);
+MUST_CHECK enum err checkpoint_read(struct fs *fs, const char *path, uint64_t id, uint64_t sequence,
+                                    checkpoint_visit visit, void *ctx, struct checkpoint_report *report,
+                                    struct errmsg *why);
+
+#endif

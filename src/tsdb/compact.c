@@ -1,0 +1,191 @@
+/*
+ * compact.c - merges blocks as compact_plan.c says, beside everything else and slowly enough.
+ *
+ * The merged block is written, published in one manifest change that unlists its parts, and only then
+ * their directories are deleted: after a crash the parts or the merged block are listed, never both.
+ * Parts in which damage was met while merging are moved to quarantine instead, as what they lost is
+ * gone from the merged block.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "tsdb/compact_plan.h"
+#include "tsdb/tsdb_internal.h"
+
+enum { ZSTD_LEVEL = 3, RETRY_S = 60 };
+
+struct compaction {
+    struct tsdb *db;
+    struct throttle throttle;
+    struct block *parts[COMPACT_BLOCKS_MAX];
+    struct block_id ids[COMPACT_BLOCKS_MAX];
+    uint32_t count, level;
+    struct block_id sources[BLOCK_SOURCES_MAX];
+    uint32_t source_count; /* 0: too many to list */
+    uint64_t seq_min, seq_max;
+};
+
+static enum err on_write(void *ctx, size_t bytes, struct errmsg *why)
+{
+    struct compaction *c = ctx;
+    throttle_take(c->db, &c->throttle, bytes);
+    TSDB_COUNT(c->db, compacted_bytes, bytes);
+    enum err err = cancel_check(&c->db->stop);
+    return err == ERR_OK ? ERR_OK : err_set(why, err, "closing");
+}
+
+/* ---- choosing ---- */
+
+static struct compact_ranges ranges_of(const struct tsdb *db)
+{
+    int64_t max = db->o.block_range_max_ms;
+    if (db->o.retention_ms > 0 && db->o.retention_ms / 10 < max)
+        max = db->o.retention_ms / 10; /* so that retention drops whole blocks in time */
+    return compact_ranges_of(db->o.block_range_ms, max > db->o.block_range_ms ? max : db->o.block_range_ms);
+}
+
+static void sources_add(struct compaction *c, const struct block_meta *m, bool *overflow)
+{
+    uint32_t count = m->level == 0 ? 1 : m->source_count;
+    const struct block_id *ids = m->level == 0 ? &m->id : m->sources;
+    *overflow = *overflow || count == 0 || c->source_count + count > BLOCK_SOURCES_MAX;
+    for (uint32_t i = 0; i < count && !*overflow; i++)
+        c->sources[c->source_count++] = ids[i];
+}
+
+static void parts_take(struct compaction *c, const struct block_set *set, const struct compact_plan *plan)
+{
+    bool overflow = false;
+    c->count = plan->count;
+    c->seq_min = UINT64_MAX;
+    c->level = plan->range + 1;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        c->parts[i] = block_acquire(set->list[plan->picked[i]]);
+        const struct block_meta *m = block_meta(c->parts[i]);
+        c->ids[i] = m->id;
+        c->seq_min = m->seq_min < c->seq_min ? m->seq_min : c->seq_min;
+        c->seq_max = m->seq_max > c->seq_max ? m->seq_max : c->seq_max;
+        c->level = m->level > c->level ? m->level : c->level;
+        sources_add(c, m, &overflow);
+    }
+    c->source_count = overflow ? 0 : c->source_count;
+}
+
+static bool choose(struct compaction *c)
+{
+    struct tsdb *db = c->db;
+    struct compact_plan plan;
+    struct compact_ranges ranges = ranges_of(db);
+    mutex_lock(&db->manifest_lock);
+    int64_t complete_ms = db->manifest.flushed_ms;
+    mutex_unlock(&db->manifest_lock);
+    struct block_set *set = block_set_acquire(db);
+    struct compact_block *blocks = mem_array((size_t)set->count + 1, sizeof *blocks);
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct block_meta *m = block_meta(set->list[i]);
+        blocks[i] = (struct compact_block){m->mint_ms, m->maxt_ms, m->seq_max, m->index.bytes + m->data.bytes};
+    }
+    bool found = compact_plan_next(blocks, set->count, &ranges, complete_ms, &plan);
+    if (found)
+        parts_take(c, set, &plan); /* the set is in order of precedence, and picked rises: parts are, too */
+    mem_free(blocks);
+    block_set_release(set);
+    return found;
+}
+
+/* ---- merging ---- */
+
+static enum err merge(struct compaction *c, struct block_meta *meta, struct errmsg *why)
+{
+    struct tsdb *db = c->db;
+    char tmp[TSDB_PATH_BYTES];
+    struct block_writer *w;
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct warnings warnings = {.arena = &arena};
+    struct block_merge_options merge_options = {
+        .mint_ms = tsdb_oldest_ms(db), .maxt_ms = INT64_MAX, .cancel = &db->stop, .warnings = &warnings};
+    struct block_writer_options o = {
+        .id = block_id_new(clock_now_ms(db->o.clock), db->o.random),
+        .level = c->level,
+        .seq_min = c->seq_min,
+        .seq_max = c->seq_max,
+        .zstd_level = ZSTD_LEVEL,
+        .source_count = c->source_count,
+        .sources = c->sources,
+        .on_write = on_write,
+        .ctx = c,
+    };
+    blocks_tmp_path(db, &o.id, tmp);
+    enum err err = block_writer_new(db->o.fs, tmp, &o, &w, why);
+    if (err == ERR_OK) {
+        err = block_merge(c->parts, c->count, &merge_options, w, why);
+        if (err == ERR_OK)
+            err = block_writer_finish(w, meta, why);
+        block_writer_free(w);
+    }
+    for (uint32_t i = 0; i < warnings.count; i++)
+        log_error("tsdb", "damage met while merging blocks", "warning=\"%s\"", warnings.list[i]);
+    if (err != ERR_OK) {
+        enum err ignored = fs_remove_all(db->o.fs, tmp, NULL);
+        (void)ignored; /* the next start removes it */
+    }
+    arena_deinit(&arena);
+    return err;
+}
+
+static void parts_delete(struct compaction *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct block_stats *s = block_stats(c->parts[i]);
+        struct errmsg why = {0};
+        if (s->corrupt_pages + s->corrupt_chunks == 0)
+            blocks_delete_dir(c->db, &c->ids[i]);
+        else if (blocks_set_aside(c->db, &c->ids[i], &why) == ERR_OK)
+            TSDB_COUNT(c->db, blocks_quarantined, 1);
+        else
+            log_warn("tsdb", "damaged block could not be set aside", "err=\"%s\"", why.text);
+    }
+}
+
+static enum err run(struct compaction *c, struct errmsg *why)
+{
+    struct block_meta meta;
+    enum err err = merge(c, &meta, why);
+    if (err == ERR_OK)
+        err = blocks_publish(c->db, &meta, c->ids, c->count, why);
+    else if (err == ERR_NOT_FOUND) /* everything in them is past retention */
+        err = blocks_commit(c->db, &(struct blocks_change){.remove = c->ids, .remove_count = c->count}, why);
+    if (err == ERR_OK)
+        parts_delete(c);
+    return err;
+}
+
+bool compact_once(struct tsdb *db)
+{
+    struct compaction *c = MEM_NEW(struct compaction); /* 20 KB: not for the stack */
+    c->db = db;
+    c->throttle.bytes_per_s = db->o.io_bytes_per_s;
+    bool found = clock_mono_ns(db->o.clock) >= db->block_retry_ns && choose(c);
+    if (found) {
+        struct errmsg why = {0};
+        int64_t start = clock_mono_ns(db->o.clock);
+        enum err err = run(c, &why);
+        TSDB_COUNT(db, compaction_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
+        if (err == ERR_OK) {
+            TSDB_COUNT(db, compactions, 1);
+            log_info("tsdb", "blocks merged", "count=%u level=%u ms=%lld", c->count, c->level,
+                     (long long)((clock_mono_ns(db->o.clock) - start) / 1000000));
+        } else if (err != ERR_CANCELED) {
+            TSDB_COUNT(db, compaction_errors, 1);
+            db->block_retry_ns = clock_mono_ns(db->o.clock) + RETRY_S * INT64_C(1000000000);
+            log_error("tsdb", "blocks could not be merged", "count=%u err=\"%s\"", c->count, why.text);
+        }
+        found = err == ERR_OK;
+    }
+    for (uint32_t i = 0; i < c->count; i++)
+        block_release(c->parts[i]);
+    mem_free(c);
+    return found;
+}

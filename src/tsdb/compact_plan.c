@@ -1,0 +1,143 @@
+/*
+ * compact_plan.c - the contract is in compact_plan.h.
+ *
+ * Worth it: the blocks beside the largest one are at least an eighth of it, or there are many.  So the
+ * regular merge (six of about equal size) happens at once, while a few late samples do not make a week's
+ * block be written again.
+ *
+ * Order of writes: of two blocks with a sample of one series and time the one with the higher sequence
+ * wins, and a merged block has the highest sequence of its parts.  So a block that overlaps the merge in
+ * time and lies between its parts in sequence must be part of it.
+ */
+#include "tsdb/compact_plan.h"
+
+enum { WORTH_SHARE = 8, MANY = 10, FACTOR = 6 };
+
+struct compact_ranges compact_ranges_of(int64_t base_ms, int64_t max_ms)
+{
+    struct compact_ranges r = {.count = 1, .ms = {base_ms}};
+    int64_t second = base_ms * FACTOR;
+    if (second > max_ms)
+        second = max_ms / base_ms * base_ms;
+    if (second >= 2 * base_ms)
+        r.ms[r.count++] = second;
+    int64_t third = max_ms / second * second;
+    if (r.count == 2 && third >= 2 * second)
+        r.ms[r.count++] = third;
+    return r;
+}
+
+static int64_t window_of(int64_t t, int64_t range)
+{
+    int64_t k = t / range;
+    return t % range < 0 ? k - 1 : k;
+}
+
+static bool in_window(const struct compact_block *b, int64_t window, int64_t range)
+{
+    return window_of(b->mint_ms, range) == window && window_of(b->maxt_ms, range) == window;
+}
+
+static bool is_picked(const struct compact_plan *p, uint32_t index)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->picked[i] == index)
+            return true;
+    return false;
+}
+
+/* What all picked ones span. */
+struct span {
+    int64_t mint_ms, maxt_ms;
+    uint64_t seq_min, seq_max;
+    uint64_t bytes, largest;
+};
+
+static struct span span_of(const struct compact_block *blocks, const struct compact_plan *p)
+{
+    struct span s = {.mint_ms = INT64_MAX, .maxt_ms = INT64_MIN, .seq_min = UINT64_MAX};
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct compact_block *b = &blocks[p->picked[i]];
+        s.mint_ms = b->mint_ms < s.mint_ms ? b->mint_ms : s.mint_ms;
+        s.maxt_ms = b->maxt_ms > s.maxt_ms ? b->maxt_ms : s.maxt_ms;
+        s.seq_min = b->seq_max < s.seq_min ? b->seq_max : s.seq_min;
+        s.seq_max = b->seq_max > s.seq_max ? b->seq_max : s.seq_max;
+        s.largest = b->bytes > s.largest ? b->bytes : s.largest;
+        s.bytes += b->bytes;
+    }
+    return s;
+}
+
+/* Adds blocks that lie between the picked ones in sequence and overlap them; false: there are too many. */
+static bool close_over_sequence(const struct compact_block *blocks, uint32_t count, struct compact_plan *p)
+{
+    for (bool added = true; added;) {
+        struct span s = span_of(blocks, p);
+        added = false;
+        for (uint32_t i = 0; i < count && !added; i++) {
+            const struct compact_block *b = &blocks[i];
+            bool between = b->seq_max > s.seq_min && b->seq_max < s.seq_max;
+            bool overlaps = b->mint_ms <= s.maxt_ms && b->maxt_ms >= s.mint_ms;
+            if (!between || !overlaps || is_picked(p, i))
+                continue;
+            if (p->count == COMPACT_BLOCKS_MAX)
+                return false;
+            p->picked[p->count++] = i;
+            added = true;
+        }
+    }
+    return true;
+}
+
+static bool worth(const struct compact_block *blocks, const struct compact_plan *p)
+{
+    if (p->count < 2)
+        return false;
+    struct span s = span_of(blocks, p);
+    return p->count >= MANY || (s.bytes - s.largest) * WORTH_SHARE >= s.largest;
+}
+
+static void sort_picked(struct compact_plan *p)
+{
+    for (uint32_t i = 1; i < p->count; i++) {
+        uint32_t v = p->picked[i], at = i;
+        for (; at > 0 && p->picked[at - 1] > v; at--)
+            p->picked[at] = p->picked[at - 1];
+        p->picked[at] = v;
+    }
+}
+
+/* Picks what is in the window of block `first`. */
+static bool pick_window(const struct compact_block *blocks, uint32_t count, uint32_t first, int64_t range,
+                        struct compact_plan *p)
+{
+    int64_t window = window_of(blocks[first].mint_ms, range);
+    p->count = 0;
+    for (uint32_t i = 0; i < count && p->count < COMPACT_BLOCKS_MAX; i++)
+        if (in_window(&blocks[i], window, range))
+            p->picked[p->count++] = i;
+    return close_over_sequence(blocks, count, p) && worth(blocks, p);
+}
+
+bool compact_plan_next(const struct compact_block *blocks, uint32_t count, const struct compact_ranges *ranges,
+                       int64_t complete_ms, struct compact_plan *out)
+{
+    for (uint32_t r = 0; r < ranges->count; r++) {
+        int64_t range = ranges->ms[r];
+        uint32_t best = count; /* a block of the oldest window that is worth it */
+        for (uint32_t i = 0; i < count; i++) {
+            int64_t window = window_of(blocks[i].mint_ms, range);
+            bool complete = (window + 1) * range <= complete_ms && in_window(&blocks[i], window, range);
+            bool older = best == count || blocks[i].mint_ms < blocks[best].mint_ms;
+            if (complete && older && pick_window(blocks, count, i, range, out))
+                best = i;
+        }
+        if (best == count)
+            continue;
+        pick_window(blocks, count, best, range, out);
+        out->range = r;
+        sort_picked(out);
+        return true;
+    }
+    return false;
+}

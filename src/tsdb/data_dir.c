@@ -1,0 +1,295 @@
+/*
+ * data_dir.c - takes possession of a data directory: lock, format, manifest, leftovers of crashes.
+ *
+ *     lock           held while a server runs; its pid
+ *     format         version and id of the directory
+ *     MANIFEST       which blocks and checkpoint are real
+ *     blocks/<id>/   and blocks/<id>.tmp/ while one is written
+ *     checkpoints/<sequence>.checkpoint
+ *     quarantine/    what was found damaged and moved aside
+ *     wal/
+ *
+ * A lost or damaged manifest is rebuilt from the blocks' own meta files, a lost format file from the
+ * manifest or the log: each fact stands in two places.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "tsdb/dir_view.h"
+#include "tsdb/tsdb_internal.h"
+
+enum { FORMAT_BYTES_MAX = 4096 };
+
+void tsdb_path(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a)
+{
+    int n = snprintf(out, TSDB_PATH_BYTES, "%s/%s", db->dir, a);
+    assert(n > 0 && n < TSDB_PATH_BYTES);
+}
+
+void tsdb_path2(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a, const char *b, const char *suffix)
+{
+    int n = snprintf(out, TSDB_PATH_BYTES, "%s/%s/%s%s", db->dir, a, b, suffix);
+    assert(n > 0 && n < TSDB_PATH_BYTES);
+}
+
+/* ---- lock ---- */
+
+static enum err lock_held(struct tsdb *db, struct errmsg *why)
+{
+    char text[32] = "";
+    size_t got = 0;
+    enum err ignored = file_pread(db->lock, text, sizeof text - 1, 0, &got, NULL);
+    (void)ignored; /* then the pid is not named */
+    return err_set(why, ERR_EXISTS, "data directory %s is used by pid %d", db->dir, atoi(text));
+}
+
+static enum err lock_take(struct tsdb *db, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES], pid[32];
+    tsdb_path(db, path, "lock");
+    TRY(fs_open(db->o.fs, path, FS_WRITE | FS_CREATE, &db->lock, why));
+    enum err err = file_lock(db->lock, why);
+    if (err == ERR_EXISTS)
+        return lock_held(db, why);
+    if (err != ERR_OK)
+        return err;
+    int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    err = file_truncate(db->lock, 0, NULL);
+    if (err == ERR_OK)
+        err = file_pwrite(db->lock, pid, (size_t)n, 0, NULL);
+    return ERR_OK; /* the pid is only for the message above: a full disk must not keep us from starting */
+}
+
+/* ---- format ---- */
+
+/* ERR_CORRUPT and ERR_NOT_FOUND can be mended; ERR_UNSUPPORTED must stop us. */
+static enum err format_load(struct tsdb *db, uint64_t *id, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES];
+    struct buf text = {0};
+    tsdb_path(db, path, "format");
+    enum err err = fs_read_file(db->o.fs, path, FORMAT_BYTES_MAX, &text, why);
+    if (err == ERR_OK) {
+        err = format_parse(buf_view(&text), id, why);
+        if (err != ERR_OK)
+            err = err_wrap(why, err, "%s", path);
+    }
+    buf_deinit(&text);
+    return err;
+}
+
+static enum err format_store(struct tsdb *db, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES];
+    struct buf text = {0};
+    tsdb_path(db, path, "format");
+    format_print(db->id, &text);
+    enum err err = fs_replace_file(db->o.fs, path, buf_view(&text), why);
+    buf_deinit(&text);
+    return err;
+}
+
+/* ---- rebuilding the manifest ---- */
+
+struct rebuild {
+    struct tsdb *db;
+    struct manifest *manifest;
+    struct block_meta *metas;
+    size_t count, capacity;
+};
+
+static bool rebuild_block(void *ctx, const char *name)
+{
+    struct rebuild *r = ctx;
+    struct block_id id;
+    char path[TSDB_PATH_BYTES];
+    struct errmsg why = {0};
+    if (!block_id_parse(slice_str(name), &id))
+        return true;
+    tsdb_path2(r->db, path, "blocks", name, "");
+    r->metas = mem_grow(r->metas, &r->capacity, r->count + 1, sizeof *r->metas);
+    if (block_meta_read(r->db->o.fs, path, &r->metas[r->count], &why) == ERR_OK)
+        r->count++;
+    else
+        log_warn("tsdb", "block without readable meta file is left out", "block=%s err=\"%s\"", name, why.text);
+    return true;
+}
+
+/* Whether a is part of b already: everything that went into a went into b, too. */
+static bool superseded(const struct block_meta *a, const struct block_meta *b)
+{
+    uint32_t count = a->level == 0 ? 1 : a->source_count;
+    const struct block_id *sources = a->level == 0 ? &a->id : a->sources;
+    if (count == 0 || b->source_count <= count)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < b->source_count && !found; k++)
+            found = block_id_eq(&sources[i], &b->sources[k]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool rebuild_checkpoint(void *ctx, const char *name)
+{
+    struct rebuild *r = ctx;
+    char *end;
+    unsigned long long number = strtoull(name, &end, 16);
+    if (end == name + 16 && strcmp(end, ".checkpoint") == 0 && number > r->manifest->checkpoint)
+        r->manifest->checkpoint = number;
+    return true;
+}
+
+static void manifest_rebuild(struct tsdb *db, struct manifest *m)
+{
+    struct rebuild r = {.db = db, .manifest = m};
+    char path[TSDB_PATH_BYTES];
+    *m = (struct manifest){.id = db->id, .flushed_ms = INT64_MIN};
+    tsdb_path(db, path, "blocks");
+    enum err ignored = fs_list(db->o.fs, path, rebuild_block, &r, NULL);
+    tsdb_path(db, path, "checkpoints");
+    ignored = fs_list(db->o.fs, path, rebuild_checkpoint, &r, NULL);
+    (void)ignored; /* missing directories are empty ones */
+    for (size_t i = 0; i < r.count; i++) {
+        bool drop = false;
+        for (size_t k = 0; k < r.count && !drop; k++)
+            drop = k != i && superseded(&r.metas[i], &r.metas[k]);
+        struct manifest_block block;
+        manifest_block_of(&r.metas[i], &block);
+        if (!drop)
+            manifest_add(m, &block);
+    }
+    mem_free(r.metas);
+}
+
+/* ---- leftovers ---- */
+
+struct leftovers {
+    struct tsdb *db;
+    const char *folder;
+};
+
+static bool is_listed_checkpoint(struct tsdb *db, const char *name)
+{
+    char *end;
+    unsigned long long number = strtoull(name, &end, 16);
+    return end == name + 16 && strcmp(end, ".checkpoint") == 0 && number == db->manifest.checkpoint;
+}
+
+/* Ours, and not listed: what a crash left between writing and publishing, or between unlisting and removing. */
+static bool is_leftover(struct tsdb *db, const char *folder, const char *name)
+{
+    size_t len = strlen(name);
+    bool tmp = len > 4 && strcmp(name + len - 4, ".tmp") == 0;
+    struct block_id id;
+    if (strcmp(folder, "checkpoints") == 0)
+        return tmp || (strstr(name, ".checkpoint") && !is_listed_checkpoint(db, name));
+    if (!block_id_parse(slice_of(name, tmp ? len - 4 : len), &id))
+        return false;
+    return tmp || !manifest_find(&db->manifest, &id);
+}
+
+static bool leftover_visit(void *ctx, const char *name)
+{
+    struct leftovers *l = ctx;
+    char path[TSDB_PATH_BYTES];
+    struct errmsg why = {0};
+    if (!is_leftover(l->db, l->folder, name))
+        return true;
+    tsdb_path2(l->db, path, l->folder, name, "");
+    if (fs_remove_all(l->db->o.fs, path, &why) != ERR_OK)
+        log_warn("tsdb", "leftover could not be removed", "path=\"%s\" err=\"%s\"", path, why.text);
+    return true;
+}
+
+static void leftovers_remove(struct tsdb *db)
+{
+    static const char *const folders[] = {"blocks", "checkpoints"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char path[TSDB_PATH_BYTES];
+        struct leftovers l = {db, folders[i]};
+        tsdb_path(db, path, folders[i]);
+        enum err ignored = fs_list(db->o.fs, path, leftover_visit, &l, NULL);
+        (void)ignored; /* tried again at the next start */
+    }
+}
+
+/* ---- opening ---- */
+
+static enum err folders_make(struct tsdb *db, struct errmsg *why)
+{
+    static const char *const folders[] = {"blocks", "checkpoints", "wal"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char path[TSDB_PATH_BYTES];
+        tsdb_path(db, path, folders[i]);
+        TRY(fs_mkdir_all(db->o.fs, path, why));
+    }
+    return fs_sync_dir(db->o.fs, db->dir, why);
+}
+
+/* The directory's own name must survive, too. */
+static enum err parent_sync(struct tsdb *db, struct errmsg *why)
+{
+    char parent[TSDB_DIR_BYTES_MAX];
+    const char *slash = strrchr(db->dir, '/');
+    snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - db->dir) : 1, slash ? db->dir : ".");
+    return fs_sync_dir(db->o.fs, parent[0] ? parent : "/", why);
+}
+
+static uint64_t id_find(struct tsdb *db, uint64_t of_manifest)
+{
+    char path[TSDB_PATH_BYTES];
+    tsdb_path(db, path, "wal");
+    uint64_t id = of_manifest ? of_manifest : wal_dir_id(db->o.fs, path);
+    while (id == 0)
+        id = random_u64(db->o.random);
+    return id;
+}
+
+static enum err id_and_manifest(struct tsdb *db, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES];
+    struct errmsg text = {0};
+    enum err format_err = format_load(db, &db->id, &text);
+    tsdb_path(db, path, "MANIFEST");
+    enum err manifest_err = format_err == ERR_UNSUPPORTED ? ERR_OK : manifest_load(db->o.fs, path, &db->manifest, &text);
+    if (format_err == ERR_UNSUPPORTED || manifest_err == ERR_UNSUPPORTED)
+        return err_set(why, ERR_UNSUPPORTED, "%s", text.text);
+    bool io = (format_err == ERR_IO || manifest_err == ERR_IO);
+    if (io)
+        return err_set(why, ERR_IO, "%s", text.text); /* not missing, not damaged: nothing may be replaced */
+    if (format_err != ERR_OK) {
+        db->id = id_find(db, db->manifest.id);
+        TRY(format_store(db, why));
+    }
+    if (manifest_err == ERR_OK)
+        return ERR_OK;
+    if (manifest_err != ERR_NOT_FOUND)
+        log_error("tsdb", "manifest is rebuilt from the blocks", "err=\"%s\"", text.text);
+    manifest_rebuild(db, &db->manifest);
+    return manifest_store(db->o.fs, path, &db->manifest, why);
+}
+
+enum err data_dir_open(struct tsdb *db, struct errmsg *why)
+{
+    TRY(fs_mkdir_all(db->o.fs, db->dir, why));
+    TRY(lock_take(db, why));
+    TRY(folders_make(db, why));
+    TRY(parent_sync(db, why));
+    TRY(id_and_manifest(db, why));
+    leftovers_remove(db);
+    return ERR_OK;
+}
+
+void data_dir_close(struct tsdb *db)
+{
+    enum err ignored = file_close(db->lock, NULL);
+    (void)ignored; /* the lock goes with the file in any case */
+    db->lock = NULL;
+}

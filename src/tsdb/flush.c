@@ -1,0 +1,177 @@
+/*
+ * flush.c - samples of the head become level-0 blocks, one per aligned block range.
+ *
+ * Sequence: blocks published -> manifest says flushed -> the head frees the samples -> checkpoint, so
+ * that the log need not hold them.  After a crash anywhere between, the log brings back samples that
+ * are in a block already; the two copies are equal and count once, here as in every merge.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "tsdb/tsdb_internal.h"
+
+enum { IDLE_MS = 3600000 }; /* a series without samples for so long leaves the head */
+
+struct flush {
+    struct tsdb *db;
+    uint64_t seq_min, seq_max;
+    uint64_t samples;
+};
+
+static enum err on_write(void *ctx, size_t bytes, struct errmsg *why)
+{
+    (void)bytes; /* not throttled: the head grows meanwhile */
+    struct flush *f = ctx;
+    enum err err = cancel_check(&f->db->stop);
+    return err == ERR_OK ? ERR_OK : err_set(why, err, "closing");
+}
+
+static enum err write_series(struct block_writer *w, struct series_set *set, struct series_reader *r, int64_t mint_ms,
+                             int64_t maxt_ms, struct errmsg *why)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct samples samples;
+        TRY(r->ops->read(r, i, mint_ms, maxt_ms, &samples, why));
+        if (samples.count == 0)
+            continue;
+        TRY(block_writer_series(w, &set->labels[i], why));
+        TRY(block_writer_samples(w, &samples, why));
+    }
+    return ERR_OK;
+}
+
+static enum err write_block(struct flush *f, struct series_set *set, int64_t mint_ms, int64_t maxt_ms,
+                            struct block_meta *meta, struct errmsg *why)
+{
+    struct tsdb *db = f->db;
+    char tmp[TSDB_PATH_BYTES];
+    struct block_writer *w;
+    struct block_writer_options o = {
+        .id = block_id_new(clock_now_ms(db->o.clock), db->o.random),
+        .seq_min = f->seq_min,
+        .seq_max = f->seq_max,
+        .on_write = on_write,
+        .ctx = f,
+    };
+    blocks_tmp_path(db, &o.id, tmp);
+    enum err err = block_writer_new(db->o.fs, tmp, &o, &w, why);
+    if (err == ERR_OK) {
+        struct series_reader *r = set->ops->reader(set);
+        err = write_series(w, set, r, mint_ms, maxt_ms, why);
+        r->ops->close(r);
+        if (err == ERR_OK)
+            err = block_writer_finish(w, meta, why);
+        block_writer_free(w);
+    }
+    if (err != ERR_OK) {
+        enum err ignored = fs_remove_all(db->o.fs, tmp, NULL);
+        (void)ignored; /* the next start removes it */
+    }
+    return err;
+}
+
+static enum err flush_window(struct flush *f, struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms,
+                             struct errmsg *why)
+{
+    struct series_set *set;
+    struct block_meta meta;
+    TRY(head_cut_select(cut, mint_ms, maxt_ms, block_labels_cmp, &set, why));
+    enum err err = write_block(f, set, mint_ms, maxt_ms, &meta, why);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK; /* not a single sample in the window after all */
+    if (err == ERR_OK)
+        err = blocks_publish(f->db, &meta, NULL, 0, why);
+    if (err != ERR_OK)
+        return err;
+    char id[BLOCK_ID_TEXT];
+    block_id_text(&meta.id, id);
+    f->samples += meta.samples;
+    log_info("tsdb", "block written", "id=%s series=%llu samples=%llu bytes=%llu mint=%lld maxt=%lld", id,
+             (unsigned long long)meta.series, (unsigned long long)meta.samples,
+             (unsigned long long)(meta.index.bytes + meta.data.bytes), (long long)meta.mint_ms,
+             (long long)meta.maxt_ms);
+    return ERR_OK;
+}
+
+static enum err flush_windows(struct flush *f, struct head_cut *cut, struct errmsg *why)
+{
+    int64_t mint_ms, maxt_ms;
+    enum err err = ERR_OK;
+    while (err == ERR_OK && head_cut_window(cut, f->db->o.block_range_ms, &mint_ms, &maxt_ms))
+        err = flush_window(f, cut, mint_ms, maxt_ms, why);
+    return err;
+}
+
+/* Between begin and the end of a cut. */
+static enum err flush_open_cut(struct flush *f, struct head_cut *cut, int64_t before_ms, struct errmsg *why)
+{
+    struct tsdb *db = f->db;
+    TRY(wal_barrier(db->wal, &f->seq_max, why)); /* what gets into a block is durable in the log before */
+    mutex_lock(&db->manifest_lock);
+    f->seq_min = db->manifest.checkpoint + 1;
+    mutex_unlock(&db->manifest_lock);
+    TRY(flush_windows(f, cut, why));
+    int64_t now = clock_now_ms(db->o.clock), flushed = before_ms < now ? before_ms : now; /* not into the future */
+    return blocks_commit(db, &(struct blocks_change){.flushed_ms = &flushed}, why);
+}
+
+static enum err flush_cut(struct flush *f, int64_t before_ms, struct errmsg *why)
+{
+    struct head_cut *cut;
+    head_cut_begin(f->db->head, before_ms, &cut);
+    enum err err = flush_open_cut(f, cut, before_ms, why);
+    if (err != ERR_OK) {
+        head_cut_abandon(cut);
+        return err;
+    }
+    err = head_cut_finish(cut, IDLE_MS, &f->db->stop);
+    return err == ERR_OK ? ERR_OK : err_set(why, err, "queries did not end");
+}
+
+enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
+{
+    int64_t start = clock_mono_ns(db->o.clock);
+    struct flush f = {.db = db};
+    enum err err = flush_cut(&f, before_ms, why);
+    TSDB_COUNT(db, flush_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
+    if (err == ERR_OK)
+        err = checkpoint_take(db, why);
+    if (err == ERR_OK) {
+        TSDB_COUNT(db, flushes, 1);
+        TSDB_COUNT(db, flushed_samples, f.samples);
+        return ERR_OK;
+    }
+    TSDB_COUNT(db, flush_errors, 1);
+    return err_wrap(why, err, "flush");
+}
+
+static int64_t align_down(int64_t t, int64_t range)
+{
+    int64_t rest = t % range;
+    return t - (rest < 0 ? rest + range : rest);
+}
+
+bool flush_due(struct tsdb *db, int64_t *before_ms)
+{
+    struct head_stats s;
+    head_stats(db->head, &s);
+    if (s.mint_ms > s.maxt_ms)
+        return false;
+    int64_t range = db->o.block_range_ms, now = clock_now_ms(db->o.clock);
+    int64_t newest = s.maxt_ms < now ? s.maxt_ms : now; /* a sample from the future must not empty the head */
+    int64_t before = align_down(newest - range / 2, range); /* late senders get half a range */
+    mutex_lock(&db->manifest_lock);
+    bool crossed = before > db->manifest.flushed_ms;
+    mutex_unlock(&db->manifest_lock);
+    if (crossed && s.mint_ms < before) {
+        *before_ms = before;
+        return true;
+    }
+    uint64_t freeable = s.bytes_columns + s.bytes_tails + s.bytes_chunks + s.bytes_side;
+    bool pressure = db->o.head_bytes_max && s.bytes > db->o.head_bytes_max && freeable > db->o.head_bytes_max / 4;
+    if (!pressure)
+        return false;
+    *before_ms = s.mint_ms < before ? before : newest < s.mint_ms ? s.maxt_ms + 1 : newest + 1;
+    return true;
+}

@@ -1,0 +1,119 @@
+/* inspect.c - what is in a data directory, without changing it. */
+#include <stdio.h>
+
+#include "tsdb/dir_view.h"
+#include "tsdb/report.h"
+#include "tsdb/tsdb.h"
+#include "wal/wal.h"
+
+static void inspect_directory(struct dir_view *v, struct report *r)
+{
+    char id[24];
+    snprintf(id, sizeof id, "%016llx", (unsigned long long)v->id);
+    report_section(r, "directory");
+    report_row(r);
+    report_str(r, "id", id);
+    report_u64(r, "checkpoint", v->manifest.checkpoint);
+    if (v->manifest.flushed_ms != INT64_MIN)
+        report_i64(r, "flushed_ms", v->manifest.flushed_ms);
+    if (v->format[0])
+        report_str(r, "format_problem", v->format);
+    if (v->manifest_text[0])
+        report_str(r, "manifest_problem", v->manifest_text);
+}
+
+static void inspect_blocks(struct dir_view *v, struct report *r)
+{
+    report_section(r, "blocks");
+    for (size_t i = 0; i < v->manifest.block_count; i++) {
+        const struct manifest_block *b = &v->manifest.blocks[i];
+        char id[BLOCK_ID_TEXT];
+        block_id_text(&b->id, id);
+        report_row(r);
+        report_str(r, "id", id);
+        report_u64(r, "level", b->level);
+        report_i64(r, "mint_ms", b->mint_ms);
+        report_i64(r, "maxt_ms", b->maxt_ms);
+        report_u64(r, "sequence", b->seq_max);
+        report_u64(r, "series", b->series);
+        report_u64(r, "samples", b->samples);
+        report_u64(r, "bytes", b->bytes);
+        if (b->quarantined[0])
+            report_str(r, "quarantined", b->quarantined);
+    }
+}
+
+static void inspect_log(struct dir_view *v, struct report *r)
+{
+    char path[DIR_VIEW_PATH_BYTES];
+    struct wal_reader *reader;
+    struct buf buffer = {0};
+    struct wal_frame frame;
+    dir_view_path(v, path, "wal", "", "");
+    report_section(r, "log");
+    if (wal_reader_open(v->fs, path, v->id, 0, &reader, NULL) != ERR_OK)
+        return;
+    while (wal_reader_next(reader, &buffer, &frame, NULL) != ERR_NOT_FOUND)
+        ;
+    const struct wal_report *report = wal_reader_report(reader);
+    for (uint64_t i = 0; i < report->segments_done; i++) {
+        const struct wal_segment_info *s = &report->list[i];
+        char name[24];
+        snprintf(name, sizeof name, "%016llx", (unsigned long long)s->number);
+        report_row(r);
+        report_str(r, "segment", name);
+        report_u64(r, "bytes", s->bytes);
+        report_u64(r, "frames", s->frames);
+        report_u64(r, "last_sequence", s->last_sequence);
+        report_str(r, "state", s->damaged ? "damaged" : s->frames ? "good" : "empty");
+    }
+    wal_reader_close(reader);
+    buf_deinit(&buffer);
+}
+
+struct folder {
+    struct dir_view *view;
+    struct report *report;
+    const char *name;
+};
+
+static bool folder_visit(void *ctx, const char *name)
+{
+    struct folder *f = ctx;
+    char path[DIR_VIEW_PATH_BYTES];
+    struct fs_stat st = {0};
+    int n = snprintf(path, sizeof path, "%s/%s/%s", f->view->dir, f->name, name);
+    if (n < 0 || (size_t)n >= sizeof path || fs_stat_path(f->view->fs, path, &st, NULL) != ERR_OK)
+        return true; /* gone meanwhile */
+    report_row(f->report);
+    report_str(f->report, "name", name);
+    report_str(f->report, "kind", st.is_dir ? "directory" : "file");
+    report_u64(f->report, "bytes", st.bytes);
+    return true;
+}
+
+static void inspect_folder(struct dir_view *v, struct report *r, const char *name)
+{
+    char path[DIR_VIEW_PATH_BYTES];
+    struct folder f = {v, r, name};
+    dir_view_path(v, path, name, "", "");
+    report_section(r, name);
+    enum err ignored = fs_list(v->fs, path, folder_visit, &f, NULL);
+    (void)ignored; /* a missing folder is an empty one */
+}
+
+enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out, struct errmsg *why)
+{
+    struct dir_view v;
+    struct report r;
+    TRY(dir_view_open(&v, fs, dir, why));
+    report_begin(&r, out, json);
+    inspect_directory(&v, &r);
+    inspect_blocks(&v, &r);
+    inspect_log(&v, &r);
+    inspect_folder(&v, &r, "checkpoints");
+    inspect_folder(&v, &r, "quarantine");
+    report_end(&r);
+    dir_view_close(&v);
+    return ERR_OK;
+}

@@ -1,0 +1,246 @@
+/* tsdb.c - opening, closing and looking at a data directory; the contract is in tsdb.h. */
+#include "tsdb/tsdb.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "tsdb/tsdb_internal.h"
+
+#define HOUR_MS INT64_C(3600000)
+#define CACHE_BYTES (UINT64_C(256) << 20)
+
+void tsdb_options_default(struct tsdb_options *o)
+{
+    *o = (struct tsdb_options){
+        .fs = fs_posix(),
+        .clock = clock_system(),
+        .random = random_system(),
+        .dir = "gnomon-data",
+        .retention_ms = 31 * 24 * HOUR_MS,
+        .block_range_ms = 2 * HOUR_MS,
+        .block_range_max_ms = 7 * 24 * HOUR_MS,
+        .checkpoint_bytes = UINT64_C(256) << 20,
+        .checkpoint_ms = HOUR_MS / 2,
+        .io_bytes_per_s = UINT64_C(64) << 20,
+    };
+    head_options_default(&o->head);
+    wal_options_default(&o->wal);
+}
+
+/* ---- state ---- */
+
+static void state_set(struct tsdb *db, enum tsdb_state state, const struct errmsg *failure)
+{
+    mutex_lock(&db->state_lock);
+    if (db->state != TSDB_CLOSING)
+        db->state = state;
+    if (failure)
+        db->failure = *failure;
+    cond_broadcast(&db->state_cond);
+    mutex_unlock(&db->state_lock);
+}
+
+bool tsdb_ready(const struct tsdb *db)
+{
+    return atomic_load_explicit(&db->state, memory_order_acquire) == TSDB_READY;
+}
+
+enum err tsdb_wait_ready(struct tsdb *db, struct errmsg *why)
+{
+    mutex_lock(&db->state_lock);
+    while (db->state == TSDB_REPLAYING)
+        cond_wait(&db->state_cond, &db->state_lock);
+    enum err err = db->state == TSDB_READY ? ERR_OK : ERR_UNAVAILABLE;
+    if (err != ERR_OK && why)
+        *why = db->failure;
+    mutex_unlock(&db->state_lock);
+    return err;
+}
+
+bool tsdb_replay(struct tsdb *db)
+{
+    struct errmsg why = {0};
+    mutex_lock(&db->head_work);
+    enum err err = replay_run(db, &why);
+    db->checkpoint_ns = clock_mono_ns(db->o.clock);
+    mutex_unlock(&db->head_work);
+    if (err != ERR_OK && err != ERR_CANCELED)
+        log_error("tsdb", "the log cannot be replayed, samples are refused", "err=\"%s\"", why.text);
+    state_set(db, err == ERR_OK ? TSDB_READY : TSDB_FAILED, &why);
+    return err == ERR_OK;
+}
+
+/* ---- life ---- */
+
+static void locks_init(struct tsdb *db)
+{
+    mutex_init(&db->manifest_lock);
+    mutex_init(&db->set_lock);
+    mutex_init(&db->head_work);
+    mutex_init(&db->block_work);
+    mutex_init(&db->state_lock);
+    cond_init(&db->state_cond);
+}
+
+static void tsdb_free(struct tsdb *db)
+{
+    data_dir_close(db);
+    block_set_release(db->set);
+    head_free(db->head);
+    if (db->cache)
+        page_cache_free(db->cache);
+    manifest_deinit(&db->manifest);
+    cond_deinit(&db->state_cond);
+    mutex_deinit(&db->manifest_lock);
+    mutex_deinit(&db->set_lock);
+    mutex_deinit(&db->head_work);
+    mutex_deinit(&db->block_work);
+    mutex_deinit(&db->state_lock);
+    mem_free(db);
+}
+
+static enum err parts_make(struct tsdb *db, struct errmsg *why)
+{
+    uint64_t cache = db->o.cache_bytes;
+    if (cache == 0)
+        cache = db->o.cache_budget && db->o.cache_budget->limit > 0 ? (uint64_t)db->o.cache_budget->limit : CACHE_BYTES;
+    db->cache = page_cache_new((size_t)cache, db->o.cache_budget);
+    struct head_options head = db->o.head;
+    head.random = db->o.random;
+    head.budget = db->o.head_budget;
+    return head_new(&head, &db->head, why);
+}
+
+static enum err log_open(struct tsdb *db, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES];
+    struct wal_options o = db->o.wal;
+    tsdb_path(db, path, "wal");
+    o.fs = db->o.fs;
+    o.clock = db->o.clock;
+    o.dir = path;
+    o.id = db->id;
+    o.manual = db->o.manual;
+    return wal_open(&o, &db->wal, why);
+}
+
+static struct tsdb *tsdb_new(const struct tsdb_options *o)
+{
+    struct tsdb *db = MEM_NEW(struct tsdb);
+    db->storage.ops = &tsdb_storage_ops;
+    db->o = *o;
+    db->manifest.flushed_ms = INT64_MIN;
+    db->opened_ns = db->jump_seen_ns = clock_mono_ns(o->clock);
+    db->jump_seen_ms = clock_now_ms(o->clock);
+    db->times_ids = 1;
+    cancel_init(&db->stop, NULL, 0);
+    locks_init(db);
+    block_sets_init(db);
+    return db;
+}
+
+enum err tsdb_open(const struct tsdb_options *o, struct tsdb **out, struct errmsg *why)
+{
+    struct tsdb *db = tsdb_new(o);
+    int n = snprintf(db->dir, sizeof db->dir, "%s", o->dir);
+    enum err err = n <= 0 || (size_t)n >= sizeof db->dir
+                       ? err_set(why, ERR_LIMIT, "the path of the data directory has 1 to %zu bytes", sizeof db->dir - 1)
+                       : data_dir_open(db, why);
+    if (err == ERR_OK)
+        err = parts_make(db, why);
+    if (err == ERR_OK)
+        err = log_open(db, why);
+    if (err != ERR_OK) {
+        tsdb_free(db);
+        return err;
+    }
+    blocks_open(db);
+    if (o->manual)
+        tsdb_replay(db);
+    else
+        background_start(db);
+    *out = db;
+    return ERR_OK;
+}
+
+enum err tsdb_close(struct tsdb *db, struct errmsg *why)
+{
+    if (!db)
+        return ERR_OK;
+    bool ready = tsdb_ready(db);
+    background_stop(db);
+    cancel_init(&db->stop, NULL, 0); /* nobody else is left: the last work must not be cut off */
+    enum err err = ERR_OK;
+    if (ready && db->o.flush_on_close)
+        err = tsdb_flush(db, why);
+    enum err wal_err = wal_close(db->wal, err == ERR_OK ? why : NULL);
+    tsdb_free(db);
+    return err == ERR_OK ? wal_err : err;
+}
+
+/* ---- parts and work ---- */
+
+struct storage *tsdb_storage(struct tsdb *db)
+{
+    return &db->storage;
+}
+
+struct head *tsdb_head(struct tsdb *db)
+{
+    return db->head;
+}
+
+struct wal *tsdb_wal(struct tsdb *db)
+{
+    return db->wal;
+}
+
+struct tsdb_stats *tsdb_stats(struct tsdb *db)
+{
+    return &db->stats;
+}
+
+enum err tsdb_flush(struct tsdb *db, struct errmsg *why)
+{
+    struct head_stats s;
+    mutex_lock(&db->head_work);
+    head_stats(db->head, &s);
+    enum err err = s.mint_ms > s.maxt_ms ? ERR_OK : flush_before(db, s.maxt_ms + 1, why);
+    mutex_unlock(&db->head_work);
+    return err;
+}
+
+bool tsdb_run_once(struct tsdb *db)
+{
+    bool did = tsdb_ready(db) && head_round(db);
+    return block_round(db) || did;
+}
+
+void tsdb_blocks(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_block_info *info), void *ctx)
+{
+    mutex_lock(&db->manifest_lock);
+    struct manifest copy;
+    manifest_copy(&copy, &db->manifest);
+    mutex_unlock(&db->manifest_lock);
+    manifest_sort(&copy);
+    for (size_t i = 0; i < copy.block_count; i++) {
+        const struct manifest_block *b = &copy.blocks[i];
+        char problem[MANIFEST_REASON_BYTES + 16];
+        snprintf(problem, sizeof problem, "%s%s", b->quarantined[0] ? "quarantined: " : "",
+                 b->quarantined[0] ? b->quarantined : b->problem);
+        struct tsdb_block_info info = {
+            .level = b->level,
+            .mint_ms = b->mint_ms,
+            .maxt_ms = b->maxt_ms,
+            .series = b->series,
+            .samples = b->samples,
+            .bytes = b->bytes,
+            .problem = problem[0] ? problem : NULL,
+        };
+        block_id_text(&b->id, info.ulid);
+        if (!visit(ctx, &info))
+            break;
+    }
+    manifest_deinit(&copy);
+}

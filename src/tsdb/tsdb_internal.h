@@ -1,0 +1,145 @@
+/*
+ * tsdb_internal.h - struct tsdb and what its files share.
+ *
+ * Locks, outermost first: head_work (one of flush, checkpoint, maintenance at a time) and block_work
+ * (one of compaction, retention), each held over long work; manifest_lock (over one change of the
+ * manifest, which syncs); set_lock and state_lock are leaves.
+ */
+#ifndef TSDB_TSDB_INTERNAL_H
+#define TSDB_TSDB_INTERNAL_H
+
+#include "base/lock.h"
+#include "block/block.h"
+#include "tsdb/manifest.h"
+#include "tsdb/tsdb.h"
+
+enum { TSDB_PATH_BYTES = 1024, TSDB_DIR_BYTES_MAX = 900 };
+
+enum tsdb_state { TSDB_REPLAYING, TSDB_READY, TSDB_FAILED, TSDB_CLOSING };
+
+/* A block that cannot be used, as text for warnings. */
+struct block_problem {
+    int64_t mint_ms, maxt_ms;
+    char text[256];
+};
+
+/* The blocks of a moment; immutable, counted.  Queriers keep the one they started with. */
+struct block_set {
+    _Atomic uint32_t refs;
+    uint32_t count, problem_count;
+    struct block **list;            /* rising seq_max, each one reference held */
+    struct block_problem *problems; /* missing, unreadable or quarantined ones */
+};
+
+struct throttle {
+    uint64_t bytes_per_s;
+    int64_t next_ns; /* when the bytes so far are paid for */
+};
+
+struct tsdb {
+    struct storage storage; /* first */
+    struct tsdb_options o;
+    char dir[TSDB_DIR_BYTES_MAX];
+    uint64_t id;
+    struct file *lock;
+    struct head *head;
+    struct wal *wal;
+    struct page_cache *cache;
+    struct tsdb_stats stats;
+    _Atomic uint64_t times_ids;
+
+    struct mutex manifest_lock;
+    struct manifest manifest;   /* guarded by manifest_lock */
+
+    struct mutex set_lock;
+    struct block_set *set;      /* guarded by set_lock */
+
+    struct mutex head_work, block_work;
+    int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
+    int64_t checkpoint_ns;      /* when the last one was taken; guarded by head_work */
+    uint64_t checkpoint_size;   /* bytes of it; guarded by head_work */
+
+    struct mutex state_lock;
+    struct cond state_cond;
+    _Atomic int state;          /* enum tsdb_state; written under state_lock */
+    struct errmsg failure;      /* guarded by state_lock */
+    struct cancel stop;         /* set when closing: ends waits and long work */
+    bool threads;
+    pthread_t head_thread, block_thread;
+
+    /* the clock's steps, to hold retention back after a jump; background thread of blocks only */
+    int64_t opened_ns, jump_seen_ms, jump_seen_ns, retention_held_until_ns;
+    int64_t blocks_tried_ns;    /* when unreadable blocks were tried last; guarded by block_work */
+};
+
+/* "<dir>/<a>" and "<dir>/<a>/<b><suffix>". */
+void tsdb_path(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a);
+void tsdb_path2(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a, const char *b, const char *suffix);
+int64_t tsdb_oldest_ms(const struct tsdb *db); /* retention: samples before it do not exist */
+
+/* data_dir.c: lock, format file, manifest, leftovers. */
+MUST_CHECK enum err data_dir_open(struct tsdb *db, struct errmsg *why);
+void data_dir_close(struct tsdb *db);
+
+/* block_set.c */
+void block_sets_init(struct tsdb *db);
+struct block_set *block_set_acquire(struct tsdb *db);
+void block_set_release(struct block_set *set);
+/* Opens what the manifest lists; what cannot be used is quarantined or reported. */
+void blocks_open(struct tsdb *db);
+/* Tries blocks again that could not be read for reasons that pass. */
+void blocks_retry(struct tsdb *db);
+/* A change of the manifest: durable, or nothing has changed. */
+struct blocks_change {
+    struct block *add;                 /* NULL, or open at its final place; one reference is taken on success */
+    const struct block_id *remove;
+    uint32_t remove_count;
+    const uint64_t *checkpoint;        /* NULL: stays */
+    const int64_t *flushed_ms;         /* NULL: stays */
+};
+MUST_CHECK enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, struct errmsg *why);
+/*
+ * Moves a finished block from its .tmp directory to its place, opens it and commits it with the
+ * removals; the directories of removed blocks are then the caller's to delete or to set aside.
+ */
+MUST_CHECK enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, const struct block_id *remove,
+                                   uint32_t remove_count, struct errmsg *why);
+void blocks_delete_dir(struct tsdb *db, const struct block_id *id);
+/* Moves a block's directory to quarantine/. */
+MUST_CHECK enum err blocks_set_aside(struct tsdb *db, const struct block_id *id, struct errmsg *why);
+void blocks_tmp_path(const struct tsdb *db, const struct block_id *id, char out[TSDB_PATH_BYTES]);
+
+/* tsdb.c: replays and sets the state; false: it failed or was cut off. */
+bool tsdb_replay(struct tsdb *db);
+
+/* replay.c */
+MUST_CHECK enum err replay_run(struct tsdb *db, struct errmsg *why);
+
+/* flush.c; head_work held */
+MUST_CHECK enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
+/* The time up to which the head is to be flushed now; false: not yet. */
+bool flush_due(struct tsdb *db, int64_t *before_ms);
+
+/* head_checkpoint.c; head_work held */
+MUST_CHECK enum err checkpoint_take(struct tsdb *db, struct errmsg *why) REQUIRES(db->head_work);
+bool checkpoint_due(struct tsdb *db);
+void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffix, char out[TSDB_PATH_BYTES]);
+
+/* compact.c and retention.c; block_work held.  True: something was done. */
+bool compact_once(struct tsdb *db) REQUIRES(db->block_work);
+bool retention_once(struct tsdb *db) REQUIRES(db->block_work);
+
+/* background.c */
+void background_start(struct tsdb *db);
+void background_stop(struct tsdb *db);
+bool head_round(struct tsdb *db);  /* maintenance, flush, checkpoint */
+bool block_round(struct tsdb *db); /* retries, compaction, retention */
+void throttle_take(struct tsdb *db, struct throttle *t, size_t bytes);
+
+/* tsdb_querier.c */
+extern const struct storage_ops tsdb_storage_ops;
+
+#define TSDB_COUNT(db, field, n) atomic_fetch_add_explicit(&(db)->stats.field, (n), memory_order_relaxed)
+#define TSDB_SET(db, field, n) atomic_store_explicit(&(db)->stats.field, (n), memory_order_relaxed)
+
+#endif

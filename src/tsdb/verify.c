@@ -1,0 +1,194 @@
+/*
+ * verify.c - every byte of a data directory against its checksums, beside a running server or without one.
+ *
+ * A server may remove blocks and segments meanwhile: what is gone is looked up in the manifest again
+ * before it is called missing.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "block/block.h"
+#include "tsdb/checkpoint.h"
+#include "tsdb/dir_view.h"
+#include "tsdb/report.h"
+#include "tsdb/tsdb.h"
+#include "wal/wal.h"
+
+struct verify {
+    struct dir_view view;
+    struct report report;
+    const struct tsdb_verify_options *o;
+    uint64_t problems, blocks, samples, frames;
+};
+
+/* One row of "problems". */
+static void problem(struct verify *v, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void problem(struct verify *v, const char *path, const char *fmt, ...)
+{
+    struct buf text = {0};
+    va_list args;
+    va_start(args, fmt);
+    buf_vprintf(&text, fmt, args);
+    va_end(args);
+    report_row(&v->report);
+    report_str(&v->report, "file", path);
+    report_text(&v->report, "problem", buf_view(&text));
+    buf_deinit(&text);
+    v->problems++;
+}
+
+static void verify_files(struct verify *v)
+{
+    if (v->view.format[0])
+        problem(v, "format", "%s", v->view.format);
+    if (v->view.manifest_text[0])
+        problem(v, "MANIFEST", "%s", v->view.manifest_text);
+    else if (v->view.manifest.id != v->view.id)
+        problem(v, "MANIFEST", "belongs to another data directory");
+}
+
+/* ---- blocks ---- */
+
+static bool still_listed(struct verify *v, const struct block_id *id)
+{
+    dir_view_refresh(&v->view);
+    return v->view.manifest_text[0] || manifest_find(&v->view.manifest, id);
+}
+
+static void lines_as_problems(struct verify *v, const char *path, struct slice text)
+{
+    while (text.len > 0) {
+        const uint8_t *end = memchr(text.data, '\n', text.len);
+        size_t n = end ? (size_t)(end - text.data) : text.len;
+        if (n > 0)
+            problem(v, path, "%.*s", (int)n, (const char *)text.data);
+        text = slice_from(text, n + (end != NULL));
+    }
+}
+
+static void verify_block(struct verify *v, const struct manifest_block *listed)
+{
+    char path[DIR_VIEW_PATH_BYTES], name[BLOCK_ID_TEXT];
+    struct errmsg why = {0};
+    struct block_verify_result result = {0};
+    struct buf lines = {0};
+    block_id_text(&listed->id, name);
+    dir_view_path(&v->view, path, "blocks", name, "");
+    enum err err = v->o->quick ? ERR_OK : block_verify(v->view.fs, path, &result, &lines, &why);
+    struct block_meta meta;
+    if (err == ERR_OK)
+        err = block_meta_read(v->view.fs, path, &meta, &why);
+    if (err != ERR_OK && !still_listed(v, &listed->id))
+        goto done; /* merged or dropped meanwhile */
+    if (err != ERR_OK)
+        problem(v, path, "%s", why.text);
+    else if (!block_id_eq(&meta.id, &listed->id) || meta.samples != listed->samples ||
+             meta.mint_ms != listed->mint_ms || meta.maxt_ms != listed->maxt_ms)
+        problem(v, path, "is not the block that the manifest lists");
+    lines_as_problems(v, path, buf_view(&lines));
+    v->blocks++;
+    v->samples += result.samples;
+done:
+    buf_deinit(&lines);
+}
+
+static void verify_blocks(struct verify *v)
+{
+    struct manifest copy; /* the view's is read again meanwhile */
+    manifest_copy(&copy, &v->view.manifest);
+    for (size_t i = 0; i < copy.block_count; i++) {
+        const struct manifest_block *b = &copy.blocks[i];
+        char name[BLOCK_ID_TEXT];
+        block_id_text(&b->id, name);
+        if (b->quarantined[0])
+            problem(v, name, "in quarantine: %s", b->quarantined);
+        else
+            verify_block(v, b);
+    }
+    manifest_deinit(&copy);
+}
+
+/* ---- checkpoint and log ---- */
+
+static enum err piece_count(void *ctx, struct slice records, const struct checkpoint_report *progress,
+                            struct errmsg *why)
+{
+    (void)ctx;
+    (void)records;
+    (void)progress;
+    (void)why;
+    return ERR_OK;
+}
+
+static void verify_checkpoint(struct verify *v)
+{
+    char path[DIR_VIEW_PATH_BYTES], name[40];
+    struct checkpoint_report report;
+    struct errmsg why = {0};
+    uint64_t number = v->view.manifest.checkpoint;
+    if (number == 0)
+        return;
+    snprintf(name, sizeof name, "%016llx.checkpoint", (unsigned long long)number);
+    dir_view_path(&v->view, path, "checkpoints", name, "");
+    enum err err = checkpoint_read(v->view.fs, path, v->view.id, number, piece_count, NULL, &report, &why);
+    dir_view_refresh(&v->view);
+    if (v->view.manifest.checkpoint != number)
+        return; /* a newer one has replaced it meanwhile */
+    if (err != ERR_OK)
+        problem(v, path, "%s", why.text);
+    else if (!report.complete)
+        problem(v, path, "%llu damaged places, the first at offset %llu", (unsigned long long)report.damaged,
+                (unsigned long long)report.first_damage);
+}
+
+static void verify_log(struct verify *v)
+{
+    char path[DIR_VIEW_PATH_BYTES];
+    struct wal_reader *reader;
+    struct errmsg why = {0};
+    struct buf buffer = {0};
+    struct wal_frame frame;
+    dir_view_path(&v->view, path, "wal", "", "");
+    uint64_t from = v->view.manifest.checkpoint + 1;
+    if (wal_reader_open(v->view.fs, path, v->view.id, from, &reader, &why) != ERR_OK) {
+        problem(v, path, "%s", why.text);
+        return;
+    }
+    while (wal_reader_next(reader, &buffer, &frame, &why) != ERR_NOT_FOUND)
+        v->frames++;
+    const struct wal_report *report = wal_reader_report(reader);
+    for (uint64_t i = 0; i < report->damage_count && i < WAL_DAMAGE_MAX; i++) {
+        const struct wal_damage *d = &report->damage[i];
+        problem(v, path, "segment %016llx offset %llu, %llu bytes: %s", (unsigned long long)d->segment,
+                (unsigned long long)d->offset, (unsigned long long)d->bytes, d->what);
+    }
+    if (report->damage_count > WAL_DAMAGE_MAX)
+        problem(v, path, "%llu more damaged places", (unsigned long long)(report->damage_count - WAL_DAMAGE_MAX));
+    v->frames = report->frames;
+    wal_reader_close(reader);
+    buf_deinit(&buffer);
+}
+
+enum err tsdb_verify(struct fs *fs, const char *dir, const struct tsdb_verify_options *o, struct buf *out,
+                     uint64_t *problems, struct errmsg *why)
+{
+    struct verify v = {.o = o};
+    TRY(dir_view_open(&v.view, fs, dir, why));
+    report_begin(&v.report, out, o->json);
+    report_section(&v.report, "problems");
+    verify_files(&v);
+    verify_log(&v);
+    verify_checkpoint(&v);
+    verify_blocks(&v);
+    report_section(&v.report, "checked");
+    report_row(&v.report);
+    report_u64(&v.report, "blocks", v.blocks);
+    report_u64(&v.report, "samples", v.samples);
+    report_u64(&v.report, "log_frames", v.frames);
+    report_u64(&v.report, "problems", v.problems);
+    report_end(&v.report);
+    *problems = v.problems;
+    dir_view_close(&v.view);
+    return ERR_OK;
+}

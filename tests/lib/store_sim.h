@@ -1,0 +1,80 @@
+/*
+ * store_sim.h - a whole store on a simulated disk and clock, and a model of what it must remember.
+ *
+ * Writes go through ingest; every sample has a value that is a function of (series, time, version), so that
+ * a check can tell what was lost, changed or invented.
+ *
+ *     struct store_sim *s = store_sim_new(seed);
+ *     store_sim_open(s, &why) ... store_sim_write(s, ...) ... store_sim_commit(s) ... store_sim_check(s, "context")
+ *
+ * Ownership: store_sim_free closes what is open.
+ * Threads:   one.
+ */
+#ifndef TESTS_LIB_STORE_SIM_H
+#define TESTS_LIB_STORE_SIM_H
+
+#include "ingest/ingest.h"
+#include "lib/fs_sim.h"
+#include "lib/rw_body.h"
+#include "tsdb/tsdb.h"
+
+enum { STORE_SERIES_MAX = 256, STORE_REQUESTS_MAX = 2048 };
+
+struct store_sample {
+    int64_t time_ms;
+    uint64_t bits;
+    uint32_t request;
+    bool seen;
+};
+
+struct store_series {
+    struct store_sample *list; /* rising time; of one time only the newest version */
+    size_t count, capacity;
+};
+
+struct store_ticket {
+    struct wal_ticket ticket; /* first */
+    struct store_sim *store;
+    uint32_t request;
+};
+
+struct store_request {
+    bool stored;   /* ingest took it: its samples may be found */
+    bool answered, acked;
+    uint32_t samples, seen;
+    struct store_ticket ticket;
+};
+
+struct store_sim {
+    struct fs_sim *sim;
+    bool owns_sim;
+    struct clock_fake clock;
+    struct random_seeded random;
+    struct tsdb_options o;
+    struct tsdb *db;
+    struct ingest *ingest;
+    struct rw_body body;
+    struct store_series series[STORE_SERIES_MAX];
+    struct store_request *requests; /* [STORE_REQUESTS_MAX] */
+    uint32_t request_count;
+};
+
+struct store_sim *store_sim_new(uint64_t seed);
+void store_sim_free(struct store_sim *s);
+MUST_CHECK enum err store_sim_open(struct store_sim *s, struct errmsg *why);
+enum err store_sim_close(struct store_sim *s, struct errmsg *why);
+/* Closes without mercy: every call of the disk fails, as after power loss. */
+void store_sim_kill(struct store_sim *s);
+
+/* One request: a sample at time_ms for each of `count` series from `first` on.  False: it was refused. */
+bool store_sim_write(struct store_sim *s, uint32_t first, uint32_t count, int64_t time_ms);
+void store_sim_commit(struct store_sim *s); /* what the log's thread would do now */
+
+/*
+ * Reads everything and compares: every acknowledged sample is there bit for bit, nothing is there that was
+ * not sent, and a request that was not acknowledged is there whole or not at all.  Aborts with `context`
+ * if not.  Returns the number of samples found.
+ */
+uint64_t store_sim_check(struct store_sim *s, const char *context);
+
+#endif
