@@ -23,7 +23,7 @@ LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lpthread -lm
 
 # The runner of PromQL scripts joins as soon as the engine is there, the API as soon as all below it is.
 PENDING := $(if $(wildcard src/promql/exec.c),,tests/compat/% tests/lib/memory_storage.c)
-PENDING += $(if $(and $(wildcard src/promql/exec.c),$(wildcard src/ingest/batch.c),$(wildcard src/tsdb/tsdb.c)),,src/api/% tests/unit/api/%)
+PENDING += $(if $(and $(shell grep -ls '^enum err promql_prepare' src/promql/*.c),$(wildcard src/ingest/batch.c),$(wildcard src/tsdb/tsdb.c)),,src/api/% tests/unit/api/%)
 SRC     := $(filter-out $(PENDING),$(shell find src -name '*.c'))
 TEST    := $(filter-out $(PENDING),$(shell find tests/unit tests/lib tests/compat tests/sim -name '*.c' 2>/dev/null))
 COMPAT  := $(filter-out tests/compat/test_%,$(wildcard tests/compat/*.c))
