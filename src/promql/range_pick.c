@@ -19,6 +19,12 @@ static bool picks_time(enum function_id id)
     return id == FUNCTION_TS_OF_FIRST_OVER_TIME || id == FUNCTION_TS_OF_LAST_OVER_TIME;
 }
 
+/* The reference takes a kind that is not there to be at 0, so before 1970 the last time of one kind is 0. */
+static double picked_seconds(enum function_id id, int64_t ms, bool one_kind)
+{
+    return id == FUNCTION_TS_OF_LAST_OVER_TIME && one_kind && ms < 0 ? 0 : seconds(ms);
+}
+
 void range_pick(struct range_call *c)
 {
     enum function_id id = c->op->function->id;
@@ -27,7 +33,7 @@ void range_pick(struct range_call *c)
         if (window_count(w) == 0)
             continue;
         uint32_t i = picks_first(id) ? w.lo : w.hi - 1;
-        range_put(c, s, picks_time(id) ? seconds(c->col->float_times[i]) : c->col->values[i]);
+        range_put(c, s, picks_time(id) ? picked_seconds(id, c->col->float_times[i], true) : c->col->values[i]);
     }
 }
 
@@ -42,10 +48,11 @@ static void pick_step(struct range_call *c, uint32_t s, const struct histogram *
     uint32_t i = first ? f.lo : f.hi - 1, j = first ? h.lo : h.hi - 1;
     bool take_hist = window_count(f) == 0;
     if (window_count(f) > 0 && window_count(h) > 0)
-        take_hist = first ? c->col->hist_times[j] < c->col->float_times[i]
-                          : c->col->hist_times[j] > c->col->float_times[i];
+        take_hist =
+            first ? c->col->hist_times[j] < c->col->float_times[i] : c->col->hist_times[j] > c->col->float_times[i];
     if (picks_time(id)) {
-        range_put(c, s, seconds(take_hist ? c->col->hist_times[j] : c->col->float_times[i]));
+        bool one_kind = window_count(f) == 0 || window_count(h) == 0;
+        range_put(c, s, picked_seconds(id, take_hist ? c->col->hist_times[j] : c->col->float_times[i], one_kind));
     } else if (!take_hist) {
         range_put(c, s, c->col->values[i]);
     } else {
