@@ -110,13 +110,29 @@ static void finish(struct run *r, const struct exec_params *p)
     r->result.stats.read_per_step = x->step_read;
 }
 
+static struct resolve_params resolve_params_of(const struct engine *e, const struct exec_params *p)
+{
+    return (struct resolve_params){p->start_ms, p->end_ms, p->step_ms, e->options.default_interval_ms};
+}
+
+enum err promql_prepare(struct engine *e, const struct query *q, const struct exec_params *p, struct errmsg *why)
+{
+    struct resolve_params resolve = resolve_params_of(e, p);
+    struct arena arena;
+    struct node *root;
+    arena_init(&arena, e->options.budget);
+    enum err err = query_resolve(q, &resolve, &arena, &root, why);
+    arena_deinit(&arena);
+    return err;
+}
+
 enum err promql_exec(struct engine *e, struct query *q, const struct exec_params *p, struct cancel *cancel,
                      struct result **out, struct errmsg *why)
 {
     struct errmsg unread;
     struct run *r = run_new(e, q, p, cancel, why ? why : &unread);
     int64_t start_ns = clock_mono_ns(r->clock), inner_ns;
-    struct resolve_params resolve = {p->start_ms, p->end_ms, p->step_ms, e->options.default_interval_ms};
+    struct resolve_params resolve = resolve_params_of(e, p);
     enum err err;
     if ((err = query_resolve(q, &resolve, &r->x.arena, &r->root, r->x.why)) != ERR_OK)
         goto fail;
