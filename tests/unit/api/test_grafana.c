@@ -36,7 +36,7 @@ static const struct grafana_case cases[] = {
     {"metadata", "GET /api/v1/metadata?limit=40000", NULL, {"\"status\":\"success\",\"data\":{"}},
     {"range panel", "POST /api/v1/query_range",
      "query=sum%20by%20(path)%20(rate(requests_total%5B2m%5D))&start=1699999700&end=1700000000&step=60",
-     {"\"resultType\":\"matrix\"", "\"metric\":{\"path\":\"/a\"}", "\"values\":[[1699999700,\"1\"]"}},
+     {"\"resultType\":\"matrix\"", "\"metric\":{\"path\":\"/a\"}", "\"values\":[[1699999700,\"0.9999999999999999\"]"}},
     {"range panel with statistics", "POST /api/v1/query_range",
      "query=up&start=1699999700.5&end=1700000000.25&step=15&stats=all", {"\"stats\":{", "\"totalQueryableSamples\":"}},
     {"instant panel", "POST /api/v1/query", "query=up&time=1700000000.123",
