@@ -21,13 +21,10 @@ CFLAGS  := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -Itests -isystem build/gen 
 LDFLAGS := $(FLAGS_$(VARIANT)) -rdynamic
 LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lpthread -lm
 
-# The runner of PromQL scripts joins as soon as the engine is there, the API as soon as all below it is.
-PENDING := $(if $(wildcard src/promql/exec.c),,tests/compat/% tests/lib/memory_storage.c)
-PENDING += $(if $(and $(shell grep -ls '^enum err promql_prepare' src/promql/*.c),$(wildcard src/ingest/batch.c),$(wildcard src/tsdb/tsdb.c)),,src/api/% tests/unit/api/%)
-SRC     := $(filter-out $(PENDING),$(shell find src -name '*.c'))
-TEST    := $(filter-out $(PENDING),$(shell find tests/unit tests/lib tests/compat tests/sim -name '*.c' 2>/dev/null))
+SRC     := $(shell find src -name '*.c')
+TEST    := $(shell find tests/unit tests/lib tests/compat tests/sim -name '*.c' 2>/dev/null)
 COMPAT  := $(filter-out tests/compat/test_%,$(wildcard tests/compat/*.c))
-TESTLIB := $(shell find tests/lib -name '*.c' 2>/dev/null)
+TESTLIB := $(shell find tests/lib -name '*.c')
 GEN     := $(patsubst proto/%.proto,build/gen/%.pb-c.c,$(wildcard proto/*.proto))
 STRESS  := $(patsubst tests/stress/stress_%.c,%,$(wildcard tests/stress/stress_*.c))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -43,7 +40,7 @@ all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|rel
 run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
 	@scripts/deps.sh build
 	@$(MAKE) --no-print-directory release
-	@exec build/release/$(NAME) $(ARGS)
+	@exec build/release/$(NAME) --web.listen-address=127.0.0.1:8428 --storage.path=gnomon-data --self-scrape-interval=10s $(ARGS)
 release: ## build build/release/gnomon, optimised
 	@$(MAKE) --no-print-directory VARIANT=release build/release/$(NAME)
 install-deps:

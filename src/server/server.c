@@ -1,0 +1,260 @@
+/*
+ * server.c - makes the parts from the settings, in order, and takes them apart in reverse.
+ *
+ * The HTTP server listens before the log is replayed: /-/ready tells the progress, everything under
+ * /api answers 503 until then.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "server/server_internal.h"
+#include "server/version.h"
+
+/* Shares of memory.limit.  The head may pass its share for a moment (it flushes early), so they sum to less than one. */
+enum { HEAD_PERCENT = 45, CACHE_PERCENT = 10, QUERY_PERCENT = 30, HTTP_PERCENT = 10 };
+
+static void budgets_init(struct server *s)
+{
+    uint64_t whole = config_memory(s->config, OPT_MEMORY_LIMIT, process_memory_available());
+    s->memory = (struct mem_budget){.name = "memory.limit", .limit = (int64_t)whole};
+    s->head_memory = (struct mem_budget){.name = "head", .parent = &s->memory};
+    s->cache_memory = (struct mem_budget){
+        .name = "page cache", .limit = (int64_t)(whole / 100 * CACHE_PERCENT), .parent = &s->memory};
+    s->query_memory =
+        (struct mem_budget){.name = "queries", .limit = (int64_t)(whole / 100 * QUERY_PERCENT), .parent = &s->memory};
+    s->http_memory = (struct mem_budget){
+        .name = "http bodies", .limit = (int64_t)(whole / 100 * HTTP_PERCENT), .parent = &s->memory};
+}
+
+static enum err open_tsdb(struct server *s, struct errmsg *why)
+{
+    static const enum wal_sync modes[] = {
+        [CONFIG_SYNC_COMMIT] = WAL_SYNC_COMMIT,
+        [CONFIG_SYNC_INTERVAL] = WAL_SYNC_INTERVAL,
+        [CONFIG_SYNC_OS] = WAL_SYNC_OS,
+    };
+    struct tsdb_options o;
+    tsdb_options_default(&o);
+    o.fs = fs_posix();
+    o.clock = s->clock;
+    o.random = random_system();
+    o.dir = config_string(s->config, OPT_STORAGE_PATH);
+    o.retention_ms = config_duration_ms(s->config, OPT_STORAGE_RETENTION_TIME);
+    o.retention_bytes = config_bytes(s->config, OPT_STORAGE_RETENTION_SIZE);
+    o.head_bytes_max = (uint64_t)s->memory.limit / 100 * HEAD_PERCENT;
+    o.head_budget = &s->head_memory;
+    o.cache_budget = &s->cache_memory;
+    o.wal.sync = modes[config_sync(s->config, &o.wal.sync_interval_ms)];
+    return tsdb_open(&o, &s->tsdb, why);
+}
+
+static unsigned features_of(const struct config *c)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } features[] = {
+        {"promql-experimental-functions", PROMQL_EXPERIMENTAL_FUNCTIONS},
+        {"promql-duration-expr", PROMQL_DURATION_EXPR},
+        {"promql-delayed-name-removal", PROMQL_DELAYED_NAME_REMOVAL},
+        {"promql-extended-range-selectors", PROMQL_EXTENDED_RANGE_SELECTORS},
+        {"promql-binop-fill-modifiers", PROMQL_BINOP_FILL_MODIFIERS},
+        {"type-and-unit-labels", PROMQL_TYPE_AND_UNIT_LABELS},
+        {"use-start-timestamps", PROMQL_USE_START_TIMESTAMPS},
+        {"all", PROMQL_ALL_FEATURES},
+    };
+    unsigned bits = 0;
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        if (config_list_has(c, OPT_ENABLE_FEATURE, features[i].name))
+            bits |= features[i].bit;
+    return bits;
+}
+
+static void make_engine(struct server *s)
+{
+    struct engine_options o;
+    engine_options_default(&o);
+    o.storage = tsdb_storage(s->tsdb);
+    o.features = features_of(s->config);
+    o.lookback_ms = config_duration_ms(s->config, OPT_QUERY_LOOKBACK_DELTA);
+    o.default_interval_ms = config_duration_ms(s->config, OPT_QUERY_DEFAULT_STEP);
+    o.samples_max = config_count(s->config, OPT_QUERY_MAX_SAMPLES);
+    o.budget = &s->query_memory;
+    o.query_bytes_max = config_memory(s->config, OPT_QUERY_MAX_MEMORY, (uint64_t)s->memory.limit);
+    o.query_length_max = (uint32_t)config_bytes(s->config, OPT_QUERY_MAX_LENGTH);
+    s->engine = engine_new(&o);
+}
+
+static void quit(void *ctx)
+{
+    (void)ctx;
+    kill(getpid(), SIGTERM); /* the same way out as everybody else's */
+}
+
+static enum err make_api(struct server *s, struct errmsg *why)
+{
+    struct api_options o = {
+        .config = s->config,
+        .metrics = s->metrics,
+        .clock = s->clock,
+        .storage = tsdb_storage(s->tsdb),
+        .engine = s->engine,
+        .tsdb = s->tsdb,
+        .version = gnomon_version(),
+        .revision = gnomon_revision(),
+        .quit = quit,
+    };
+    return api_new(&o, &s->api, why);
+}
+
+/* "a:1", "b:2" -> "a:1,b:2" */
+static void listen_addresses(const struct config *c, struct buf *out)
+{
+    uint32_t count;
+    const char *const *list = config_list(c, OPT_WEB_LISTEN_ADDRESS, &count);
+    for (uint32_t i = 0; i < count; i++)
+        buf_printf(out, "%s%s", i ? "," : "", list[i]);
+}
+
+static enum err start_http(struct server *s, struct errmsg *why)
+{
+    const struct config *c = s->config;
+    struct buf listen = {0};
+    listen_addresses(c, &listen);
+    struct http_options o;
+    http_options_default(&o);
+    o.listen_address = buf_cstr(&listen);
+    o.loops = (unsigned)config_count(c, OPT_WEB_LOOPS);
+    o.workers = (unsigned)config_count(c, OPT_WEB_WORKERS);
+    if (o.workers == 0)
+        o.workers = (unsigned)config_count(c, OPT_QUERY_MAX_CONCURRENCY);
+    o.connections_max = (unsigned)config_count(c, OPT_WEB_MAX_CONNECTIONS);
+    o.header_bytes_max = (uint32_t)config_bytes(c, OPT_WEB_MAX_HEADER_SIZE);
+    o.body_bytes_max = config_bytes(c, OPT_WEB_MAX_BODY_SIZE);
+    o.read_timeout_ms = config_duration_ms(c, OPT_WEB_READ_TIMEOUT);
+    o.idle_timeout_ms = config_duration_ms(c, OPT_WEB_IDLE_TIMEOUT);
+    o.write_timeout_ms = config_duration_ms(c, OPT_WEB_WRITE_TIMEOUT);
+    o.stop_timeout_ms = config_duration_ms(c, OPT_WEB_SHUTDOWN_TIMEOUT);
+    o.clock = s->clock;
+    o.budget = &s->http_memory;
+    o.before = api_before;
+    o.after = api_after;
+    o.hook_ctx = s->api;
+    enum err err = http_server_new(&o, &s->http, why);
+    if (err == ERR_OK) {
+        api_register_routes(s->http, s->api);
+        server_metrics_register(s);
+        err = http_server_start(s->http, why);
+    }
+    buf_deinit(&listen);
+    return err;
+}
+
+enum err server_open(struct server *s, const struct config *config, struct errmsg *why)
+{
+    *s = (struct server){.config = config, .clock = clock_system()};
+    arena_init(&s->arena, NULL);
+    budgets_init(s);
+    s->metrics = metrics_new();
+    metrics_add_process(s->metrics);
+    TRY(open_tsdb(s, why));
+    make_engine(s);
+    TRY(make_api(s, why));
+    return start_http(s, why);
+}
+
+static enum err make_ingest(struct server *s, struct errmsg *why)
+{
+    struct ingest_options o;
+    ingest_options_default(&o);
+    o.head = tsdb_head(s->tsdb);
+    o.wal = tsdb_wal(s->tsdb);
+    o.clock = s->clock;
+    o.lanes = http_server_loops(s->http) + 1; /* the last one is the self-scrape's */
+    o.body_bytes_max = config_bytes(s->config, OPT_WEB_MAX_BODY_SIZE);
+    o.retention_ms = config_duration_ms(s->config, OPT_STORAGE_RETENTION_TIME);
+    struct ingest *ingest;
+    TRY(ingest_new(&o, &ingest, why));
+    atomic_store(&s->ingest, ingest);
+    return ERR_OK;
+}
+
+static void say_where(const struct server *s)
+{
+    unsigned port = http_server_port(s->http);
+    printf("Gnomon %s is ready.\n"
+           "  Prometheus    remote_write: [{url: \"http://127.0.0.1:%u/api/v1/write\"}]\n"
+           "  Grafana       datasource of type Prometheus, URL http://127.0.0.1:%u\n"
+           "  Try           curl 'http://127.0.0.1:%u/api/v1/query?query=up'\n",
+           gnomon_version(), port, port, port);
+    fflush(stdout);
+}
+
+/* The next signal for us, or 0 after the wait. */
+static int take_signal(int64_t wait_ms)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    int got = sigtimedwait(&set, NULL, &wait);
+    return got > 0 ? got : 0;
+}
+
+enum { READY_POLL_MS = 20, IDLE_POLL_MS = 60000 };
+
+enum err server_run(struct server *s, struct errmsg *why)
+{
+    for (;;) {
+        int got = take_signal(s->ingest ? IDLE_POLL_MS : READY_POLL_MS);
+        if (got == SIGTERM || got == SIGINT) {
+            log_info("server", "stopping", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
+            return ERR_OK;
+        }
+        if (!s->ingest && tsdb_ready(s->tsdb)) {
+            TRY(make_ingest(s, why));
+            api_set_ingest(s->api, s->ingest);
+            api_set_state(s->api, API_READY);
+            api_self_scrape_start(s->api);
+            say_where(s);
+        }
+    }
+}
+
+/* Nobody writes any more: what was taken becomes durable, then the writers let go of the head. */
+static void close_store(struct server *s)
+{
+    struct errmsg why = {0};
+    uint64_t sequence;
+    enum err err = ERR_OK;
+    if (s->ingest) {
+        err = wal_barrier(tsdb_wal(s->tsdb), &sequence, &why);
+        ingest_free(s->ingest);
+    }
+    enum err close_err = tsdb_close(s->tsdb, err == ERR_OK ? &why : NULL);
+    if (err != ERR_OK || close_err != ERR_OK)
+        log_error("server", "closing the store", "err=\"%s\"", why.text);
+}
+
+void server_close(struct server *s)
+{
+    if (s->api) {
+        api_set_state(s->api, API_STOPPING);
+        api_self_scrape_stop(s->api);
+    }
+    if (s->http)
+        http_server_stop(s->http);
+    if (s->tsdb)
+        close_store(s);
+    api_free(s->api);
+    http_server_free(s->http);
+    engine_free(s->engine);
+    metrics_free(s->metrics);
+    arena_deinit(&s->arena);
+}

@@ -1,0 +1,47 @@
+/*
+ * server_internal.h - the parts of one server, in the order in which they are made.
+ *
+ * server_open makes them from a loaded config, server_run answers until a signal, server_close takes
+ * them apart in reverse.  Nothing below src/server knows this struct.
+ */
+#ifndef SERVER_SERVER_INTERNAL_H
+#define SERVER_SERVER_INTERNAL_H
+
+#include "api/api.h"
+#include "base/fs.h"
+#include "config/config.h"
+#include "ingest/ingest.h"
+#include "metrics/metrics.h"
+#include "net/http.h"
+#include "promql/promql.h"
+#include "tsdb/tsdb.h"
+
+struct server {
+    const struct config *config; /* borrowed */
+    struct clock *clock;
+    struct mem_budget memory;    /* memory.limit; the others are parts of it */
+    struct mem_budget head_memory, cache_memory, query_memory, http_memory;
+    struct metrics *metrics;
+    struct tsdb *tsdb;
+    struct engine *engine;
+    struct http_server *http;
+    struct api *api;
+    _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
+    struct arena arena;              /* small things that live as long as the server */
+};
+
+MUST_CHECK enum err server_open(struct server *s, const struct config *config, struct errmsg *why);
+/* Until SIGTERM, SIGINT or /-/quit; the signals must be blocked in all threads before server_open. */
+MUST_CHECK enum err server_run(struct server *s, struct errmsg *why);
+void server_close(struct server *s); /* also of a half-open server */
+
+/* What the modules count, under our names and under those of the peers' dashboards (docs/metrics.md). */
+void server_metrics_register(struct server *s);
+
+/* Subcommands; each returns an exit status: 0 fine, 1 failed, 2 wrong usage. */
+int command_serve(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_inspect(int argc, char **argv);
+int command_verify(int argc, char **argv);
+
+#endif
