@@ -1,0 +1,238 @@
+"""The same requests to Gnomon and to a real Prometheus 3.15 that got the same samples: status, type and body must agree.
+
+Where they differ on purpose docs/api.md says so, and DIFFERENT below says which request it is.
+"""
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import tempfile
+import time
+import urllib.parse
+
+from harness import RW_HEADERS, Gnomon, Process, Skip, free_port, program, request, run, snappy, wait_for, write_request
+
+NOW = int(time.time()) // 60 * 60 - 60
+SPAN = 1800
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+# Every request that may differ, and why (docs/api.md, "What differs").
+DIFFERENT = [
+    (r"time=(NaN|Inf|%2BInf|1e300)", "no arbitrary dates"),
+    (r"start=NaN", "no arbitrary dates"),
+    (r"step=0\.000", "a step below a millisecond is a bad parameter, not a crash"),
+    (r"timeout=0(&|$)", "no time at all is a timeout"),
+    (r"/label/%FF/values", "a path must be UTF-8"),
+]
+
+
+def series():
+    """In label order, so that both answer in that order (Prometheus' head answers in order of creation)."""
+    rnd = random.Random(7)
+    out = []
+    for code, path in itertools.product(("200", "404", "500"), ("/", "/<a>&b", "/é")):
+        total = 0.0
+        samples = []
+        for t in range(0, SPAN + 1, 15):
+            total = 0.0 if rnd.random() < 0.01 else total + rnd.randrange(20)
+            samples.append(((NOW - SPAN + t) * 1000, total))
+        out.append(({"__name__": "http_requests_total", "code": code, "job": "web", "path": path}, samples))
+    for job, instance in itertools.product(("a", "b"), ("i:1", "i:2")):
+        for le in ("0.1", "0.5", "1", "+Inf"):
+            scale = {"0.1": 1, "0.5": 3, "1": 4, "+Inf": 5}[le]
+            out.append(({"__name__": "latency_seconds_bucket", "instance": instance, "job": job, "le": le},
+                        [((NOW - SPAN + t) * 1000, float(t // 15 * scale)) for t in range(0, SPAN + 1, 15)]))
+        out.append(({"__name__": "temperature", "instance": instance, "job": job},
+                    [((NOW - SPAN + t) * 1000, rnd.uniform(-40, 120)) for t in range(0, SPAN + 1, 15)]))
+    out.append(({"__name__": "special"}, [((NOW - 60 + 15 * i) * 1000, v) for i, v in
+                                          enumerate((float("nan"), float("inf"), float("-inf"), -0.0, 1e-9))]))
+    out.append(({"__name__": "utf8.metric", "label with space": "x"}, [((NOW - 30) * 1000, 5.0)]))
+    return sorted(out, key=lambda s: sorted(s[0].items()))
+
+
+def q(path, **params):
+    return "GET", path + ("?" + urllib.parse.urlencode(params, doseq=True) if params else ""), None
+
+
+def form(path, **params):
+    return "POST", path, urllib.parse.urlencode(params, doseq=True)
+
+
+EXPRESSIONS = """
+http_requests_total | http_requests_total{code!="200"} | rate(http_requests_total[5m]) | increase(http_requests_total[5m])
+irate(http_requests_total[1m]) | delta(temperature[5m]) | sum(rate(http_requests_total[5m])) | temperature > 20
+sum by (code) (rate(http_requests_total[5m])) | avg without (path) (http_requests_total) | count(temperature) by (job)
+topk(3, http_requests_total) | bottomk(2, temperature) | quantile(0.9, temperature) | stddev(temperature) | absent(nope)
+histogram_quantile(0.9, sum by (le, job) (rate(latency_seconds_bucket[5m]))) | histogram_quantile(0.5, latency_seconds_bucket)
+temperature * on(job, instance) group_left temperature | temperature + temperature | -temperature | 1 + 2 * 3 ^ 2
+max_over_time(temperature[10m]) | avg_over_time(temperature[10m:1m]) | temperature offset 5m | temperature @ %d
+label_replace(temperature, "x", "$1-y", "instance", "i:(.*)") | label_join(temperature, "y", "-", "job", "instance")
+sort_desc(temperature) | round(temperature, 0.5) | clamp(temperature, 0, 50) | time() | vector(1) | scalar(count(temperature))
+special | special == special | {"utf8.metric"} | {"utf8.metric", "label with space"="x"} | "a string" | 1e-7 | NaN | -Inf
+http_requests_total{path=~"/.+"} | count_values("v", http_requests_total > bool 100) | temperature and http_requests_total
+temperature unless on(job) temperature{job="a"} | predict_linear(temperature[10m], 3600) | deriv(temperature[10m])
+changes(temperature[5m]) | resets(http_requests_total[30m]) | day_of_week() | minute(vector(1700000000)) | rate(temperature[5m])
+sum(nope) | temperature[1m] | http_requests_total{code="200"}[1m] | group by (job) (temperature) | sum(up) or vector(0)
+""" % (NOW - 600)
+BROKEN = ["sum(", "up{", "1 +", "rate(up)", "up[5m", "foo(up)", "up{a=~\"(\"}", "sum by (a,) up", "\"", "up offset x", ")",
+          "topk(up)", "temperature + on(job) temperature", "temperature * on(job) group_left temperature", "a b",
+          "http_requests_total[5m] + 1", "up @ nope", "{}", "{a=\"\"}", "1[5m]", "sum(a, b)", "'\\q'", "0x", "1..2",
+          "label_replace(temperature, \"job\", \"x\", \"\", \"\")", "up{a=\"b\",a!=\"c\"", "!= 1", "sum(sum)", "le", "by"]
+
+
+def expressions():
+    return [e.strip() for line in EXPRESSIONS.strip().splitlines() for e in line.split("|") if e.strip()]
+
+
+def query_requests():
+    for e in expressions() + BROKEN:
+        yield q("/api/v1/query", query=e, time=NOW)
+        yield form("/api/v1/query", query=e, time=f"{NOW - 90}.123")
+        yield q("/api/v1/query_range", query=e, start=NOW - 600, end=NOW, step=60)
+        yield q("/api/v1/format_query", query=e)
+        yield q("/api/v1/parse_query", query=e)
+    for bad in ("", "x", "NaN", "-1", "1e300", "0", "99999999999999999999", "1.5", "5m", "1h30m", "2015-07-01T20:10:51Z",
+                "2015-07-01", "now", " 1", "0x10", "1_000", "+5", "١"):
+        for name in ("time", "timeout", "limit", "lookback_delta"):
+            yield q("/api/v1/query", **{"query": "temperature", "time": NOW, name: bad})
+        for name in ("start", "end", "step", "timeout", "limit"):
+            yield q("/api/v1/query_range", **{"query": "temperature", "start": NOW - 60, "end": NOW, "step": 15, name: bad})
+        for name in ("start", "end", "limit"):
+            yield q("/api/v1/series", **{"match[]": "temperature", name: bad})
+            yield q("/api/v1/labels", **{name: bad})
+            yield q("/api/v1/label/job/values", **{name: bad})
+            if name != "limit":
+                yield q("/api/v1/query_exemplars", **{"query": "temperature", name: bad})
+        yield q("/api/v1/metadata", limit=bad)
+        yield q("/api/v1/targets/metadata", limit=bad)
+    for points in (11000, 11001, 10999):
+        yield q("/api/v1/query_range", query="vector(1)", start=NOW - points, end=NOW, step=1)
+
+
+def label_requests():
+    matches = [["temperature"], ["{job=\"a\"}", "http_requests_total"], ["{__name__=~\"t.*|l.*\"}"], ["nope"], ["{}"], ["{a=\"\"}"],
+               ["temperature["], ["sum(temperature)"], ["{job=~\".*\"}"], ["temperature[5m]"], [""], ["{\"utf8.metric\"}"],
+               ["temperature", "temperature"], ["temperature offset 5m"]]
+    for m in matches:
+        for extra in ({}, {"limit": 1}, {"limit": 2}, {"start": NOW - 60, "end": NOW}, {"start": 5, "end": 1}):
+            yield q("/api/v1/series", **{"match[]": m, **extra})
+            yield form("/api/v1/series", **{"match[]": m, **extra})
+            yield q("/api/v1/labels", **{"match[]": m, **extra})
+            yield q("/api/v1/label/instance/values", **{"match[]": m, **extra})
+        yield q("/federate", **{"match[]": m})
+    for name in ("job", "__name__", "nope", "le", "label%20with%20space", "U__label_20_with_20_space", "U__job", "x-y", "%FF",
+                 "U__", "U__zz_zz"):
+        yield q(f"/api/v1/label/{name}/values")
+    yield q("/api/v1/series")
+    yield q("/api/v1/labels")
+    yield "GET", "/api/v1/series?match[]=%zz", None
+    yield "POST", "/api/v1/labels", "match[]=%zz"
+
+
+def other_requests():
+    for path in ("rules", "alerts", "alertmanagers", "scrape_pools", "notifications", "targets"):
+        yield q(f"/api/v1/{path}")
+    yield q("/api/v1/rules", type="x")
+    yield q("/api/v1/rules", type="alert")
+    for limit in (0, "x", 10001, -1):
+        yield q("/api/v1/status/tsdb", limit=limit)
+    for method, path in (("DELETE", "/api/v1/query"), ("PUT", "/api/v1/query"), ("POST", "/api/v1/rules"), ("GET", "/api/v1/nope"),
+                         ("GET", "/nope"), ("POST", "/api/v1/admin/tsdb/snapshot"), ("GET", "/api/v1/admin/tsdb/snapshot"),
+                         ("POST", "/-/quit"), ("POST", "/-/reload"), ("OPTIONS", "/api/v1/query"), ("GET", "/api/v1/write"),
+                         ("GET", "/federate"), ("POST", "/api/v1/label/job/values")):
+        yield method, path, None
+
+
+def normal(path, body):
+    """A JSON body with what has no order sorted; others as they are."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+    data = answer.get("data")
+    if isinstance(data, dict) and data.get("resultType") == "vector" and "sort" not in path and "topk" not in path:
+        data["result"].sort(key=lambda s: sorted(s["metric"].items()))
+    if path.startswith("/api/v1/series") and isinstance(data, list):
+        data.sort(key=lambda s: sorted(s.items()))
+    return answer
+
+
+def meant(path):
+    return any(re.search(pattern, path) for pattern, _ in DIFFERENT)
+
+
+class Pair:
+    def __enter__(self):
+        prometheus = program("prometheus")
+        version = os.popen(f"{prometheus} --version 2>&1").read()
+        if not re.search(r"version 3\.(1[5-9]|[2-9]\d)|go1\.2[6-9]", version):
+            raise Skip("this Prometheus is not 3.15 or newer (set PROMETHEUS=path)")
+        self.tmp = tempfile.mkdtemp(prefix="gnomon-differential-")
+        with open(self.tmp + "/p.yml", "w") as f:
+            f.write("global: {scrape_interval: 1m}\n")
+        self.port = free_port()
+        self.prometheus = Process([prometheus, f"--config.file={self.tmp}/p.yml", f"--storage.tsdb.path={self.tmp}/data",
+                                   f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver"],
+                                  self.tmp + "/prometheus.log")
+        self.gnomon = Gnomon("--log.level=warn")
+        self.gnomon.start()
+        wait_for("Prometheus", self.ready)
+        body = snappy(write_request(series()))
+        for port in (self.port, self.gnomon.port):
+            status, _, text = request("POST", port, "/api/v1/write", body, RW_HEADERS)
+            assert status == 204, (port, status, text)
+        return self
+
+    def ready(self):
+        try:
+            return request("GET", self.port, "/-/ready")[0] == 200
+        except OSError:
+            return False
+
+    def __exit__(self, *_):
+        self.gnomon.stop()
+        self.prometheus.kill()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    def ask(self, method, path, body):
+        headers = FORM if body is not None else {}
+        return [request(method, port, path, body, headers) for port in (self.port, self.gnomon.port)]
+
+
+def compare(pair, requests):
+    total, wrong, skipped = 0, [], 0
+    for method, path, body in requests:
+        (s1, h1, b1), (s2, h2, b2) = pair.ask(method, path, body)
+        total += 1
+        if meant(path):
+            skipped += 1
+            assert s2 < 500 or s2 == 503, (method, path, s2, b2)
+            continue
+        type1, type2 = h1.get("Content-Type"), h2.get("Content-Type")
+        text1, text2 = normal(path + (body or ""), b1), normal(path + (body or ""), b2)
+        if isinstance(text1, str) and isinstance(text2, str):
+            text1, text2 = text1.strip(), text2.strip()
+        if (s1, type1, text1) != (s2, type2, text2):
+            wrong.append(f"{method} {path} {body or ''}\n  prometheus {s1} {type1} {b1[:600]}\n  gnomon     {s2} {type2} {b2[:600]}")
+    print(f"  {total} requests, {len(wrong)} differ, {skipped} meant to differ")
+    assert not wrong, f"{len(wrong)} of {total} differ:\n" + "\n".join(wrong[:int(os.environ.get("SHOW", 10))])
+
+
+def test_queries_answer_as_prometheus_does():
+    with Pair() as pair:
+        compare(pair, query_requests())
+
+
+def test_label_endpoints_answer_as_prometheus_does():
+    with Pair() as pair:
+        compare(pair, label_requests())
+
+
+def test_other_endpoints_answer_as_prometheus_does():
+    with Pair() as pair:
+        compare(pair, other_requests())
+
+
+run(globals())
