@@ -82,11 +82,13 @@ MUST_CHECK enum err param_limit(struct http_request *r, uint64_t *limit, struct 
 enum err invalid_param(struct errmsg *why, const char *name);
 MUST_CHECK enum err form_parse(struct http_request *r, struct errmsg *why);
 
-/* match[]: selectors of which each must refuse some series. */
+/* match[] */
 struct match_list {
     struct matcher_set *sets;
     uint32_t count;
 };
+MUST_CHECK enum err param_selectors(struct http_request *r, struct match_list *out, struct errmsg *why);
+/* The same, but each must refuse the series without labels: then it says something. */
 MUST_CHECK enum err param_match(struct http_request *r, struct match_list *out, struct errmsg *why);
 
 /* "U__http_2e_status" is http.status; anything else is itself.  May be in the arena. */

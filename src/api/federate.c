@@ -179,6 +179,8 @@ static enum err select_all(struct federate *f, struct querier *q, const struct m
         struct selector sel = {.matchers = match->sets[m].list, .matcher_count = match->sets[m].count,
                                .mint_ms = f->mint_ms, .maxt_ms = f->maxt_ms};
         struct series_set *set;
+        if (!match->sets[m].count)
+            continue; /* {} selects nothing here, as in Prometheus */
         TRY(q->ops->select(q, &sel, f->r->arena, &f->r->cancel, &set, why));
         struct series_reader *reader = set->ops->reader(set);
         out->readers[out->reader_count++] = reader;
@@ -218,7 +220,7 @@ void on_federate(struct http_request *r, void *ctx)
     struct api *api = ctx;
     struct errmsg why = {0};
     struct match_list match;
-    if (form_parse(r, &why) != ERR_OK || param_match(r, &match, &why) != ERR_OK) {
+    if (form_parse(r, &why) != ERR_OK || param_selectors(r, &match, &why) != ERR_OK) {
         api_text(r, 400, arena_printf(r->arena, "%s\n", why.text));
         return;
     }

@@ -166,27 +166,22 @@ static void names_answer(struct http_request *r, struct api *api, struct slice l
 
 void on_labels(struct http_request *r, void *ctx)
 {
-    struct errmsg why = {0};
-    if (form_parse(r, &why) != ERR_OK)
-        api_error(r, API_BAD_DATA, why.text);
-    else
-        names_answer(r, ctx, (struct slice){0});
+    http_params_parse(r, NULL);
+    names_answer(r, ctx, (struct slice){0});
 }
 
 void on_label_values(struct http_request *r, void *ctx)
 {
-    struct errmsg why = {0};
     struct slice name = label_name_unescape(r->arena, r->path_rest);
-    if (!name.len || !utf8_valid(name)) {
-        struct buf quoted = {0};
-        goformat_quote(&quoted, name);
-        api_errorf(r, API_BAD_DATA, "invalid label name: %s", buf_cstr(&quoted));
-        buf_deinit(&quoted);
-    } else if (form_parse(r, &why) != ERR_OK) {
-        api_error(r, API_BAD_DATA, why.text);
-    } else {
+    http_params_parse(r, NULL);
+    if (name.len && utf8_valid(name)) {
         names_answer(r, ctx, name);
+        return;
     }
+    struct buf quoted = {0};
+    goformat_quote(&quoted, name);
+    api_errorf(r, API_BAD_DATA, "invalid label name: %s", buf_cstr(&quoted));
+    buf_deinit(&quoted);
 }
 
 /* ---- series ---- */

@@ -69,7 +69,7 @@ enum err duration_ns_parse(struct slice text, int64_t *ns, struct errmsg *why)
     double v;
     int64_t ms;
     if (goparse_float(text, &v, NULL) == ERR_OK) {
-        v *= 1e9;
+        v = isnan(v) ? -9223372036854775808.0 : v * 1e9; /* what Go's conversion makes of it on amd64 */
         if (!(v <= 9223372036854775807.0 && v >= -9223372036854775808.0))
             return set_quoted(why, "cannot parse ", text, " to a valid duration. It overflows int64");
         *ns = v >= 9223372036854775807.0 ? INT64_MAX : (int64_t)v;
@@ -142,7 +142,7 @@ static bool matches_nothing_in_particular(const struct matcher_set *set)
     return true;
 }
 
-enum err param_match(struct http_request *r, struct match_list *out, struct errmsg *why)
+enum err param_selectors(struct http_request *r, struct match_list *out, struct errmsg *why)
 {
     struct slice *texts;
     uint32_t count = http_param_all(r, "match[]", &texts);
@@ -150,7 +150,13 @@ enum err param_match(struct http_request *r, struct match_list *out, struct errm
     out->count = count;
     for (uint32_t i = 0; i < count; i++)
         TRY(promql_parse_selector(texts[i], r->arena, &out->sets[i], why));
-    for (uint32_t i = 0; i < count; i++)
+    return ERR_OK;
+}
+
+enum err param_match(struct http_request *r, struct match_list *out, struct errmsg *why)
+{
+    TRY(param_selectors(r, out, why));
+    for (uint32_t i = 0; i < out->count; i++)
         if (matches_nothing_in_particular(&out->sets[i]))
             return err_set(why, ERR_INVALID, "match[] must contain at least one non-empty matcher");
     return ERR_OK;

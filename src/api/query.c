@@ -12,7 +12,7 @@
 
 enum { POINTS_MAX = 11000 };
 
-static enum err stats_param(struct http_request *r, struct api *api, struct query_request *q)
+static void stats_param(struct http_request *r, struct api *api, struct query_request *q)
 {
     struct slice text = param(r, "stats");
     q->stats = text.len > 0;
@@ -26,7 +26,6 @@ static enum err stats_param(struct http_request *r, struct api *api, struct quer
                                         buf_cstr(&quoted));
         buf_deinit(&quoted);
     }
-    return ERR_OK;
 }
 
 /* timeout, lookback_delta, stats: what both kinds of query take. */
@@ -45,7 +44,7 @@ static enum err common_params(struct http_request *r, struct api *api, struct qu
             return err_wrap(why, ERR_INVALID, "error parsing lookback delta duration");
         q->exec.lookback_ms = ns > 0 ? ns / 1000000 : 0;
     }
-    TRY(stats_param(r, api, q));
+    stats_param(r, api, q);
     q->exec.per_step_stats = q->per_step;
     q->text = param(r, "query");
     return ERR_OK;
