@@ -97,6 +97,11 @@ struct range_function {
 };
 const struct range_function *range_function_find(enum function_id id);
 
+/* What the two steps of interpolating between histograms had to tell: enum histogram_note bits. */
+struct interpolation_notes {
+    unsigned subtraction, addition;
+};
+
 struct range_op {
     struct operator base;
     const struct range_function *function;

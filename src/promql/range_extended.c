@@ -4,9 +4,9 @@
  * Windows reach back by the lookback delta (smoothed: ahead, too).  The value at each end of the range is that of
  * the last sample before it (anchored), or lies on the line between the samples around it (smoothed).
  */
+#include "promql/range_extended.h"
 #include "histogram/histogram.h"
 #include "promql/range.h"
-#include "promql/range_extended.h"
 
 /* The samples that matter of a window: from the last one at or before the start to the end. */
 struct span {
@@ -24,7 +24,7 @@ static bool is_counter(const struct range_call *c)
     return c->op->function->id != FUNCTION_DELTA;
 }
 
-/* False when nothing lies after the range's start. */
+/* False when nothing lies after the range's start or, smoothed, before its end. */
 static bool span_find(const struct range_call *c, uint32_t step, struct window w, const int64_t *times,
                       struct span *out)
 {
@@ -37,7 +37,7 @@ static bool span_find(const struct range_call *c, uint32_t step, struct window w
     if (first > last)
         first = last;
     *out = (struct span){start, end, first, last};
-    return times[last] > start;
+    return times[last] > start && !(is_smoothed(c) && times[first] > end);
 }
 
 /* ---- Floats ---- */
@@ -99,25 +99,35 @@ static void range_extended(struct range_call *c)
 /* ---- Histograms ---- */
 
 const struct histogram *interpolate_hists(struct arena *arena, const struct histogram *h1, const struct histogram *h2,
-                                          double fraction, bool counter)
+                                          double fraction, bool counter, struct interpolation_notes *notes)
 {
     if (histogram_is_custom(h1) != histogram_is_custom(h2))
         return NULL;
     if (counter && histogram_detect_reset(h2, h1))
         return histogram_mul(arena, h2, fraction);
     const struct histogram *difference, *result;
-    unsigned notes = 0;
-    if (histogram_sub(arena, h2, h1, &difference, &notes) != ERR_OK)
+    if (histogram_sub(arena, h2, h1, &difference, &notes->subtraction) != ERR_OK)
         return NULL;
     difference = histogram_mul(arena, difference, fraction);
-    return histogram_add(arena, h1, difference, &result, &notes) == ERR_OK ? result : NULL;
+    return histogram_add(arena, difference, h1, &result, &notes->addition) == ERR_OK ? result : NULL;
 }
 
-static const struct histogram *hist_between(const struct range_call *c, uint32_t i, int64_t t)
+static void note_reconciled(struct range_call *c, unsigned notes, const char *operation)
+{
+    if (notes & HISTOGRAM_BOUNDS_RECONCILED)
+        notes_info(&c->w->notes, range_place(c), "mismatched custom buckets were reconciled during %s", operation);
+}
+
+static const struct histogram *hist_between(struct range_call *c, uint32_t i, int64_t t)
 {
     const struct column *col = c->col;
+    struct interpolation_notes notes = {0};
     double fraction = (double)(t - col->hist_times[i]) / (double)(col->hist_times[i + 1] - col->hist_times[i]);
-    return interpolate_hists(&c->w->tile, col->hists[i], col->hists[i + 1], fraction, is_counter(c));
+    const struct histogram *h =
+        interpolate_hists(&c->w->tile, col->hists[i], col->hists[i + 1], fraction, is_counter(c), &notes);
+    note_reconciled(c, notes.subtraction, "subtraction");
+    note_reconciled(c, notes.addition, "addition");
+    return h;
 }
 
 static void warn_metric(struct range_call *c, const char *text)
@@ -126,7 +136,7 @@ static void warn_metric(struct range_call *c, const char *text)
     notes_warn(n, range_place(c), "%s %s", text, notes_quote(n, c->metric));
 }
 
-/* Gauges where counters are wanted, and the other way round; false where layouts don't go together. */
+/* Gauges where counters are wanted; false where layouts don't go together. */
 static bool check_hists(struct range_call *c, const struct span *s)
 {
     const struct histogram *const *h = c->col->hists;
@@ -140,38 +150,71 @@ static bool check_hists(struct range_call *c, const struct span *s)
     if (!same)
         warn_metric(c,
                     "vector contains a mix of histograms with exponential and custom buckets schemas for metric name");
-    if (same && !is_counter(c) &&
-        (h[s->first]->reset_hint != RESET_GAUGE || h[s->last]->reset_hint != RESET_GAUGE))
-        warn_metric(c, "this native histogram metric is not a gauge:");
     return same;
 }
 
-/* A reset between two samples adds the earlier one, unless the left end lies between them already. */
-static const struct histogram *add_resets(struct range_call *c, const struct span *s, bool left_inside,
-                                          const struct histogram *result)
+/* The two ends of a range, as samples or interpolated. */
+struct ends {
+    const struct histogram *left, *right;
+    bool left_inside; /* left lies between two samples */
+};
+
+static bool ends_find(struct range_call *c, const struct span *s, struct window w, struct ends *out)
+{
+    const struct column *col = c->col;
+    out->left_inside = is_smoothed(c) && col->hist_times[s->first] < s->start_ms;
+    bool right_inside = is_smoothed(c) && s->last > w.lo && col->hist_times[s->last] > s->end_ms;
+    out->left = out->left_inside ? hist_between(c, s->first, s->start_ms) : col->hists[s->first];
+    out->right = !out->left ? NULL : right_inside ? hist_between(c, s->last - 1, s->end_ms) : col->hists[s->last];
+    if (!out->left || !out->right)
+        return false;
+    if (!is_counter(c) && (out->left->reset_hint != RESET_GAUGE || out->right->reset_hint != RESET_GAUGE))
+        warn_metric(c, "this native histogram metric is not a gauge:");
+    return true;
+}
+
+/* Adds up what resets lost, in `total` (NULL at first); false where histograms don't go together. */
+static bool add_lost(struct range_call *c, const struct histogram *lost, const struct histogram **total)
+{
+    unsigned notes = 0;
+    if (!*total) {
+        *total = lost;
+        return true;
+    }
+    bool ok = histogram_add(&c->w->tile, *total, lost, total, &notes) == ERR_OK;
+    note_reconciled(c, notes, "addition");
+    return ok;
+}
+
+/* Resets from the left end over the samples between to the right end. */
+static bool lost_at_resets(struct range_call *c, const struct span *s, const struct ends *e,
+                           const struct histogram **total)
 {
     const struct histogram *const *h = c->col->hists;
-    for (uint32_t i = s->first + 1 + left_inside; result && i <= s->last; i++) {
-        unsigned notes = 0;
-        if (histogram_detect_reset(h[i], h[i - 1]) &&
-            histogram_add(&c->w->tile, result, h[i - 1], &result, &notes) != ERR_OK)
-            result = NULL;
-    }
-    return result;
+    const struct histogram *before = e->left;
+    uint32_t i = s->first + 1;
+    *total = NULL;
+    if (e->left_inside && histogram_detect_reset(h[i], h[s->first]))
+        before = h[i++]; /* the left end has it already */
+    if (i > s->last)
+        return true;
+    for (; i < s->last; before = h[i++])
+        if (histogram_detect_reset(h[i], before) && !add_lost(c, before, total))
+            return false;
+    return !histogram_detect_reset(e->right, before) || add_lost(c, before, total);
 }
 
 static const struct histogram *extended_difference(struct range_call *c, const struct span *s, struct window w)
 {
-    const struct column *col = c->col;
-    bool left_inside = is_smoothed(c) && s->first < s->last && col->hist_times[s->first] < s->start_ms;
-    bool right_inside = is_smoothed(c) && s->last > w.lo && col->hist_times[s->last] > s->end_ms;
-    const struct histogram *left = left_inside ? hist_between(c, s->first, s->start_ms) : col->hists[s->first];
-    const struct histogram *right = right_inside ? hist_between(c, s->last - 1, s->end_ms) : col->hists[s->last];
-    const struct histogram *result;
+    struct ends e;
+    const struct histogram *result, *lost = NULL;
     unsigned notes = 0;
-    if (!left || !right || histogram_sub(&c->w->tile, right, left, &result, &notes) != ERR_OK)
+    if (!ends_find(c, s, w, &e) || histogram_sub(&c->w->tile, e.right, e.left, &result, &notes) != ERR_OK)
         return NULL;
-    return is_counter(c) ? add_resets(c, s, left_inside, result) : result;
+    note_reconciled(c, notes, "subtraction");
+    if (is_counter(c) && !lost_at_resets(c, s, &e, &lost))
+        return NULL;
+    return !lost || add_lost(c, lost, &result) ? result : NULL;
 }
 
 static void range_extended_hist(struct range_call *c, uint32_t step)
@@ -184,10 +227,9 @@ static void range_extended_hist(struct range_call *c, uint32_t step)
     const struct histogram *result = extended_difference(c, &s, w);
     if (!result)
         return;
-    result = histogram_compact(arena, histogram_with_hint(arena, result, RESET_GAUGE));
     if (c->op->function->id == FUNCTION_RATE)
         result = histogram_div(arena, result, range_seconds(c->op));
-    range_put_hist(c, step, result);
+    range_put_hist(c, step, histogram_compact(arena, histogram_with_hint(arena, result, RESET_GAUGE)));
 }
 
 /* ---- changes, resets ---- */

@@ -13,7 +13,7 @@ const struct range_function *range_function_extended(enum function_id id, bool s
 double interpolate(int64_t t1, double y1, int64_t t2, double y2, int64_t t, bool counter);
 /* Likewise, `fraction` of the way; NULL where exponential and custom buckets meet. */
 const struct histogram *interpolate_hists(struct arena *arena, const struct histogram *h1, const struct histogram *h2,
-                                          double fraction, bool counter);
+                                          double fraction, bool counter, struct interpolation_notes *notes);
 
 /* The samples that a bare anchored or smoothed range vector shows: those inside and the two ends. */
 struct point;

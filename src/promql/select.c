@@ -5,6 +5,7 @@
  * what is older.  One pointer walks the samples while the steps go by; an instant query asks the
  * reader for the last sample only.
  */
+#include "histogram/histogram.h"
 #include "promql/select.h"
 
 #include "base/assert.h"
@@ -173,6 +174,13 @@ static void warn_metric(struct filling *f, uint32_t row, const char *text)
                notes_quote(n, labels_name(&f->op->set->labels[row])));
 }
 
+static void note_reconciled(struct filling *f, unsigned notes, const char *operation)
+{
+    if (notes & HISTOGRAM_BOUNDS_RECONCILED)
+        notes_info(&f->w->notes, op_place_at(&f->op->base, f->op->selector),
+                   "mismatched custom buckets were reconciled during %s", operation);
+}
+
 static void fill_smoothed(struct filling *f, uint32_t row, struct column_space *space)
 {
     const struct operator *op = &f->op->base;
@@ -184,6 +192,8 @@ static void fill_smoothed(struct filling *f, uint32_t row, struct column_space *
         struct smoothed_value value = smoothed_at(&col, &at, t, op->x->lookback_ms, &f->w->tile);
         if (value.warning)
             warn_metric(f, row, value.warning);
+        note_reconciled(f, value.notes.subtraction, "subtraction");
+        note_reconciled(f, value.notes.addition, "addition");
         if (!value.present)
             continue;
         if (f->op->yield == SELECT_VALUE && value.h) {

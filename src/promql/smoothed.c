@@ -50,15 +50,16 @@ static struct smoothed_value hist_at(const struct column *col, struct window w, 
     if (i == w.lo)
         return (struct smoothed_value){0};
     if (i == w.hi)
-        return (struct smoothed_value){
-            .present = true, .h = histogram_with_hint(arena, histogram_keep(arena, h[i - 1]), RESET_UNKNOWN)};
+        return (struct smoothed_value){.present = true,
+                                       .h = histogram_with_hint(arena, histogram_keep(arena, h[i - 1]), RESET_UNKNOWN)};
     double fraction = (double)(t - times[i - 1]) / (double)(times[i] - times[i - 1]);
-    bool counter = h[i]->reset_hint != RESET_GAUGE && h[i - 1]->reset_hint != RESET_GAUGE;
-    const struct histogram *between = interpolate_hists(arena, h[i - 1], h[i], fraction, counter);
+    bool counter = h[i]->reset_hint != RESET_GAUGE || h[i - 1]->reset_hint != RESET_GAUGE;
+    struct interpolation_notes notes = {0};
+    const struct histogram *between = interpolate_hists(arena, h[i - 1], h[i], fraction, counter, &notes);
     if (!between)
         return (struct smoothed_value){.warning = "vector contains a mix of histograms with exponential and custom "
                                                   "buckets schemas for metric name"};
-    return (struct smoothed_value){.present = true, .h = histogram_keep(arena, between)};
+    return (struct smoothed_value){.present = true, .h = histogram_keep(arena, between), .notes = notes};
 }
 
 struct smoothed_value smoothed_at(const struct column *col, struct smoothed_cursor *at, int64_t t_ms,

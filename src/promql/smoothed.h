@@ -12,6 +12,7 @@ struct smoothed_value {
     double v;
     const struct histogram *h;
     const char *warning; /* NULL, or why there is nothing; names the metric at its end */
+    struct interpolation_notes notes;
 };
 /* Steps must come in order; `*at` starts as zeros. */
 struct smoothed_cursor {
