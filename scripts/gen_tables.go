@@ -22,7 +22,7 @@ import (
 var out = bufio.NewWriter(os.Stdout)
 
 func head(file, text string) {
-	fmt.Fprintf(out, "/* %s - %s\n * Printed by scripts/gen_tables.go with %s (Unicode %s); do not edit. */\n", file, text,
+	fmt.Fprintf(out, "/* %s - %s\n * Printed by scripts/gen_tables.go with %s (Unicode %s); do not edit. */\n/* clang-format off */\n", file, text,
 		runtime.Version(), unicode.Version)
 }
 

@@ -104,8 +104,9 @@ double histogram_stddev(const struct histogram *h);
 
 /* ---- Text ---- */
 
-void histogram_print(const struct histogram *h, struct buf *out);            /* {count:5, sum:2.5, (0.5,1]:3, ...} */
-void histogram_print_expression(const struct histogram *h, struct buf *out); /* {{schema:1 count:5 ...}}, for test scripts */
+void histogram_print(const struct histogram *h, struct buf *out); /* {count:5, sum:2.5, (0.5,1]:3, ...} */
+void histogram_print_expression(const struct histogram *h,
+                                struct buf *out); /* {{schema:1 count:5 ...}}, for test scripts */
 
 /* ---- From the wire ---- */
 
@@ -121,7 +122,8 @@ struct histogram_integers {
     const int64_t *positive, *negative;
     const double *bounds;
 };
-/* As the receiver of a write checks: ERR_INVALID with Prometheus' text.  Schemas 9..52 are allowed: they get reduced. */
+/* As the receiver of a write checks: ERR_INVALID with Prometheus' text.  Schemas 9..52 are allowed: they get reduced.
+ */
 MUST_CHECK enum err histogram_validate_integers(const struct histogram_integers *h, struct errmsg *why);
 MUST_CHECK enum err histogram_validate(const struct histogram *h, struct errmsg *why);
 /* Of a valid one; borrows spans and bounds, unless schemas 9..52 are reduced to 8. */

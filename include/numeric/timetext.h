@@ -36,10 +36,10 @@ size_t timetext_rfc3339_print(char *out, int64_t ms);
 /* Calendar fields of Unix seconds, proleptic Gregorian, UTC; for every int64 as Go's time package gives them. */
 struct timetext_date {
     int64_t year;
-    int month, day;      /* from 1 */
+    int month, day; /* from 1 */
     int hour, minute, second;
-    int weekday;         /* 0 = Sunday */
-    int yearday;         /* from 1 */
+    int weekday; /* 0 = Sunday */
+    int yearday; /* from 1 */
     int days_in_month;
 };
 void timetext_date(int64_t unix_seconds, struct timetext_date *out);

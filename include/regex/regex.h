@@ -45,8 +45,8 @@ bool regex_match(const struct regex *re, struct slice s);
  */
 enum { REGEX_GROUPS_MAX = 100 }; /* no more are reported, group 0 included */
 struct regex_groups {
-    uint32_t count;                         /* groups reported: min(groups of the pattern + 1, max) */
-    struct slice group[REGEX_GROUPS_MAX];   /* data is NULL where a group took no part */
+    uint32_t count;                       /* groups reported: min(groups of the pattern + 1, max) */
+    struct slice group[REGEX_GROUPS_MAX]; /* data is NULL where a group took no part */
 };
 bool regex_submatch(const struct regex *re, struct slice s, struct regex_groups *out);
 /* Go's Regexp.ExpandString: $1, ${1}, $name, ${name}, $$; unknown names are empty. */
@@ -60,7 +60,7 @@ bool regex_has_group(const struct regex *re, struct slice name);
  *   - contain regex_substring (may be empty).
  */
 struct regex_literals {
-    uint32_t count; /* 0: not a finite set, or too large a one */
+    uint32_t count;           /* 0: not a finite set, or too large a one */
     const struct slice *list; /* sorted bytewise, no duplicates */
 };
 enum { REGEX_LITERALS_MAX = 65536 };

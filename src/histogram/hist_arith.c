@@ -32,7 +32,8 @@ static double scaled(double v, enum scaling how, double by)
     return how == MULTIPLY ? v * by : v / by;
 }
 
-static const double *scaled_buckets(struct arena *arena, const double *from, uint32_t count, enum scaling how, double by)
+static const double *scaled_buckets(struct arena *arena, const double *from, uint32_t count, enum scaling how,
+                                    double by)
 {
     double *to = arena_alloc(arena, (count + 1) * sizeof *to);
     for (uint32_t i = 0; i < count; i++)

@@ -1,5 +1,6 @@
 /* hist_bounds_table.c - bucket bounds of schema 8 between 0.5 and 1; coarser schemas take every 2nd, 4th ...
  * Printed by scripts/gen_tables.go with go1.26.8 (Unicode 15.0.0); do not edit. */
+/* clang-format off */
 #include "histogram/hist_internal.h"
 
 const double hist_bounds[256] = {

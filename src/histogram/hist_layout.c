@@ -149,7 +149,8 @@ static bool skip_zero_bucket(struct hist_walk *w, const struct hist_merge *m)
 }
 
 /* b's buckets from the walk on that lie before `stop`, where a's next span begins. */
-static bool merge_gap(struct hist_buf *to, struct hist_walk *b, int64_t stop, const struct hist_merge *m, bool *prepended)
+static bool merge_gap(struct hist_buf *to, struct hist_walk *b, int64_t stop, const struct hist_merge *m,
+                      bool *prepended)
 {
     bool more = true;
     *prepended = false;

@@ -63,6 +63,17 @@ static void list(struct buf *out, const char *name, const double *values, uint32
     buf_str(out, "] ");
 }
 
+enum { GAP_MAX = 10000 };
+
+/* The gap's zeros; one that nobody would write in a test script is "..." */
+static void print_gap(int64_t buckets, struct buf *out)
+{
+    if (buckets > GAP_MAX)
+        buf_str(out, " ...");
+    for (int64_t i = 0; i < buckets && buckets <= GAP_MAX; i++)
+        buf_str(out, " 0");
+}
+
 /* Buckets from the first to the last that has something in it, with the gaps as zeros. */
 static void print_dense(const struct histogram *h, int side, const char *offset_name, const char *name, struct buf *out)
 {
@@ -79,8 +90,7 @@ static void print_dense(const struct histogram *h, int side, const char *offset_
                 buf_printf(out, "%s:%lld ", offset_name, (long long)w.index);
             buf_printf(out, "%s:[", name);
         } else {
-            for (; next < w.index; next++)
-                buf_str(out, " 0");
+            print_gap(w.index - next, out);
             buf_u8(out, ' ');
         }
         number(out, s.buckets[w.at]);

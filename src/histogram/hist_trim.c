@@ -6,7 +6,7 @@
 
 struct trim {
     double at;
-    bool upper; /* keep what is below */
+    bool upper;  /* keep what is below */
     bool linear; /* custom buckets */
 };
 

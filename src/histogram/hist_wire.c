@@ -19,10 +19,11 @@ static bool schema_is_exponential(int32_t schema)
 
 static enum err schema_invalid(int32_t schema, struct errmsg *why)
 {
-    return err_set(why, ERR_INVALID,
-                   "histogram has an invalid schema, which must be between %d and %d for exponential buckets, or %d for "
-                   "custom buckets, got schema %d",
-                   HISTOGRAM_SCHEMA_MIN, HISTOGRAM_SCHEMA_MAX, HISTOGRAM_SCHEMA_CUSTOM, schema);
+    return err_set(
+        why, ERR_INVALID,
+        "histogram has an invalid schema, which must be between %d and %d for exponential buckets, or %d for "
+        "custom buckets, got schema %d",
+        HISTOGRAM_SCHEMA_MIN, HISTOGRAM_SCHEMA_MAX, HISTOGRAM_SCHEMA_CUSTOM, schema);
 }
 
 /* Lengths must add up, offsets after the first must not be negative, indices must fit 32 bits. */
@@ -32,7 +33,8 @@ static enum err check_spans(const struct histogram_span *spans, uint32_t count, 
     int64_t index = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0 && spans[i].offset < 0)
-            return err_set(why, ERR_INVALID, "span number %u with offset %d: %s", i + 1, spans[i].offset, span_negative);
+            return err_set(why, ERR_INVALID, "span number %u with offset %d: %s", i + 1, spans[i].offset,
+                           span_negative);
         need += spans[i].length;
         index += (int64_t)spans[i].offset + spans[i].length;
         if (index > INT32_MAX || index < INT32_MIN)
@@ -40,8 +42,8 @@ static enum err check_spans(const struct histogram_span *spans, uint32_t count, 
                            (long long)index);
     }
     if (need != buckets)
-        return err_set(why, ERR_INVALID, "spans need %llu buckets, have %u buckets: %s", (unsigned long long)need, buckets,
-                       spans_mismatch);
+        return err_set(why, ERR_INVALID, "spans need %llu buckets, have %u buckets: %s", (unsigned long long)need,
+                       buckets, spans_mismatch);
     return ERR_OK;
 }
 
@@ -57,20 +59,21 @@ static enum err check_bounds(const double *bounds, uint32_t count, struct errmsg
                            bounds[i - 1], bounds[i]);
     }
     if (count > 0 && bounds[count - 1] == INFINITY)
-        return err_set(why, ERR_INVALID,
-                       "custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be "
-                       "finite");
+        return err_set(
+            why, ERR_INVALID,
+            "custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be "
+            "finite");
     return ERR_OK;
 }
 
-static enum err check_custom_spans(const struct histogram_span *spans, uint32_t count, uint32_t buckets, uint32_t bounds,
-                                   struct errmsg *why)
+static enum err check_custom_spans(const struct histogram_span *spans, uint32_t count, uint32_t buckets,
+                                   uint32_t bounds, struct errmsg *why)
 {
     uint64_t need = 0, reach = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (spans[i].offset < 0)
-            return err_set(why, ERR_INVALID, "custom buckets: span number %u with offset %d: %s", i + 1, spans[i].offset,
-                           span_negative);
+            return err_set(why, ERR_INVALID, "custom buckets: span number %u with offset %d: %s", i + 1,
+                           spans[i].offset, span_negative);
         need += spans[i].length;
         reach += (uint64_t)spans[i].length + (uint32_t)spans[i].offset;
     }
@@ -78,10 +81,11 @@ static enum err check_custom_spans(const struct histogram_span *spans, uint32_t 
         return err_set(why, ERR_INVALID, "custom buckets: spans need %llu buckets, have %u buckets: %s",
                        (unsigned long long)need, buckets, spans_mismatch);
     if ((uint64_t)bounds + 1 < reach)
-        return err_set(why, ERR_INVALID,
-                       "custom buckets: only %u custom bounds defined which is insufficient to cover total span length of "
-                       "%llu: histogram custom bounds are too few",
-                       bounds, (unsigned long long)reach);
+        return err_set(
+            why, ERR_INVALID,
+            "custom buckets: only %u custom bounds defined which is insufficient to cover total span length of "
+            "%llu: histogram custom bounds are too few",
+            bounds, (unsigned long long)reach);
     return ERR_OK;
 }
 
@@ -215,10 +219,11 @@ enum err histogram_validate_integers(const struct histogram_integers *h, struct 
     if (isnan(h->sum) ? sum > h->count : sum != h->count)
         return err_set(why, ERR_INVALID, "%llu observations found in buckets, but the Count field is %llu: %s",
                        (unsigned long long)sum, (unsigned long long)h->count,
-                       isnan(h->sum) ? "histogram's observation count should be at least the number of observations found "
-                                       "in the buckets"
-                                     : "histogram's observation count should equal the number of observations found in "
-                                       "the buckets (in absence of NaN)");
+                       isnan(h->sum)
+                           ? "histogram's observation count should be at least the number of observations found "
+                             "in the buckets"
+                           : "histogram's observation count should equal the number of observations found in "
+                             "the buckets (in absence of NaN)");
     return ERR_OK;
 }
 

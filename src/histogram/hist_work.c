@@ -143,7 +143,7 @@ static struct hist_sum reconcile_zero(struct hist_work *w, const struct histogra
     struct hist_sum other = {h->zero_count, 0};
     double other_threshold = h->zero_threshold;
     struct hist_side other_sides[2] = {hist_side_of(h, HIST_POSITIVE), hist_side_of(h, HIST_NEGATIVE)};
-    while (other_threshold != w->zero_threshold) {
+    while (other_threshold > w->zero_threshold || w->zero_threshold > other_threshold) { /* false for NaN, too */
         if (w->zero_threshold > other_threshold) {
             other_threshold = w->zero_threshold;
             other = hist_zero_count(other_sides, h->schema, (struct hist_sum){h->zero_count, 0}, &other_threshold);
@@ -208,8 +208,8 @@ static void add_custom(struct hist_work *w, const struct histogram *h, double si
     struct hist_merge m = {w->schema, w->zero_threshold, sign, w->compensated};
     struct hist_side side = hist_buf_side(&w->side[HIST_POSITIVE]);
     struct hist_custom common;
-    hist_merge_custom(&w->spare, w->arena, &side, w->custom, &other, (struct hist_custom){h->bounds, h->bound_count}, &m,
-                      &common);
+    hist_merge_custom(&w->spare, w->arena, &side, w->custom, &other, (struct hist_custom){h->bounds, h->bound_count},
+                      &m, &common);
     w->custom = common;
     swap_in(w, HIST_POSITIVE);
 }

@@ -32,5 +32,5 @@ double gomath_min(double x, double y)
 
 int64_t gomath_int64(double x)
 {
-    return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
+    return fabs(x) < 9223372036854775808.0 ? (int64_t)x : INT64_MIN;
 }

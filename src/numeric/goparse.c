@@ -97,8 +97,8 @@ static bool parse_special(struct slice s, double *out)
 
 /* What the syntax check finds out about a number. */
 struct scan {
-    uint64_t digits;    /* the significant ones without the point; meaningful if !inexact */
-    int64_t exponent;   /* value = digits * 10^exponent */
+    uint64_t digits;  /* the significant ones without the point; meaningful if !inexact */
+    int64_t exponent; /* value = digits * 10^exponent */
     bool negative, hex, underscores, inexact;
 };
 

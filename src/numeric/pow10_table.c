@@ -1,5 +1,6 @@
 /* pow10_table.c - powers of ten, the first 128 bits of each, rounded up: {high, low} for 10^-292 to 10^324.
  * Printed by scripts/gen_tables.go with go1.26.8 (Unicode 15.0.0); do not edit. */
+/* clang-format off */
 #include "numeric/tables_internal.h"
 
 const struct pow10 pow10_table[POW10_MAX - POW10_MIN + 1] = {

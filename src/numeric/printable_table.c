@@ -1,5 +1,6 @@
 /* printable_table.c - the runes that Go's strconv.IsPrint calls printable, as ranges (first, last).
  * Printed by scripts/gen_tables.go with go1.26.8 (Unicode 15.0.0); do not edit. */
+/* clang-format off */
 #include "numeric/tables_internal.h"
 
 const struct rune_range printable_ranges[PRINTABLE_RANGES] = {

@@ -126,14 +126,14 @@ static char *print_fraction(char *p, uint64_t v, int decimals)
     uint64_t unit = 1;
     for (int i = 0; i < decimals; i++)
         unit *= 10;
-    p += goformat_uint(p, v / unit);
-    v %= unit;
-    if (v == 0)
-        return p;
-    *p++ = '.';
-    for (; v > 0; v %= unit) {
+    uint64_t whole = v / unit, rest = v - whole * unit;
+    p += goformat_uint(p, whole);
+    if (rest > 0)
+        *p++ = '.';
+    while (rest > 0) {
         unit /= 10;
-        *p++ = (char)('0' + v / unit);
+        *p++ = (char)('0' + rest / unit);
+        rest %= unit;
     }
     return p;
 }
@@ -274,16 +274,15 @@ enum err timetext_rfc3339_parse(struct slice text, struct timetext_time *out, st
 {
     struct slice rest = text;
     int year, month, day, hour, minute, second, zone;
-    bool ok = take_number(&rest, 4, 4, 0, 9999, &year) && take_char(&rest, '-') &&
-              take_number(&rest, 2, 2, 1, 12, &month) && take_char(&rest, '-') &&
-              take_number(&rest, 2, 2, 1, days_in(year, month), &day) && take_char(&rest, 'T') &&
-              take_number(&rest, 1, 2, 0, 23, &hour) && take_char(&rest, ':') &&
-              take_number(&rest, 2, 2, 0, 59, &minute) && take_char(&rest, ':') &&
-              take_number(&rest, 2, 2, 0, 59, &second);
+    bool ok =
+        take_number(&rest, 4, 4, 0, 9999, &year) && take_char(&rest, '-') && take_number(&rest, 2, 2, 1, 12, &month) &&
+        take_char(&rest, '-') && take_number(&rest, 2, 2, 1, days_in(year, month), &day) && take_char(&rest, 'T') &&
+        take_number(&rest, 1, 2, 0, 23, &hour) && take_char(&rest, ':') && take_number(&rest, 2, 2, 0, 59, &minute) &&
+        take_char(&rest, ':') && take_number(&rest, 2, 2, 0, 59, &second);
     int32_t ns = ok ? take_fraction(&rest) : 0;
     if (!ok || !take_zone(&rest, &zone) || rest.len > 0)
-        return err_set(why, ERR_INVALID, "cannot parse \"%.*s\" as an RFC 3339 time", (int)(text.len < 80 ? text.len : 80),
-                       (const char *)text.data);
+        return err_set(why, ERR_INVALID, "cannot parse \"%.*s\" as an RFC 3339 time",
+                       (int)(text.len < 80 ? text.len : 80), (const char *)text.data);
     out->seconds = days_from_date(year, month, day) * 86400 + (hour * 60 + minute) * 60 + second - zone;
     out->ns = ns;
     return ERR_OK;
@@ -300,8 +299,8 @@ size_t timetext_rfc3339_print(char *out, int64_t ms)
     timetext_date(seconds, &date);
     char text[TIMETEXT_BYTES_MAX];
     int len = snprintf(text, sizeof text, "%s%04lld-%02d-%02dT%02d:%02d:%02d", date.year < 0 ? "-" : "",
-                       (long long)(date.year < 0 ? -date.year : date.year), date.month, date.day, date.hour, date.minute,
-                       date.second);
+                       (long long)(date.year < 0 ? -date.year : date.year), date.month, date.day, date.hour,
+                       date.minute, date.second);
     char *p = out + len;
     memcpy(out, text, (size_t)len);
     if (rest) {

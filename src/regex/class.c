@@ -11,12 +11,13 @@
 void class_deinit(struct class *c)
 {
     mem_free(c->list);
+    mem_free(c->seen);
     *c = (struct class){0};
 }
 
 void class_reset(struct class *c)
 {
-    c->count = c->clean = 0;
+    c->count = c->clean = c->seen_count = 0;
 }
 
 static void class_append(struct class *c, int32_t low, int32_t high)
@@ -134,16 +135,29 @@ int32_t fold_next(int32_t r)
     return i < UNICODE_FOLDS && unicode_folds[i].first <= r ? fold_of(&unicode_folds[i], r) : r;
 }
 
+/* Whether the next runes of all of the entry's from first to last lie in low..high. */
+static bool fold_stays_inside(const struct unicode_fold *f, int32_t first, int32_t last, int32_t low, int32_t high)
+{
+    bool in_turn = f->distance == UNICODE_FOLD_EVEN_UP || f->distance == UNICODE_FOLD_ODD_UP;
+    int32_t down = in_turn ? -1 : f->distance, up = in_turn ? 1 : f->distance;
+    return first + down >= low && last + up <= high;
+}
+
+/*
+ * An orbit that leaves the range does so from a rune in it, so only runes whose next one is outside have to be
+ * followed.
+ */
 void class_add_folded(struct class *c, int32_t low, int32_t high)
 {
     class_add(c, low, high);
     for (size_t i = fold_find(low); i < UNICODE_FOLDS && unicode_folds[i].first <= high; i++) {
         const struct unicode_fold *f = &unicode_folds[i];
         int32_t first = f->first > low ? f->first : low, last = f->last < high ? f->last : high;
+        if (fold_stays_inside(f, first, last, low, high))
+            continue;
         for (int32_t r = first; r <= last; r++)
-            for (int32_t other = fold_of(f, r); other != r; other = fold_next(other))
-                if (other < low || other > high)
-                    class_append(c, other, other);
+            for (int32_t other = fold_of(f, r); other < low || other > high; other = fold_next(other))
+                class_append(c, other, other);
     }
 }
 
@@ -314,12 +328,28 @@ bool rune_is_letter_or_digit(int32_t r)
     return category[0] == 'L' || strcmp(category, "Nd") == 0;
 }
 
+/* Whether the same table was added to this class before; remembers it. */
+static bool seen_before(struct class *c, const char *name, bool negated, bool fold)
+{
+    uint64_t key = UINT64_C(0xcbf29ce484222325) ^ (negated + 2U * fold + 1);
+    for (; *name; name++)
+        key = (key ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < c->seen_count; i++)
+        if (c->seen[i] == key)
+            return true;
+    c->seen = mem_grow(c->seen, &c->seen_capacity, c->seen_count + 1, sizeof *c->seen);
+    c->seen[c->seen_count++] = key;
+    return false;
+}
+
 bool class_add_unicode(struct class *c, struct slice name, bool negated, bool fold, struct class *scratch)
 {
     char text[32];
     if (!canonical_name(name, text, sizeof text))
         return false;
     class_reset(scratch);
+    if (seen_before(c, text, negated, fold))
+        return true;
     if (strcmp(text, "Any") == 0) {
         class_add(scratch, 0, RUNE_MAX);
     } else if (strcmp(text, "Ascii") == 0) {

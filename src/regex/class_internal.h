@@ -16,9 +16,12 @@ struct range {
     int32_t low, high; /* inclusive */
 };
 
-struct class {
+struct class
+{
     struct range *list;
     size_t count, capacity, clean; /* the first `clean` ranges are sorted, disjoint and not adjacent */
+    uint64_t *seen; /* named tables in it, so that repeating one costs nothing; there are less than 1,000 */
+    size_t seen_count, seen_capacity;
 };
 
 void class_deinit(struct class *c);

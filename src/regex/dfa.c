@@ -4,9 +4,10 @@
  * A state is the set of instructions that may read the next rune (or need an assertion to hold first, or
  * match), plus what the rune before was if assertions ask for it.  Following a rune class from it is
  * computed once, under the lock, and then published as an offset in the state's table; readers see a
- * table entry only after the state behind it is complete (release, acquire), so matching takes no lock.
+ * table entry only after the state behind it is complete (release, acquire), so matching takes no lock
+ * and is one dependent load per rune.
  *
- *     state | header | instructions u32[count] | next u32[classes] |     8-aligned, in one block of memory
+ *     state | header | next u32[classes] | instructions u32[count] |     8-aligned, in one block of memory
  *
  * The block has a fixed size.  When it is full, a match that needs a new state is repeated by
  * vm_match, in time linear in text and program, so no pattern is ever slower than that.
@@ -33,32 +34,33 @@ enum {
 enum context { AFTER_BEGIN = 1, AFTER_NEWLINE = 2, AFTER_WORD = 4 };
 
 struct state {
-    uint32_t hash, chain; /* chain: the next state in the bucket, in units; 0 ends */
+    uint32_t hash, chain; /* chain: the next state in the bucket; 0 ends */
     uint32_t count;
     uint8_t context, accepts, sink, has_empty;
-    uint32_t insts[]; /* [count], then next[class_count] */
+    _Atomic uint32_t next[]; /* [class_count], then the instructions [count] */
 };
 
 struct dfa {
     const struct program *prog;
     struct alphabet alphabet;
     struct mutex lock;
-    uint8_t *memory; /* offset 0 is never a state */
-    size_t used, capacity;           /* guarded by lock */
-    uint32_t buckets[BUCKETS];       /* guarded by lock */
-    struct inst_set from, to;        /* guarded by lock; work space */
-    uint32_t *stack;                 /* guarded by lock */
-    uint32_t start;                  /* written before any reader */
+    uint8_t *memory;           /* states by offset; the first is at UNIT */
+    size_t used, capacity;     /* guarded by lock */
+    uint32_t buckets[BUCKETS]; /* guarded by lock */
+    struct inst_set from, to;  /* guarded by lock; work space */
+    uint32_t *stack;           /* guarded by lock */
+    uint32_t start;            /* written before any reader */
 };
 
-static struct state *state_at(const struct dfa *d, uint32_t units)
+static struct state *state_at(const struct dfa *d, uint32_t offset)
 {
-    return (struct state *)(void *)(d->memory + (size_t)units * UNIT);
+    return (struct state *)(void *)(d->memory + offset);
 }
 
-static _Atomic uint32_t *state_next(struct state *s)
+static uint32_t *state_insts(const struct dfa *d, struct state *s)
 {
-    return (_Atomic uint32_t *)(void *)(s->insts + s->count);
+    uint8_t *bytes = (uint8_t *)s + sizeof *s + d->alphabet.class_count * sizeof(uint32_t);
+    return (uint32_t *)(void *)bytes;
 }
 
 static uint32_t hash_of(const uint32_t *insts, uint32_t count, unsigned context)
@@ -121,21 +123,22 @@ static uint32_t reduce(const struct dfa *d, struct inst_set *set)
 static uint32_t state_find(const struct dfa *d, const uint32_t *insts, uint32_t count, unsigned context, uint32_t hash)
 {
     for (uint32_t at = d->buckets[hash % BUCKETS]; at; at = state_at(d, at)->chain) {
-        const struct state *s = state_at(d, at);
+        struct state *s = state_at(d, at);
         if (s->hash == hash && s->count == count && s->context == context &&
-            memcmp(s->insts, insts, count * sizeof *insts) == 0)
+            memcmp(state_insts(d, s), insts, count * sizeof *insts) == 0)
             return at;
     }
     return 0;
 }
 
 /* Whether the text may end here: assertions get their chance to hold at the end. */
-static bool accepts_at_end(struct dfa *d, const struct state *s)
+static bool accepts_at_end(struct dfa *d, struct state *s)
 {
+    const uint32_t *insts = state_insts(d, s);
     unsigned flags = empty_flags_between(rune_before(s->context), -1);
     d->from.count = 0;
     for (uint32_t i = 0; i < s->count; i++)
-        program_follow(d->prog, &d->from, s->insts[i], flags, d->stack);
+        program_follow(d->prog, &d->from, insts[i], flags, d->stack);
     for (uint32_t i = 0; i < d->from.count; i++)
         if (d->prog->insts[d->from.dense[i]].kind == INST_MATCH)
             return true;
@@ -144,20 +147,21 @@ static bool accepts_at_end(struct dfa *d, const struct state *s)
 
 static void state_fill(struct dfa *d, struct state *s)
 {
+    const uint32_t *insts = state_insts(d, s);
     bool matches = false, loops = false;
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct inst *inst = &d->prog->insts[s->insts[i]];
+        const struct inst *inst = &d->prog->insts[insts[i]];
         matches |= inst->kind == INST_MATCH;
         s->has_empty |= inst->kind == INST_EMPTY;
-        loops |= loops_forever(d->prog, inst, s->insts[i]);
+        loops |= loops_forever(d->prog, inst, insts[i]);
     }
     s->sink = matches && loops;
     s->accepts = matches || (s->has_empty && accepts_at_end(d, s));
     for (uint32_t c = 0; c < d->alphabet.class_count; c++)
-        atomic_init(&state_next(s)[c], NEXT_UNKNOWN);
+        atomic_init(&s->next[c], NEXT_UNKNOWN);
 }
 
-/* The state for a followed set: in units, NEXT_DEAD, or NEXT_UNKNOWN when memory is full. */
+/* The state for a followed set: its offset, NEXT_DEAD, or NEXT_UNKNOWN when memory is full. */
 static uint32_t state_intern(struct dfa *d, struct inst_set *set, unsigned context)
 {
     uint32_t count = reduce(d, set);
@@ -171,11 +175,11 @@ static uint32_t state_intern(struct dfa *d, struct inst_set *set, unsigned conte
     bytes = (bytes + UNIT - 1) / UNIT * UNIT;
     if (bytes > d->capacity - d->used)
         return NEXT_UNKNOWN;
-    uint32_t at = (uint32_t)(d->used / UNIT);
+    uint32_t at = (uint32_t)d->used;
     struct state *s = state_at(d, at);
     *s = (struct state){.hash = hash, .chain = d->buckets[hash % BUCKETS], .count = count};
     s->context = (uint8_t)context;
-    memcpy(s->insts, set->dense, count * sizeof *set->dense);
+    memcpy(state_insts(d, s), set->dense, count * sizeof *set->dense);
     state_fill(d, s);
     d->buckets[hash % BUCKETS] = at;
     d->used += bytes;
@@ -183,13 +187,14 @@ static uint32_t state_intern(struct dfa *d, struct inst_set *set, unsigned conte
 }
 
 /* Where a rune class leads from s: as state_intern, or NEXT_SINK. */
-static uint32_t step_locked(struct dfa *d, const struct state *s, uint32_t class)
+static uint32_t step_locked(struct dfa *d, struct state *s, uint32_t class)
 {
+    const uint32_t *insts = state_insts(d, s);
     int32_t rune = d->alphabet.sample[class];
     unsigned flags = s->has_empty ? empty_flags_between(rune_before(s->context), rune) : 0;
     d->from.count = d->to.count = 0;
     for (uint32_t i = 0; i < s->count; i++)
-        program_follow(d->prog, &d->from, s->insts[i], flags, d->stack);
+        program_follow(d->prog, &d->from, insts[i], flags, d->stack);
     for (uint32_t i = 0; i < d->from.count; i++) {
         const struct inst *inst = &d->prog->insts[d->from.dense[i]];
         if (inst_matches(d->prog, inst, rune))
@@ -202,7 +207,7 @@ static uint32_t step_locked(struct dfa *d, const struct state *s, uint32_t class
 __attribute__((noinline)) static uint32_t step(struct dfa *d, struct state *s, uint32_t class)
 {
     mutex_lock(&d->lock);
-    _Atomic uint32_t *entry = &state_next(s)[class];
+    _Atomic uint32_t *entry = &s->next[class];
     uint32_t next = atomic_load_explicit(entry, memory_order_relaxed);
     if (next == NEXT_UNKNOWN) {
         next = step_locked(d, s, class);
@@ -226,7 +231,7 @@ static bool take_memory(struct dfa *d, struct arena *arena)
     d->from = (struct inst_set){work, work + count, 0};
     d->to = (struct inst_set){work + 2 * (size_t)count, work + 3 * (size_t)count, 0};
     d->stack = work + 4 * (size_t)count;
-    d->used = (NEXT_SINK + 1) * UNIT; /* smaller numbers are no offsets */
+    d->used = UNIT; /* smaller numbers are no offsets */
     return true;
 }
 
@@ -263,7 +268,7 @@ bool dfa_match(struct dfa *d, struct slice text)
             class = alphabet_class(&d->alphabet, utf8_decode(p, end, &len));
             p += len;
         }
-        uint32_t next = atomic_load_explicit(&state_next(s)[class], memory_order_acquire);
+        uint32_t next = atomic_load_explicit(&s->next[class], memory_order_acquire);
         if (next <= NEXT_SINK) {
             if (next == NEXT_UNKNOWN)
                 next = step(d, s, class);

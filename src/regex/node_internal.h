@@ -38,9 +38,9 @@ enum { NODE_HEIGHT_MAX = 1000 }; /* matchers are compiled with ^ and $ around th
 
 struct node {
     enum node_kind kind;
-    bool lazy;     /* quantifiers: prefer fewer */
-    bool fold;     /* literals: ignore case */
-    bool nullable; /* can match the empty text */
+    bool lazy;                /* quantifiers: prefer fewer */
+    bool fold;                /* literals: ignore case */
+    bool nullable;            /* can match the empty text */
     uint32_t count, capacity; /* runes, ranges or children */
     int32_t min, max;         /* repeat: max -1 = no end.  capture, left paren: min is the group's number, 0 = none */
     uint32_t height;          /* of the tree below, a leaf is 1 */
@@ -55,7 +55,7 @@ struct node {
 
 struct syntax {
     struct node *root;
-    uint32_t group_count; /* without group 0 */
+    uint32_t group_count;            /* without group 0 */
     const struct slice *group_names; /* [group_count + 1]; borrow the pattern, empty where there is none */
 };
 

@@ -233,7 +233,7 @@ enum err program_compile(struct node *root, struct arena *scratch, struct arena 
     emit_inst(&b, INST_FAIL, 0, 0);
     uint32_t start = emit(&b, root, emit_inst(&b, INST_MATCH, 0, 0));
     if (b.failed || !copy_out(&b, arena, out))
-        return err_set(why, ERR_LIMIT, "regular expression needs too much memory (%u instructions)", b.inst_count);
+        return err_set(why, ERR_LIMIT, "regular expression needs too much memory");
     out->start = start;
     return ERR_OK;
 }

@@ -106,16 +106,17 @@ static enum err build(struct regex *re, unsigned flags, struct arena *scratch, s
     TRY(regex_parse(text, wrapped ? 0 : PARSE_DOT_NL, scratch, &re->syntax, why));
     struct node *root = re->syntax.root;
     if (!wrapped && root->height + (root->kind != NODE_CONCAT) > NODE_HEIGHT_MAX)
-        return err_set(why, ERR_INVALID, "error parsing regexp: expression nests too deeply: `^(?s:%.*s)$`", SLICE_ARG(text));
+        return err_set(why, ERR_INVALID, "error parsing regexp: expression nests too deeply: `^(?s:%.*s)$`",
+                       SLICE_ARG(text));
     re->syntax.root = NULL;
     re->fixed_ends = !wrapped || is_anchored(root);
     if (re->fixed_ends)
         root = analyze_strip(root, node_of(scratch, NODE_EMPTY, 0));
     else
         root = make_search(scratch, root);
-    analyze(root, scratch, arena, re);
+    analyze(root, arena->budget, arena, re);
     if (!copy_names(re, arena))
-        return err_set(why, ERR_LIMIT, "regular expression needs too much memory (%u groups)", re->syntax.group_count);
+        return err_set(why, ERR_LIMIT, "regular expression needs too much memory");
     if (is_shortcut(re) && !wrapped)
         return ERR_OK;
     TRY(make_program(re, root, scratch, arena, why));
@@ -169,13 +170,15 @@ bool regex_match(const struct regex *re, struct slice s)
 bool regex_submatch(const struct regex *re, struct slice s, struct regex_groups *out)
 {
     assert(re->program); /* compiled with REGEX_WRAPPED */
+    if (!s.data)
+        s = SLICE_LIT("");
     if (!regex_match(re, s))
         return false;
     uint32_t count = re->syntax.group_count + 1;
     out->count = count < REGEX_GROUPS_MAX ? count : REGEX_GROUPS_MAX;
     size_t offsets[2 * REGEX_GROUPS_MAX];
     if (out->count == 1 && re->fixed_ends) {
-        out->group[0] = slice_of(s.data ? s.data : (const uint8_t *)"", s.len);
+        out->group[0] = s;
         return true;
     }
     bool matches = vm_submatch(re->program, s, offsets, 2 * out->count);
@@ -186,8 +189,8 @@ bool regex_submatch(const struct regex *re, struct slice s, struct regex_groups 
     }
     for (uint32_t i = 0; i < out->count; i++) {
         bool part = offsets[2 * i] != SIZE_MAX && offsets[2 * i + 1] != SIZE_MAX;
-        const uint8_t *base = s.data ? s.data : (const uint8_t *)"";
-        out->group[i] = part ? slice_of(base + offsets[2 * i], offsets[2 * i + 1] - offsets[2 * i]) : slice_of(NULL, 0);
+        out->group[i] =
+            part ? slice_of(s.data + offsets[2 * i], offsets[2 * i + 1] - offsets[2 * i]) : slice_of(NULL, 0);
     }
     return true;
 }

@@ -54,8 +54,8 @@ struct program {
 };
 
 /* Compiles the tree for a match of the whole text; marks classes in the nodes. */
-MUST_CHECK enum err program_compile(struct node *root, struct arena *scratch, struct arena *arena,
-                                    struct program *out, struct errmsg *why);
+MUST_CHECK enum err program_compile(struct node *root, struct arena *scratch, struct arena *arena, struct program *out,
+                                    struct errmsg *why);
 bool inst_matches(const struct program *prog, const struct inst *inst, int32_t rune);
 
 /* The flags that hold between two runes; -1 is the edge of the text. */
@@ -81,8 +81,11 @@ void program_follow(const struct program *prog, struct inst_set *set, uint32_t i
 /* ---- Engines ---- */
 
 bool vm_match(const struct program *prog, struct slice s);
-/* Pairs of offsets for groups 0..group_count; SIZE_MAX = took no part.  False: no match, or no memory. */
+/* Pairs of offsets for groups 0, 1 ...; SIZE_MAX = took no part.  False: no match. */
 bool vm_submatch(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count);
+/* Its two halves, which must agree; offsets hold SIZE_MAX before.  The first only for small products. */
+bool vm_backtrack(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count);
+bool vm_pike(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count);
 
 struct dfa;
 /* NULL: the alphabet is too large, or the budget too small. */
@@ -93,10 +96,10 @@ bool dfa_match(struct dfa *dfa, struct slice s);
 struct alphabet {
     uint32_t class_count;
     uint16_t ascii[128];
-    const int32_t *cuts;        /* ascending; a class per range that begins there; cuts[0] is 0 */
+    const int32_t *cuts; /* ascending; a class per range that begins there; cuts[0] is 0 */
     const uint16_t *cut_class;
     uint32_t cut_count;
-    const int32_t *sample;      /* a rune of each class */
+    const int32_t *sample; /* a rune of each class */
 };
 enum { ALPHABET_MAX = 2048 };
 /* False when there would be more than ALPHABET_MAX classes or it would take too long. */
@@ -118,7 +121,7 @@ bool glob_match(const struct glob *g, struct slice s);
 struct literal_set {
     const struct slice *list; /* sorted, unique */
     uint32_t count;
-    const uint32_t *buckets;  /* open addressing, index + 1; NULL: few enough to compare each */
+    const uint32_t *buckets; /* open addressing, index + 1; NULL: few enough to compare each */
     uint32_t bucket_mask;
     size_t bytes_min, bytes_max;
 };
@@ -128,18 +131,25 @@ bool literal_set_has(const struct literal_set *set, struct slice s);
 
 struct regex {
     struct slice pattern;
-    struct syntax syntax;   /* root is NULL: only groups are kept */
+    struct syntax syntax; /* root is NULL: only groups are kept */
     struct glob glob;
     struct literal_set literals;
     struct slice prefix, suffix, substring;
-    const struct program *program; /* NULL when a shortcut answers and no groups are wanted */
-    struct dfa *dfa;               /* NULL: the program runs by itself */
+    const struct program *program;  /* NULL when a shortcut answers and no groups are wanted */
+    struct dfa *dfa;                /* NULL: the program runs by itself */
     bool matches_empty, fixed_ends; /* fixed_ends: group 0 is always the whole text */
 };
 
+/* A literal whose bytes are all that it matches. */
+bool node_is_plain(const struct node *n);
+struct slice runes_encode(struct arena *arena, const int32_t *runes, uint32_t count); /* NULL data: no memory */
+/* False when the tree matches infinitely many texts, too many, or memory ended. */
+bool finite_texts(const struct node *root, struct arena *scratch, struct arena *arena, struct literal_set *out);
+
 /* Replaces assertions that hold anyway at the ends of the text by the empty node. */
 struct node *analyze_strip(struct node *root, struct node *empty);
-void analyze(const struct node *root, struct arena *scratch, struct arena *arena, struct regex *re);
+/* Fills in shortcuts and hints, as far as bounded memory allows; none of them is needed. */
+void analyze(const struct node *root, struct mem_budget *budget, struct arena *arena, struct regex *re);
 /* a|b|c without any operator: true when the pattern is that and the set was made without parsing. */
 bool analyze_plain_alternatives(struct slice pattern, struct arena *arena, struct regex *re);
 

@@ -1,5 +1,6 @@
 /* unicode_table.c - general categories, scripts and case folding.
  * Printed by scripts/gen_tables.go with go1.26.8 (Unicode 15.0.0); do not edit. */
+/* clang-format off */
 #include "regex/unicode_internal.h"
 
 const char *const unicode_categories[UNICODE_CATEGORIES] = {

@@ -90,7 +90,8 @@ struct backtracker {
     const struct program *prog;
     struct slice text;
     uint64_t *visited; /* one bit per (instruction, offset) */
-    struct job *jobs;  /* heap */
+    struct job *jobs;  /* few at first, heap when there are more */
+    struct job few[64];
     size_t job_count, job_capacity;
     size_t *offsets;
     uint32_t offset_count;
@@ -98,7 +99,14 @@ struct backtracker {
 
 static void push_job(struct backtracker *b, uint32_t inst, uint32_t slot, size_t offset)
 {
-    b->jobs = mem_grow(b->jobs, &b->job_capacity, b->job_count + 1, sizeof *b->jobs);
+    if (b->job_count == b->job_capacity) {
+        struct job *more = mem_alloc(b->job_capacity * 2 * sizeof *more);
+        memcpy(more, b->jobs, b->job_count * sizeof *more);
+        if (b->jobs != b->few)
+            mem_free(b->jobs);
+        b->jobs = more;
+        b->job_capacity *= 2;
+    }
     b->jobs[b->job_count++] = (struct job){inst, slot, offset};
 }
 
@@ -149,10 +157,18 @@ static bool backtrack_from(struct backtracker *b, uint32_t i, size_t at)
     return false;
 }
 
-static bool backtrack(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count)
+bool vm_backtrack(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count)
 {
     uint64_t visited[VISITED_BITS_MAX / 64];
-    struct backtracker b = {prog, s, visited, NULL, 0, 0, offsets, offset_count};
+    struct backtracker b;
+    b.prog = prog;
+    b.text = s;
+    b.visited = visited;
+    b.jobs = b.few;
+    b.job_count = 0;
+    b.job_capacity = sizeof b.few / sizeof b.few[0];
+    b.offsets = offsets;
+    b.offset_count = offset_count;
     memset(visited, 0, (prog->inst_count * (s.len + 1) + 63) / 64 * 8);
     bool matches = backtrack_from(&b, prog->start, 0);
     while (!matches && b.job_count > 0) {
@@ -162,7 +178,8 @@ static bool backtrack(const struct program *prog, struct slice s, size_t *offset
         else
             matches = backtrack_from(&b, job.inst, job.offset);
     }
-    mem_free(b.jobs);
+    if (b.jobs != b.few)
+        mem_free(b.jobs);
     return matches;
 }
 
@@ -253,7 +270,7 @@ static bool pike_run(struct pike *p, size_t *offsets)
     return false;
 }
 
-static bool pike(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count)
+bool vm_pike(const struct program *prog, struct slice s, size_t *offsets, uint32_t offset_count)
 {
     size_t n = prog->inst_count;
     uint32_t *sets = mem_array(4 * n, sizeof *sets);
@@ -279,6 +296,6 @@ bool vm_submatch(const struct program *prog, struct slice s, size_t *offsets, ui
     for (uint32_t i = 0; i < offset_count; i++)
         offsets[i] = SIZE_MAX;
     if (s.len < VISITED_BITS_MAX && prog->inst_count * (s.len + 1) <= VISITED_BITS_MAX)
-        return backtrack(prog, s, offsets, offset_count);
-    return pike(prog, s, offsets, offset_count);
+        return vm_backtrack(prog, s, offsets, offset_count);
+    return vm_pike(prog, s, offsets, offset_count);
 }

@@ -235,17 +235,20 @@ Test(histogram, broken_integer_histograms_are_refused_with_prometheus_texts)
     static const double bounds[] = {1, 2};
     struct histogram_integers h = wire();
     h.count = 9;
-    expect_refused(&h, "8 observations found in buckets, but the Count field is 9: histogram's observation count should "
-                       "equal the number of observations found in the buckets (in absence of NaN)");
+    expect_refused(&h,
+                   "8 observations found in buckets, but the Count field is 9: histogram's observation count should "
+                   "equal the number of observations found in the buckets (in absence of NaN)");
     h.sum = NAN;
     cr_expect_eq(histogram_validate_integers(&h, NULL), ERR_OK, "NaN observations are in no bucket");
     h.count = 7;
-    expect_refused(&h, "8 observations found in buckets, but the Count field is 7: histogram's observation count should be "
-                       "at least the number of observations found in the buckets");
+    expect_refused(&h,
+                   "8 observations found in buckets, but the Count field is 7: histogram's observation count should be "
+                   "at least the number of observations found in the buckets");
     h = wire();
     h.positive_count = 2;
-    expect_refused(&h, "positive side: spans need 3 buckets, have 2 buckets: histogram spans specify different number of "
-                       "buckets than provided");
+    expect_refused(&h,
+                   "positive side: spans need 3 buckets, have 2 buckets: histogram spans specify different number of "
+                   "buckets than provided");
     h = wire();
     h.positive_spans = back;
     expect_refused(&h, "positive side: span number 2 with offset -1: histogram has a span whose offset is negative");
@@ -261,8 +264,9 @@ Test(histogram, broken_integer_histograms_are_refused_with_prometheus_texts)
     expect_refused(&h, "histogram with exponential schema must not have custom bounds");
     h = wire();
     h.schema = 53;
-    expect_refused(&h, "histogram has an invalid schema, which must be between -4 and 8 for exponential buckets, or -53 for "
-                       "custom buckets, got schema 53");
+    expect_refused(
+        &h, "histogram has an invalid schema, which must be between -4 and 8 for exponential buckets, or -53 for "
+            "custom buckets, got schema 53");
 }
 
 Test(histogram, broken_custom_buckets_are_refused_with_prometheus_texts)
@@ -281,16 +285,19 @@ Test(histogram, broken_custom_buckets_are_refused_with_prometheus_texts)
     h.zero_count = 0;
     h.bounds = few;
     h.bound_count = 2;
-    expect_refused(&h, "custom buckets: only 2 custom bounds defined which is insufficient to cover total span length of 4: "
-                       "histogram custom bounds are too few");
+    expect_refused(
+        &h, "custom buckets: only 2 custom bounds defined which is insufficient to cover total span length of 4: "
+            "histogram custom bounds are too few");
     h.bounds = same;
     h.bound_count = 4;
-    expect_refused(&h, "custom buckets: previous bound is 1.000000 and current is 1.000000: histogram custom bounds must be "
-                       "in strictly increasing order");
+    expect_refused(
+        &h, "custom buckets: previous bound is 1.000000 and current is 1.000000: histogram custom bounds must be "
+            "in strictly increasing order");
     h.bounds = infinite;
     h.bound_count = 3;
-    expect_refused(&h, "custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be "
-                       "finite");
+    expect_refused(&h,
+                   "custom buckets: last +Inf bound must not be explicitly defined: histogram custom bounds must be "
+                   "finite");
     h.bounds = nan_bound;
     h.bound_count = 1;
     expect_refused(&h, "custom buckets: histogram custom bounds must not be NaN");

@@ -244,8 +244,12 @@ static void do_reset(struct gen *g, struct histogram *a, struct histogram *b, st
     c->reset_hint = a->reset_hint = RESET_UNKNOWN;
     b->reset_hint = RESET_GAUGE;
     b->count = a->count + 1;
-    const bool answers[] = {histogram_detect_reset(a, b), histogram_detect_reset(b, a), histogram_detect_reset(c, a),
-                            histogram_detect_reset(a, c), histogram_detect_reset(a, a), histogram_equal(a, b),
+    const bool answers[] = {histogram_detect_reset(a, b),
+                            histogram_detect_reset(b, a),
+                            histogram_detect_reset(c, a),
+                            histogram_detect_reset(a, c),
+                            histogram_detect_reset(a, a),
+                            histogram_equal(a, b),
                             histogram_equal(a, histogram_compact(g->arena, a))};
     for (int i = 0; i < 7; i++)
         buf_printf(out, "%s%s", i ? " " : "", answers[i] ? "true" : "false");

@@ -8,11 +8,46 @@
 
 enum { SHOWN = 256, BLOCKS = 200, PER_BLOCK = 1000, RECORD = SHOWN + BLOCKS };
 
-static const double specials[] = {
-    0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, INFINITY, -INFINITY, NAN, 5e-324, -5e-324, 2.2250738585072014e-308,
-    -2.2250738585072014e-308, 1.1125369292536007e-308, DBL_MAX, -DBL_MAX, 0.7, 0.66, 2.414213562373095,
-    0.785398163397448, 1.5707963267948966, 3.141592653589793, 536870911, 536870912, 709.78271289338397, 709.8, -708.4,
-    -745.13, -745.2, 1023.9999999999999, 1024, -1074, -1074.5, 9007199254740992, 1e22, 1e300};
+static const double specials[] = {0,
+                                  -0.0,
+                                  1,
+                                  -1,
+                                  0.5,
+                                  -0.5,
+                                  2,
+                                  -2,
+                                  3,
+                                  -3,
+                                  INFINITY,
+                                  -INFINITY,
+                                  NAN,
+                                  5e-324,
+                                  -5e-324,
+                                  2.2250738585072014e-308,
+                                  -2.2250738585072014e-308,
+                                  1.1125369292536007e-308,
+                                  DBL_MAX,
+                                  -DBL_MAX,
+                                  0.7,
+                                  0.66,
+                                  2.414213562373095,
+                                  0.785398163397448,
+                                  1.5707963267948966,
+                                  3.141592653589793,
+                                  536870911,
+                                  536870912,
+                                  709.78271289338397,
+                                  709.8,
+                                  -708.4,
+                                  -745.13,
+                                  -745.2,
+                                  1023.9999999999999,
+                                  1024,
+                                  -1074,
+                                  -1074.5,
+                                  9007199254740992,
+                                  1e22,
+                                  1e300};
 enum { SPECIALS = sizeof specials / sizeof specials[0] };
 
 static uint64_t next(uint64_t *state)
@@ -55,14 +90,14 @@ static const struct function {
     double (*g)(double x, double y);
     double limit;
 } functions[] = {
-    {"exp", gomath_exp, NULL, 750},       {"exp2", gomath_exp2, NULL, 1100},   {"log", gomath_log, NULL, 1e6},
-    {"log2", gomath_log2, NULL, 1e6},     {"log10", gomath_log10, NULL, 1e6},  {"log1p", gomath_log1p, NULL, 1e6},
-    {"sin", gomath_sin, NULL, 1e10},      {"cos", gomath_cos, NULL, 1e10},     {"tan", gomath_tan, NULL, 1e10},
-    {"asin", gomath_asin, NULL, 1},       {"acos", gomath_acos, NULL, 1},      {"atan", gomath_atan, NULL, 100},
-    {"sinh", gomath_sinh, NULL, 25},      {"cosh", gomath_cosh, NULL, 25},     {"tanh", gomath_tanh, NULL, 50},
-    {"asinh", gomath_asinh, NULL, 1e9},   {"acosh", gomath_acosh, NULL, 1e9},  {"atanh", gomath_atanh, NULL, 1},
-    {"pow", NULL, gomath_pow, 40},        {"atan2", NULL, gomath_atan2, 40},   {"mod", NULL, gomath_mod, 40},
-    {"max", NULL, gomath_max, 4},         {"min", NULL, gomath_min, 4},        {"int64", int64_and_back, NULL, 1e19},
+    {"exp", gomath_exp, NULL, 750},     {"exp2", gomath_exp2, NULL, 1100},  {"log", gomath_log, NULL, 1e6},
+    {"log2", gomath_log2, NULL, 1e6},   {"log10", gomath_log10, NULL, 1e6}, {"log1p", gomath_log1p, NULL, 1e6},
+    {"sin", gomath_sin, NULL, 1e10},    {"cos", gomath_cos, NULL, 1e10},    {"tan", gomath_tan, NULL, 1e10},
+    {"asin", gomath_asin, NULL, 1},     {"acos", gomath_acos, NULL, 1},     {"atan", gomath_atan, NULL, 100},
+    {"sinh", gomath_sinh, NULL, 25},    {"cosh", gomath_cosh, NULL, 25},    {"tanh", gomath_tanh, NULL, 50},
+    {"asinh", gomath_asinh, NULL, 1e9}, {"acosh", gomath_acosh, NULL, 1e9}, {"atanh", gomath_atanh, NULL, 1},
+    {"pow", NULL, gomath_pow, 40},      {"atan2", NULL, gomath_atan2, 40},  {"mod", NULL, gomath_mod, 40},
+    {"max", NULL, gomath_max, 4},       {"min", NULL, gomath_min, 4},       {"int64", int64_and_back, NULL, 1e19},
 };
 enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
 
@@ -99,8 +134,9 @@ Test(gomath, gives_the_bits_of_go_for_200256_arguments_of_each_function)
         double arguments[2];
         for (int i = 0; i < SHOWN; i++) {
             uint64_t bits = answer(&functions[f], &state, i, arguments);
-            cr_expect_eq(bits, le64_get(&expected[f][i]), "%s(%.17g, %.17g) = %.17g instead of %.17g", functions[f].name,
-                         arguments[0], arguments[1], f64_from_bits(bits), f64_from_bits(le64_get(&expected[f][i])));
+            cr_expect_eq(bits, le64_get(&expected[f][i]), "%s(%.17g, %.17g) = %.17g instead of %.17g",
+                         functions[f].name, arguments[0], arguments[1], f64_from_bits(bits),
+                         f64_from_bits(le64_get(&expected[f][i])));
         }
         for (int block = 0; block < BLOCKS; block++) {
             uint64_t sum = UINT64_C(0xcbf29ce484222325);

@@ -66,8 +66,8 @@ Test(regex, refuses_what_go_refuses_with_its_texts)
         enum err err = regex_compile(pattern, &arena, fields[0][0] == 'W' ? REGEX_WRAPPED : 0, &re, &why);
         cr_expect_eq(err, slice_eq_str(wanted, "ok") ? ERR_OK : ERR_INVALID, "%s", line);
         size_t len = strlen(why.text);
-        cr_expect(slice_eq(slice_of(why.text, wanted.len < len ? wanted.len : len), wanted), "%s\ngot    %s\nwanted %.*s",
-                  line, why.text, SLICE_ARG(wanted));
+        cr_expect(slice_eq(slice_of(why.text, wanted.len < len ? wanted.len : len), wanted),
+                  "%s\ngot    %s\nwanted %.*s", line, why.text, SLICE_ARG(wanted));
         arena_deinit(&arena);
     }
     free(line);
@@ -107,7 +107,8 @@ static void check_pattern(struct table *t)
 {
     for (uint32_t i = 0; t->re && i < t->subject_count; i++, t->rows++) {
         struct slice subject = t->subjects[i];
-        cr_expect_eq(regex_match(t->re, subject), t->wanted[i] != NULL, "%s on \"%.*s\"", t->pattern, SLICE_ARG(subject));
+        cr_expect_eq(regex_match(t->re, subject), t->wanted[i] != NULL, "%s on \"%.*s\"", t->pattern,
+                     SLICE_ARG(subject));
         struct regex_groups groups;
         char text[2000];
         if (!t->wrapped || !t->wanted[i] || !regex_submatch(t->re, subject, &groups))
@@ -126,8 +127,8 @@ static void begin_pattern(struct table *t, const char *line)
     struct errmsg why;
     t->wrapped = line[0] == 'W';
     snprintf(t->pattern, sizeof t->pattern, "%.*s", SLICE_ARG(pattern));
-    cr_assert_eq(regex_compile(pattern, &t->arena, t->wrapped ? REGEX_WRAPPED : 0, &t->re, &why), ERR_OK, "%s: %s", line,
-                 why.text);
+    cr_assert_eq(regex_compile(pattern, &t->arena, t->wrapped ? REGEX_WRAPPED : 0, &t->re, &why), ERR_OK, "%s: %s",
+                 line, why.text);
 }
 
 static void read_row(struct table *t, char *fields[4], int count)
