@@ -15,6 +15,7 @@
 #include "server/version.h"
 
 /* Shares of memory.limit.  The head may pass its share for a moment (it flushes early), so they sum to less than one. */
+enum { SPARE_WORKERS = 4 }; /* beside those that queries can take: labels and status answer under full load, too */
 enum { HEAD_PERCENT = 45, CACHE_PERCENT = 10, QUERY_PERCENT = 30, HTTP_PERCENT = 10 };
 
 static void budgets_init(struct server *s)
@@ -104,6 +105,7 @@ static enum err make_api(struct server *s, struct errmsg *why)
         .storage = tsdb_storage(s->tsdb),
         .engine = s->engine,
         .tsdb = s->tsdb,
+        .fs = fs_posix(),
         .version = gnomon_version(),
         .revision = gnomon_revision(),
         .quit = quit,
@@ -131,7 +133,7 @@ static enum err start_http(struct server *s, struct errmsg *why)
     o.loops = (unsigned)config_count(c, OPT_WEB_LOOPS);
     o.workers = (unsigned)config_count(c, OPT_WEB_WORKERS);
     if (o.workers == 0)
-        o.workers = (unsigned)config_count(c, OPT_QUERY_MAX_CONCURRENCY);
+        o.workers = (unsigned)config_count(c, OPT_QUERY_MAX_CONCURRENCY) + SPARE_WORKERS;
     o.connections_max = (unsigned)config_count(c, OPT_WEB_MAX_CONNECTIONS);
     o.header_bytes_max = (uint32_t)config_bytes(c, OPT_WEB_MAX_HEADER_SIZE);
     o.body_bytes_max = config_bytes(c, OPT_WEB_MAX_BODY_SIZE);
