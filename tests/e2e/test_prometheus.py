@@ -93,7 +93,9 @@ def test_everything_that_prometheus_has_is_in_gnomon():
             extra = set(ours) - set(theirs)
             assert not extra, f"series that Prometheus does not have: {sorted(extra)[:3]}"
             at = begin + minutes * 30
-            for expr in EXPRESSIONS:
+            version = api(prom_port, "status/buildinfo")["version"]
+            same_rules = int(version.split(".")[0]) >= 3  # before 3.0 ranges held their left end, too
+            for expr in EXPRESSIONS if same_rules else []:
                 a, b = (api(p, "query", query=expr, time=f"{at:.3f}") for p in (prom_port, server.port))
                 assert sorted_result(a) == sorted_result(b), f"{expr}\n prometheus {a}\n gnomon {b}"
                 a, b = (api(p, "query_range", query=expr, start=f"{at - 20:.3f}", end=f"{at:.3f}", step="1")
@@ -103,7 +105,8 @@ def test_everything_that_prometheus_has_is_in_gnomon():
                 "prometheus_remote_storage_samples_failed_total", "prometheus_remote_storage_samples_retried_total",
                 "prometheus_remote_storage_samples_dropped_total")}
             assert all(v == 0 for v in failed.values()), failed
-            print(f"{len(theirs)} series, {count} samples equal; {len(EXPRESSIONS) * 2} answers equal; {failed}")
+            print(f"{len(theirs)} series, {count} samples equal to Prometheus {version}; "
+                  f"{len(EXPRESSIONS) * 2 if same_rules else 0} answers equal; {failed}")
     finally:
         for child in children:
             child.kill(signal.SIGTERM)
