@@ -47,8 +47,8 @@ enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t step, const
     c->no_reset |= h->reset_hint == RESET_NO;
     if (c->spoiled || (after_float && !c->total))
         return ERR_OK;
-    if (first) {
-        c->total = histogram_total_new(&x->arena, h);
+    if (first) { /* the total borrows the bounds, and the tile goes before it does */
+        c->total = histogram_total_new(&x->arena, histogram_keep(&x->arena, h));
         return ERR_OK;
     }
     unsigned notes = 0;
