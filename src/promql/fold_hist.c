@@ -35,6 +35,18 @@ static void tell(struct hist_fold *f, unsigned notes)
         notes_info(n, at, "mismatched custom buckets were reconciled during aggregation");
 }
 
+/* A total keeps pointing at the first histogram's bounds, which die with the tile. */
+static struct histogram with_own_bounds(struct arena *arena, const struct histogram *h)
+{
+    struct histogram own = *h;
+    if (h->bound_count) {
+        double *bounds = arena_alloc(arena, h->bound_count * sizeof *bounds);
+        memcpy(bounds, h->bounds, h->bound_count * sizeof *bounds);
+        own.bounds = bounds;
+    }
+    return own;
+}
+
 enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t step, const struct histogram *h, bool after_float)
 {
     struct exec *x = f->agg->base.x;
@@ -47,8 +59,9 @@ enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t step, const
     c->no_reset |= h->reset_hint == RESET_NO;
     if (c->spoiled || (after_float && !c->total))
         return ERR_OK;
-    if (first) { /* the total borrows the bounds, and the tile goes before it does */
-        c->total = histogram_total_new(&x->arena, histogram_keep(&x->arena, h));
+    if (first) {
+        struct histogram own = with_own_bounds(&x->arena, h);
+        c->total = histogram_total_new(&x->arena, &own);
         return ERR_OK;
     }
     unsigned notes = 0;

@@ -43,7 +43,7 @@ struct note_place range_place(const struct range_call *c)
 
 void range_put_hist(struct range_call *c, uint32_t step, const struct histogram *h)
 {
-    batch_need_h(c->b, c->row)[step] = h;
+    batch_need_h(c->b, c->row)[step] = histogram_keep(&c->w->tile, h);
     bits_set(c->present, step);
 }
 

@@ -132,7 +132,7 @@ static inline void range_put(struct range_call *c, uint32_t step, double v)
     c->v[step] = v;
     bits_set(c->present, step);
 }
-/* Takes h, which lives in the worker's tile arena. */
+/* Copies h: results share memory with samples, which die with the next series. */
 void range_put_hist(struct range_call *c, uint32_t step, const struct histogram *h);
 /* Where annotations of range functions point: the matrix argument. */
 struct note_place range_place(const struct range_call *c);

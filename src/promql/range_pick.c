@@ -55,11 +55,13 @@ static void pick_step(struct range_call *c, uint32_t s, const struct histogram *
         range_put(c, s, picked_seconds(id, take_hist ? c->col->hist_times[j] : c->col->float_times[i], one_kind));
     } else if (!take_hist) {
         range_put(c, s, c->col->values[i]);
+    } else if (*from == c->col->hists[j]) { /* seen at the step before */
+        batch_need_h(c->b, c->row)[s] = *copy;
+        bits_set(c->present, s);
     } else {
-        if (*from != c->col->hists[j])
-            *copy = histogram_keep(&c->w->tile, c->col->hists[j]);
+        range_put_hist(c, s, c->col->hists[j]);
         *from = c->col->hists[j];
-        range_put_hist(c, s, *copy);
+        *copy = batch_h(c->b, c->row)[s];
     }
 }
 
