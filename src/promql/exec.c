@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "histogram/histogram.h"
+#include "promql/select.h"
 
 struct grid grid_make(int64_t start_ms, int64_t end_ms, int64_t step_ms)
 {
@@ -115,8 +116,12 @@ enum err op_tile(struct operator *op, struct worker *w, uint32_t first, struct b
     uint32_t last = b->steps - 1;
     for (uint32_t r = 0; r < b->rows; r++) {
         const uint64_t *present = batch_present(b, r);
+        const struct histogram **h = batch_h(b, r);
         t->points += bits_count(present, b->steps);
         t->last += bits_get(present, last);
+        for (uint32_t s = 0; h && s < b->steps; s++)
+            if (h[s] && bits_get(present, s))
+                t->points += histogram_points(h[s]) - 1;
     }
     if (t->peak < t->points)
         t->peak = t->points;

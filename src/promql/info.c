@@ -5,6 +5,7 @@
  * to every base sample with that signature.  Which info series are current changes over time, so one
  * base series may continue under several label sets.
  */
+#include "base/assert.h"
 #include "promql/info_reference.h"
 #include "promql/match.h"
 #include "promql/ops.h"
@@ -96,12 +97,26 @@ static enum err number_inner(struct info_op *op, struct hash_map *map)
         struct hash128 key = identity(op, &op->inner->labels[i]);
         op->ignored[i] = is_info_series(op, &op->inner->labels[i]);
         op->of_inner[i] = NONE;
-        if (op->ignored[i] || hash128_eq(key, (struct hash128){0, 0}))
+        bool empty = !bits_any(matrix_present(&op->in, i), op->in.steps);
+        if (op->ignored[i] || empty || hash128_eq(key, (struct hash128){0, 0}))
             continue;
         TRY(hash_map_put(map, key, op->signature_count, &op->of_inner[i]));
         op->signature_count += op->of_inner[i] == op->signature_count;
     }
     return ERR_OK;
+}
+
+/* Only info series that somebody has the signature of are read. */
+static enum err choose_infos(struct info_op *op, const struct hash_map *map)
+{
+    struct exec *x = op->base.x;
+    uint32_t *rows = exec_alloc(x, op->info->count, sizeof *rows), count = 0, signature;
+    if (!rows)
+        return exec_no_memory(x, x->why);
+    for (uint32_t i = 0; i < op->info->count; i++)
+        if (hash_map_get(map, identity(op, &op->info->labels[i]), &signature))
+            rows[count++] = i;
+    return select_op_choose(op->info, rows, count);
 }
 
 /* Info metrics: one for each signature that is wanted and each name. */
@@ -116,9 +131,8 @@ static enum err number_infos(struct info_op *op, const struct hash_map *map)
     TRY(hash_map_init(&metrics, x, op->info->count));
     for (uint32_t i = 0; i < op->info->count; i++) {
         struct hash128 key = identity(op, &op->info->labels[i]);
-        op->metric_of[i] = NONE;
-        if (!hash_map_get(map, key, &op->signature_of[i]))
-            continue;
+        bool wanted = hash_map_get(map, key, &op->signature_of[i]);
+        assert(wanted);
         const struct label *name = labels_find(&op->info->labels[i], metric_name);
         if (name)
             key = hash128_add(key, name->hash);
@@ -140,8 +154,7 @@ static enum err list_metrics(struct info_op *op)
     if (!size || !listed || !op->metrics_of || !op->winner || !op->stamp)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < op->info->count; i++)
-        if (op->metric_of[i] != NONE)
-            size[op->signature_of[i]]++;
+        size[op->signature_of[i]]++;
     for (uint32_t s = 0; s < op->signature_count; s++) {
         op->metrics_of[s] = exec_alloc(x, (size_t)size[s] + 1, sizeof **op->metrics_of);
         if (!op->metrics_of[s])
@@ -151,7 +164,7 @@ static enum err list_metrics(struct info_op *op)
     }
     for (uint32_t i = 0; i < op->info->count; i++) {
         uint32_t metric = op->metric_of[i], s = op->signature_of[i];
-        if (metric == NONE || bits_get(listed, metric))
+        if (bits_get(listed, metric))
             continue;
         bits_set(listed, metric);
         op->metrics_of[s][size[s]++] = metric;
@@ -190,7 +203,7 @@ static enum err choose_winners(struct info_op *op, uint32_t step)
 {
     for (uint32_t row = 0; row < op->infos.rows; row++) {
         uint32_t metric = op->metric_of[row];
-        if (metric == NONE || !bits_get(matrix_present(&op->infos, row), step))
+        if (!bits_get(matrix_present(&op->infos, row), step))
             continue;
         if (op->infos.h[row] && op->infos.h[row][step])
             return not_info(op, row);
@@ -316,6 +329,7 @@ static enum err info_prepare(struct operator *base)
     TRY(hash_map_init(&map, base->x, 64));
     TRY(number_inner(op, &map));
     TRY(op_prepare(op->info));
+    TRY(choose_infos(op, &map));
     TRY(matrix_read(&op->infos, op->info));
     TRY(number_infos(op, &map));
     TRY(list_metrics(op));

@@ -65,7 +65,7 @@ static struct labels include_labels(const struct matching *m, const struct label
     labels_builder_init(&b, arena, labels);
     for (uint32_t i = 0; i < m->include.count; i++) {
         struct slice name = m->include.list[i];
-        const struct label *pair = one ? labels_find(one, name) : NULL;
+        const struct label *pair = labels_find(one, name);
         if (pair)
             labels_builder_set_pair(&b, pair);
         else

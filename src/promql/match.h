@@ -36,7 +36,7 @@ struct match {
     struct rowset rows;    /* by steps */
 };
 
-/* Labels of the result of a pair; one is NULL when that side was filled in. */
+/* Labels of the result of a pair. */
 struct labels match_labels(const struct match *m, const struct labels *many, const struct labels *one);
 /* match_steps.c: the operation step by step, with everything that can go wrong. */
 MUST_CHECK enum err match_by_steps(struct match *m);

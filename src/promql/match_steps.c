@@ -160,7 +160,7 @@ static enum err put_result(struct stepping *s, uint32_t out, struct cell_result 
     return ERR_OK;
 }
 
-/* `labels` are those of the many side; one_labels is NULL when that side was filled in. */
+/* A side that was filled in has the labels of the signature. */
 static enum err combine(struct stepping *s, uint32_t signature, struct paired *p, struct cell many_cell,
                         const struct labels *labels, uint32_t partner, struct cell one_cell,
                         const struct labels *one_labels)
@@ -194,7 +194,11 @@ static enum err many_side(struct stepping *s)
                         matrix_cell(&one->rows, partner, s->step), &one->op->labels[partner]));
         } else if (s->matching->fill_right) {
             struct cell fill = {.v = s->matching->fill_right_value};
-            TRY(combine(s, signature, &s->paired[row], cell, &many->op->labels[row], FILLED_IN, fill, NULL));
+            struct paired *p = &s->paired[row];
+            struct labels labels = {0};
+            if (p->one != FILLED_IN)
+                labels = signature_labels(s->matching, &many->op->labels[row], &s->x->arena);
+            TRY(combine(s, signature, p, cell, &many->op->labels[row], FILLED_IN, fill, &labels));
         }
     }
     return ERR_OK;

@@ -22,6 +22,7 @@ struct select_op {
     bool sorted;
     int64_t mint_ms, maxt_ms; /* of samples to read, inclusive */
     struct series_set *set;
+    const uint32_t *chosen; /* rows of the set; NULL: all of them */
 };
 
 struct select_state {
@@ -181,6 +182,7 @@ static void note_reconciled(struct filling *f, unsigned notes, const char *opera
                    "mismatched custom buckets were reconciled during %s", operation);
 }
 
+/* Samples around a step are not counted: the reference doesn't. */
 static void fill_smoothed(struct filling *f, uint32_t row, struct column_space *space)
 {
     const struct operator *op = &f->op->base;
@@ -202,7 +204,6 @@ static void fill_smoothed(struct filling *f, uint32_t row, struct column_space *
         } else {
             batch_put(f->b, f->row, step, f->op->yield == SELECT_VALUE ? value.v : (double)t / 1000);
         }
-        count_points(f, step, value.h ? histogram_points(value.h) : 1);
     }
 }
 
@@ -236,12 +237,13 @@ static enum err select_tile(struct operator *op, struct worker *w, uint32_t firs
     struct select_op *s = (struct select_op *)op;
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
-        TRY(read_samples(s, w, first + i, &samples));
+        uint32_t row = s->chosen ? s->chosen[first + i] : first + i;
+        TRY(read_samples(s, w, row, &samples));
         if (s->vs->stats_only)
             drop_buckets(s, w, &samples);
         struct filling f = {.op = s, .w = w, .s = &samples, .b = b, .row = i};
         if (s->vs->smoothed)
-            fill_smoothed(&f, first + i, &((struct select_state *)worker_state(w, op, 0))->space);
+            fill_smoothed(&f, row, &((struct select_state *)worker_state(w, op, 0))->space);
         else
             fill_steps(&f);
     }
@@ -280,6 +282,20 @@ void select_op_unsorted(struct operator *op)
 {
     assert(op_is_select(op));
     ((struct select_op *)op)->sorted = false;
+}
+
+enum err select_op_choose(struct operator *op, const uint32_t *rows, uint32_t count)
+{
+    struct exec *x = op->x;
+    struct labels *labels = exec_alloc(x, count, sizeof *labels);
+    if (!labels)
+        return exec_no_memory(x, x->why);
+    for (uint32_t i = 0; i < count; i++)
+        labels[i] = op->labels[rows[i]];
+    ((struct select_op *)op)->chosen = rows;
+    op->labels = labels;
+    op->count = count;
+    return ERR_OK;
 }
 
 bool op_is_select(const struct operator *op)

@@ -32,6 +32,8 @@ struct operator *select_op_new(struct exec *x, const struct node *node, const st
                          enum select_yield yield);
 /* The order of rows does not matter to whoever reads them. */
 void select_op_unsorted(struct operator *op);
+/* After prepare: only these rows, in this order, from now on. */
+MUST_CHECK enum err select_op_choose(struct operator *op, const uint32_t *rows, uint32_t count);
 bool op_is_select(const struct operator *op);
 
 /* A histogram in points, as samples are counted. */
