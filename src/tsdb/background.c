@@ -38,7 +38,7 @@ bool head_round(struct tsdb *db)
             failed(db, "head could not be flushed", err, &why);
         did = true;
     } else if (checkpoint_due(db)) {
-        enum err err = checkpoint_take(db, &why);
+        enum err err = checkpoint_take(db, false, &why);
         if (err != ERR_OK)
             failed(db, "checkpoint could not be taken", err, &why);
         did = true;

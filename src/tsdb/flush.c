@@ -15,7 +15,7 @@ enum { IDLE_MS = 3600000 }; /* a series without samples for so long leaves the h
 
 struct flush {
     struct tsdb *db;
-    uint64_t seq_min, seq_max;
+    uint64_t seq_max; /* of the log's frames that may have samples in the blocks */
     uint64_t samples;
 };
 
@@ -49,7 +49,7 @@ static enum err write_block(struct flush *f, struct series_set *set, int64_t min
     struct block_writer *w;
     struct block_writer_options o = {
         .id = block_id_new(clock_now_ms(db->o.clock), db->o.random),
-        .seq_min = f->seq_min,
+        .seq_min = 1, /* a sample may have waited in the head for any number of flushes */
         .seq_max = f->seq_max,
         .on_write = on_write,
         .ctx = f,
@@ -108,9 +108,6 @@ static enum err flush_open_cut(struct flush *f, struct head_cut *cut, int64_t be
 {
     struct tsdb *db = f->db;
     TRY(wal_barrier(db->wal, &f->seq_max, why)); /* what gets into a block is durable in the log before */
-    mutex_lock(&db->manifest_lock);
-    f->seq_min = db->manifest.checkpoint + 1;
-    mutex_unlock(&db->manifest_lock);
     TRY(flush_windows(f, cut, why));
     int64_t now = clock_now_ms(db->o.clock), flushed = before_ms < now ? before_ms : now; /* not into the future */
     return blocks_commit(db, &(struct blocks_change){.flushed_ms = &flushed}, why);
@@ -136,7 +133,7 @@ enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
     enum err err = flush_cut(&f, before_ms, why);
     TSDB_COUNT(db, flush_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
     if (err == ERR_OK)
-        err = checkpoint_take(db, why);
+        err = checkpoint_take(db, true, why);
     if (err == ERR_OK) {
         TSDB_COUNT(db, flushes, 1);
         TSDB_COUNT(db, flushed_samples, f.samples);

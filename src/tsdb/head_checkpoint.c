@@ -79,29 +79,30 @@ static void remove_older(struct tsdb *db, uint64_t number)
         log_warn("tsdb", "old checkpoint could not be removed", "path=\"%s\" err=\"%s\"", path, why.text);
 }
 
-static enum err take(struct tsdb *db, struct errmsg *why)
+static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
 {
     uint64_t sequence, bytes, before;
     TRY(wal_barrier(db->wal, &sequence, why));
     mutex_lock(&db->manifest_lock);
     before = db->manifest.checkpoint;
     mutex_unlock(&db->manifest_lock);
-    if (sequence == before)
+    if (sequence == before && !flushed)
         return ERR_OK; /* nothing was written since */
     TRY(write_file(db, sequence, &bytes, why));
     TRY(blocks_commit(db, &(struct blocks_change){.checkpoint = &sequence}, why));
     head_checkpoint_published(db->head);
     wal_truncate(db->wal, sequence + 1);
-    remove_older(db, before);
+    if (before != sequence) /* else it was replaced by one with fewer samples */
+        remove_older(db, before);
     db->checkpoint_size = bytes;
     TSDB_COUNT(db, checkpoint_bytes, bytes);
     return ERR_OK;
 }
 
-enum err checkpoint_take(struct tsdb *db, struct errmsg *why)
+enum err checkpoint_take(struct tsdb *db, bool flushed, struct errmsg *why)
 {
     int64_t start = clock_mono_ns(db->o.clock);
-    enum err err = take(db, why);
+    enum err err = take(db, flushed, why);
     db->checkpoint_ns = clock_mono_ns(db->o.clock);
     TSDB_COUNT(db, checkpoint_ns, (uint64_t)(db->checkpoint_ns - start));
     if (err == ERR_OK)

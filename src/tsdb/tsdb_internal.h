@@ -121,7 +121,8 @@ MUST_CHECK enum err flush_before(struct tsdb *db, int64_t before_ms, struct errm
 bool flush_due(struct tsdb *db, int64_t *before_ms);
 
 /* head_checkpoint.c; head_work held */
-MUST_CHECK enum err checkpoint_take(struct tsdb *db, struct errmsg *why) REQUIRES(db->head_work);
+/* flushed: samples have left the head, so a new one is worth it even if no frame was written since the last. */
+MUST_CHECK enum err checkpoint_take(struct tsdb *db, bool flushed, struct errmsg *why) REQUIRES(db->head_work);
 bool checkpoint_due(struct tsdb *db);
 void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffix, char out[TSDB_PATH_BYTES]);
 

@@ -3,7 +3,7 @@
  * calls: ingest, checkpoints, flushes, merges, retention.
  *
  * Without settings as many cases as fit into a few seconds, spread over all changes and policies.
- * SIM_FULL=1 runs all; SIM_SEED=n another run; SIM_CASE="change survival seed" one case again.
+ * SIM_FULL=1 runs all; SIM_BUDGET_MS=n more of them; SIM_SEED=n another run; SIM_CASE="change survival seed" one case again.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "lib/store_sim.h"
 
-enum { SERIES = 12, STEP_MS = 15000, STEPS = 40, BUDGET_MS = 9000 };
+enum { SERIES = 12, STEP_MS = 15000, STEPS = 40, BUDGET_MS = 3000 };
 
 /* Scrapes with new series, late samples, changed values; hours that pass; what the background does. */
 static void step(struct store_sim *s, int i)
@@ -152,7 +152,7 @@ Test(sim_store, loses_nothing_acknowledged_at_any_change_of_the_disk)
 {
     uint64_t changes = calls_of_workload(FS_SIM_CHANGES), seed = setting("SIM_SEED", 1), cases = 0;
     int64_t start = real_ms();
-    bool full = setting("SIM_FULL", 0) != 0;
+    int64_t budget_ms = (int64_t)setting("SIM_BUDGET_MS", setting("SIM_FULL", 0) ? 100000000 : BUDGET_MS);
     struct crash one;
     unsigned long long change, one_seed;
     int survival;
@@ -161,7 +161,7 @@ Test(sim_store, loses_nothing_acknowledged_at_any_change_of_the_disk)
         run_crash(&one);
         return;
     }
-    for (; cases < changes * FS_SIM_SURVIVALS && (full || real_ms() - start < BUDGET_MS); cases++) {
+    for (; cases < changes * FS_SIM_SURVIVALS && real_ms() - start < budget_ms; cases++) {
         uint64_t round = cases / changes;
         uint64_t n = scattered(cases % changes, changes);
         run_crash(&(struct crash){n, (enum fs_sim_survival)((n + round) % FS_SIM_SURVIVALS), seed + cases});
@@ -201,8 +201,8 @@ Test(sim_store, survives_failing_calls)
 {
     uint64_t calls = calls_of_workload(FS_SIM_ANY & ~(unsigned)FS_SIM_CLOSE), seed = setting("SIM_SEED", 1), cases = 0;
     int64_t start = real_ms();
-    bool full = setting("SIM_FULL", 0) != 0;
-    for (; cases < calls * 4 && (full || real_ms() - start < BUDGET_MS); cases++) {
+    int64_t budget_ms = (int64_t)setting("SIM_BUDGET_MS", setting("SIM_FULL", 0) ? 100000000 : BUDGET_MS);
+    for (; cases < calls * 4 && real_ms() - start < budget_ms; cases++) {
         uint64_t round = cases / calls;
         run_failure(scattered(cases % calls, calls), (cases + round) & 1, (cases + round) & 2 ? ERR_NO_SPACE : ERR_IO,
                     seed + cases);

@@ -390,3 +390,15 @@ Test(tsdb, verify_finds_nothing_in_a_sound_directory_and_every_damage)
     buf_deinit(&out);
     arena_deinit(&arena);
 }
+
+Test(tsdb, flushes_right_after_a_checkpoint)
+{
+    s->o.checkpoint_bytes = 1;
+    open_store();
+    write_minutes(2);
+    tsdb_run_once(s->db);
+    cr_assert_eq(tsdb_stats(s->db)->checkpoints, 1);
+    flush_store(); /* not a frame was written in between */
+    cr_expect_eq(blocks_count(), 1);
+    cr_expect_eq(store_sim_check(s, "flushed"), 8 * 20);
+}
