@@ -48,7 +48,7 @@ static const struct route routes[] = {
     {"/api/v1/admin/tsdb/clean_tombstones", NULL, CHANGE, 0, on_admin, false},
     {"/api/v1/admin/tsdb/snapshot", NULL, CHANGE, 0, on_admin, false},
     {"/federate", NULL, GET, HTTP_DEFER, on_federate, false},
-    {"/metrics", NULL, LOOK, 0, on_metrics, false},
+    {"/metrics", NULL, LOOK, HTTP_DEFER, on_metrics, false},
     {"/-/healthy", NULL, LOOK, 0, on_healthy, false},
     {"/-/ready", NULL, LOOK, 0, on_ready, false},
     {"/-/reload", NULL, CHANGE, 0, on_reload, false},

@@ -101,11 +101,29 @@ struct copied_source {
     const struct copied_row *row;
 };
 
+/*
+ * The head's counters, copied at most every SNAPSHOT_NS: one look at /metrics asks for dozens of them,
+ * and a copy walks all pages.
+ */
+enum { SNAPSHOT_NS = 100000000 };
+
+static void head_stats_recent(struct server *s, struct head_stats *out)
+{
+    int64_t now_ns = clock_mono_ns(s->clock);
+    mutex_lock(&s->head_snapshot_lock);
+    if (now_ns >= s->head_snapshot_end_ns) {
+        head_stats(tsdb_head(s->tsdb), &s->head_snapshot);
+        s->head_snapshot_end_ns = now_ns + SNAPSHOT_NS;
+    }
+    *out = s->head_snapshot;
+    mutex_unlock(&s->head_snapshot_lock);
+}
+
 static double head_get(void *ctx)
 {
     const struct copied_source *source = ctx;
     struct head_stats stats;
-    head_stats(tsdb_head(source->server->tsdb), &stats);
+    head_stats_recent(source->server, &stats);
     return read_copied(&stats, source->row);
 }
 
@@ -149,7 +167,7 @@ static double head_time_s(void *ctx, bool newest)
 {
     struct server *s = ctx;
     struct head_stats stats;
-    head_stats(tsdb_head(s->tsdb), &stats);
+    head_stats_recent(s, &stats);
     return stats.mint_ms > stats.maxt_ms ? 0 : (double)(newest ? stats.maxt_ms : stats.mint_ms) / 1000;
 }
 

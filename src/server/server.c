@@ -160,6 +160,7 @@ enum err server_open(struct server *s, const struct config *config, struct errms
 {
     *s = (struct server){.config = config, .clock = clock_system()};
     arena_init(&s->arena, NULL);
+    mutex_init(&s->head_snapshot_lock);
     budgets_init(s);
     s->metrics = metrics_new();
     metrics_add_process(s->metrics);
@@ -259,4 +260,5 @@ void server_close(struct server *s)
     engine_free(s->engine);
     metrics_free(s->metrics);
     arena_deinit(&s->arena);
+    mutex_deinit(&s->head_snapshot_lock);
 }

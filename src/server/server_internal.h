@@ -9,7 +9,9 @@
 
 #include "api/api.h"
 #include "base/fs.h"
+#include "base/lock.h"
 #include "config/config.h"
+#include "head/head.h"
 #include "ingest/ingest.h"
 #include "metrics/metrics.h"
 #include "net/http.h"
@@ -28,6 +30,9 @@ struct server {
     struct api *api;
     _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
     struct arena arena;              /* small things that live as long as the server */
+    struct mutex head_snapshot_lock;
+    struct head_stats head_snapshot; /* guarded by head_snapshot_lock; for own metrics */
+    int64_t head_snapshot_end_ns;    /* guarded by head_snapshot_lock; valid until */
 };
 
 MUST_CHECK enum err server_open(struct server *s, const struct config *config, struct errmsg *why);
