@@ -3,7 +3,8 @@
  *
  * Writes the corpus (at its own interval and at 15 times it) as a level-0 block (plain pages) and as a
  * compacted one (zstd), and prints bytes per sample of data and index, CPU nanoseconds per sample of
- * writing, and of reading everything back through the querier (every value is compared).
+ * writing, and of reading everything back through the querier, with an empty and a warm page cache
+ * (after a first pass that compares every value).
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "block/block.h"
 #include "block/block_internal.h"
 #include "corpus.h"
+#include "regex/regex.h"
 
 struct named {
     struct labels labels;
@@ -67,14 +69,13 @@ static void write_block(const char *dir, const struct named *list, uint32_t coun
     block_writer_free(w);
 }
 
-static uint64_t read_all(struct block *b, const struct named *list, uint32_t count)
+static void read_all(struct block *b, const struct named *list, uint32_t count, bool compare)
 {
     struct errmsg why;
     struct arena arena;
     struct querier *q;
     struct series_set *set;
     struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
-    uint64_t samples = 0;
     arena_init(&arena, NULL);
     check(block_querier(b, INT64_MIN, INT64_MAX, &q, &why), &why);
     check(q->ops->select(q, &sel, &arena, NULL, &set, &why), &why);
@@ -85,14 +86,13 @@ static uint64_t read_all(struct block *b, const struct named *list, uint32_t cou
         struct samples s;
         check(r->ops->read(r, i, INT64_MIN, INT64_MAX, &s, &why), &why);
         const struct corpus_series *c = list[i].series;
-        if (s.count != c->count || memcmp(s.values, c->values, s.count * 8ul) || memcmp(s.times_ms, c->times_ms, s.count * 8ul))
+        if (s.count != c->count || (compare && (memcmp(s.values, c->values, s.count * 8ul) ||
+                                                memcmp(s.times_ms, c->times_ms, s.count * 8ul))))
             corpus_die("samples come back different");
-        samples += s.count;
     }
     r->ops->close(r);
     q->ops->close(q);
     arena_deinit(&arena);
-    return samples;
 }
 
 static void print_sections(const struct block *b)
@@ -119,11 +119,14 @@ static void run(const struct named *list, uint32_t count, const char *interval, 
     double wrote = bench_seconds() - start, n = (double)m.samples;
     struct page_cache *cache = page_cache_new(1 << 28, NULL);
     check(block_open(fs_posix(), dir, cache, &b, &why), &why);
+    read_all(b, list, count, true);
+    block_release(b);
     start = bench_seconds();
-    read_all(b, list, count);
+    check(block_open(fs_posix(), dir, cache, &b, &why), &why);
+    read_all(b, list, count, false);
     double cold = bench_seconds() - start;
     start = bench_seconds();
-    read_all(b, list, count);
+    read_all(b, list, count, false);
     double warm = bench_seconds() - start;
     printf("%s level %u zstd %d: data %.4f + index %.4f = %.4f B/sample, index %.1f B/series; "
            "write %.1f, read cold %.2f warm %.2f ns/sample\n",
@@ -147,11 +150,118 @@ static void run_all(const struct corpus *c, const char *interval)
     arena_deinit(&arena);
 }
 
+enum { REPLICAS = 100, FLEET_SAMPLES = 120 };
+
+/* The corpus' series once per host, with the first samples of each. */
+static struct named *fleet(const struct corpus *c, struct arena *arena, uint32_t *count)
+{
+    struct named *list = ARENA_ARRAY(arena, struct named, (size_t)c->count * REPLICAS);
+    for (uint32_t host = 0; host < REPLICAS; host++)
+        for (uint32_t i = 0; i < c->count; i++) {
+            struct labels_builder b;
+            struct labels base = labels_of(arena, c->series[i].labels);
+            labels_builder_init(&b, arena, &base);
+            labels_builder_set(&b, SLICE_LIT("replica_host"), slice_str(arena_printf(arena, "host-%u", host)));
+            struct corpus_series *s = ARENA_NEW(arena, struct corpus_series);
+            *s = c->series[i];
+            s->count = s->count < FLEET_SAMPLES ? s->count : FLEET_SAMPLES;
+            list[(*count)++] = (struct named){labels_builder_finish(&b), s};
+        }
+    qsort(list, *count, sizeof *list, compare_named);
+    return list;
+}
+
+static void time_select(struct block *b, const char *what, const struct matcher *m, uint32_t n)
+{
+    struct errmsg why;
+    struct querier *q;
+    struct series_set *set;
+    struct selector sel = {.matchers = m, .matcher_count = n, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    double best = 1e9;
+    for (int r = 0; r < 5; r++) {
+        struct arena arena;
+        arena_init(&arena, NULL);
+        check(block_querier(b, INT64_MIN, INT64_MAX, &q, &why), &why);
+        double start = bench_seconds();
+        check(q->ops->select(q, &sel, &arena, NULL, &set, &why), &why);
+        double took = bench_seconds() - start;
+        best = took < best ? took : best;
+        if (r == 4)
+            printf("    select %-44s %7u series %9.1f us (%.0f ns/series)\n", what, set->count, best * 1e6,
+                   best * 1e9 / (set->count ? set->count : 1));
+        q->ops->close(q);
+        arena_deinit(&arena);
+    }
+}
+
+static struct matcher matcher(enum match_op op, const char *name, const char *value, struct arena *arena)
+{
+    struct errmsg why;
+    struct matcher m = {.op = op, .name = slice_str(name), .value = slice_str(value)};
+    if (op >= MATCH_REGEX)
+        check(regex_compile(m.value, arena, 0, &m.regex, &why), &why);
+    return m;
+}
+
+static void time_last(struct block *b, uint32_t count)
+{
+    struct errmsg why;
+    struct sample_reader r;
+    struct samples s;
+    sample_reader_init(&r, b, NULL, NULL);
+    double start = bench_seconds();
+    for (uint32_t i = 0; i < count; i++)
+        check(sample_reader_last(&r, i, INT64_MIN, INT64_MAX, &s, &why), &why);
+    printf("    last sample of every series: %.0f ns/series\n", (bench_seconds() - start) * 1e9 / count);
+    sample_reader_deinit(&r);
+}
+
+static void run_fleet(const struct corpus *c)
+{
+    char dir[64];
+    struct errmsg why;
+    struct block_meta m;
+    struct block *b;
+    struct arena arena;
+    uint32_t count = 0;
+    arena_init(&arena, NULL);
+    struct named *list = fleet(c, &arena, &count);
+    snprintf(dir, sizeof dir, "/tmp/bench-block-%ld", (long)getpid());
+    double start = bench_seconds();
+    write_block(dir, list, count, 0, 0, &m);
+    double wrote = bench_seconds() - start;
+    struct page_cache *cache = page_cache_new(1 << 28, NULL);
+    check(block_open(fs_posix(), dir, cache, &b, &why), &why);
+    printf("fleet of %d hosts, %u series x %d samples: index %.1f B/series, data %.4f B/sample, write %.2f us/series\n",
+           REPLICAS, count, FLEET_SAMPLES, (double)m.index.bytes / count, (double)m.data.bytes / (double)m.samples,
+           wrote * 1e6 / count);
+    print_sections(b);
+    struct slice name = labels_name(&list[count / 2].labels);
+    struct matcher by_name = {.op = MATCH_EQUAL, .name = SLICE_LIT(METRIC_NAME), .value = name};
+    struct matcher hosts = matcher(MATCH_REGEX, "replica_host", "host-(1|2|3)", &arena);
+    struct matcher host = matcher(MATCH_EQUAL, "replica_host", "host-7", &arena);
+    struct matcher scan = matcher(MATCH_REGEX, METRIC_NAME, ".*_total", &arena);
+    struct matcher not = matcher(MATCH_NOT_EQUAL, "job", "x", &arena);
+    time_select(b, "{}", NULL, 0);
+    time_select(b, "one metric", &by_name, 1);
+    time_select(b, "one metric, host =~ 3", (struct matcher[]){by_name, hosts}, 2);
+    time_select(b, "one metric, job != x", (struct matcher[]){by_name, not}, 2);
+    time_select(b, "one host", &host, 1);
+    time_select(b, "__name__=~\".*_total\"", &scan, 1);
+    time_select(b, "__name__=~\".*_total\", one host", (struct matcher[]){scan, host}, 2);
+    time_last(b, count);
+    block_release(b);
+    page_cache_free(cache);
+    check(fs_remove_all(fs_posix(), dir, &why), &why);
+    arena_deinit(&arena);
+}
+
 int main(int argc, char **argv)
 {
     struct corpus c = corpus_load(argc, argv), thin = corpus_thin(&c, 15);
     run_all(&c, " 1 s");
     run_all(&thin, "15 s");
+    run_fleet(&thin);
     corpus_free(&thin);
     corpus_free(&c);
     return 0;

@@ -132,7 +132,7 @@ static enum err print_all_series(struct dump *d)
     struct arena arena;
     enum err err = ERR_OK;
     arena_init(&arena, NULL);
-    pair_table_init(&pairs, d->block, &arena);
+    pair_table_init(&pairs, d->block, &arena, d->block->toc.meta.series);
     sample_reader_init(&r, d->block, NULL, NULL);
     for (uint32_t i = 0; err == ERR_OK && i < d->block->toc.meta.series; i++)
         err = print_series(d, &view, &pairs, &r, i);

@@ -116,7 +116,8 @@ static inline uint32_t label_view_id(const struct label_view_name *n, uint32_t s
 struct pair_table {
     struct block *block;
     struct arena *arena;
-    const struct label ***direct;  /* [name_count] -> [pair_count], for names with few values */
+    const struct label ***direct;  /* [name_count] -> [pair_count], for names with at most direct_max values */
+    uint32_t direct_max;
     struct pair_slot {
         uint32_t id; /* pair id + 1 */
         const struct label *label;
@@ -124,7 +125,8 @@ struct pair_table {
     size_t count, slot_count;
     struct dict_cursor dict;
 };
-void pair_table_init(struct pair_table *t, struct block *b, struct arena *arena);
+/* series: for how many it will be asked, roughly; decides how pairs are looked up. */
+void pair_table_init(struct pair_table *t, struct block *b, struct arena *arena, uint64_t series);
 void pair_table_deinit(struct pair_table *t);
 /* NULL: see t->dict.err. */
 const struct label *pair_table_get(struct pair_table *t, uint32_t name, uint32_t value_id);

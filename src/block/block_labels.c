@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "block/block_internal.h"
 
-enum { DIRECT_PAIRS_MAX = 1 << 16, SLOTS_MIN = 256 };
+enum { DIRECT_PAIRS_MIN = 256, DIRECT_PAIRS_MAX = 1 << 16, SLOTS_MIN = 256 };
 
 static enum err damaged(struct block *b, uint32_t group, struct errmsg *why)
 {
@@ -64,9 +64,11 @@ void label_view_deinit(struct label_view *v)
     *v = (struct label_view){0};
 }
 
-void pair_table_init(struct pair_table *t, struct block *b, struct arena *arena)
+void pair_table_init(struct pair_table *t, struct block *b, struct arena *arena, uint64_t series)
 {
-    *t = (struct pair_table){.block = b, .arena = arena, .slot_count = SLOTS_MIN};
+    *t = (struct pair_table){.block = b, .arena = arena, .slot_count = SLOTS_MIN, .direct_max = DIRECT_PAIRS_MIN};
+    if (series > DIRECT_PAIRS_MIN)
+        t->direct_max = series < DIRECT_PAIRS_MAX ? (uint32_t)series : DIRECT_PAIRS_MAX;
     t->direct = (const struct label ***)mem_array(b->toc.name_count + 1, sizeof *t->direct);
     t->slots = (struct pair_slot *)mem_array(SLOTS_MIN, sizeof *t->slots);
 }
@@ -107,7 +109,7 @@ static void grow_slots(struct pair_table *t)
 static const struct label **place_of(struct pair_table *t, const struct toc_name *name, uint32_t id)
 {
     uint32_t rank = (uint32_t)(name - t->block->toc.names);
-    if (name->pair_count <= DIRECT_PAIRS_MAX) {
+    if (name->pair_count <= t->direct_max) {
         if (!t->direct[rank])
             t->direct[rank] = (const struct label **)mem_array(name->pair_count, sizeof **t->direct);
         return &t->direct[rank][id - name->first_pair];

@@ -63,7 +63,7 @@ static void input_init(struct input *in, struct block *b, struct warnings *warni
     in->block = b;
     arena_init(&in->pair_arena, NULL);
     arena_init(&in->list_arena, NULL);
-    pair_table_init(&in->pairs, b, &in->pair_arena);
+    pair_table_init(&in->pairs, b, &in->pair_arena, b->toc.meta.series);
     sample_reader_init(&in->reader, b, warnings, NULL);
 }
 

@@ -191,7 +191,7 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
     if (!labels)
         return err_set(why, ERR_LIMIT, "%" PRIu32 " selected series are over the memory budget of the query", count);
     struct pair_table pairs;
-    pair_table_init(&pairs, q->block, arena);
+    pair_table_init(&pairs, q->block, arena, count);
     enum err err = build_labels(q->block, &pairs, ordinals, count, cancel, labels, why);
     pair_table_deinit(&pairs);
     if (err == ERR_OK && sel->sorted)

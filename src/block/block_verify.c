@@ -99,7 +99,7 @@ static void verify_labels(struct verify *v)
     arena_init(&pair_arena, NULL);
     arena_init(&lists[0], NULL);
     arena_init(&lists[1], NULL);
-    pair_table_init(&pairs, b, &pair_arena);
+    pair_table_init(&pairs, b, &pair_arena, b->toc.meta.series);
     for (uint32_t i = 0; i < b->toc.meta.series; i++) {
         struct arena *list = &lists[i & 1];
         arena_deinit(list);
