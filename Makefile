@@ -57,6 +57,7 @@ $(OUT)/e2e_%: $(OUT)/tests/e2e/e2e_%.o $(call obj,$(TESTLIB) $(COMPAT)) $(LIB) $
 .PRECIOUS: $(OUT)/%.o $(OUT)/replay_% $(OUT)/fuzz_% $(OUT)/stress_% $(OUT)/bench_% $(OUT)/tool_% $(OUT)/e2e_%
 
 $(OUT)/build/gen/%.o: CFLAGS += -w
+$(OUT)/tests/fuzz/%.o: CFLAGS += -Wno-missing-prototypes
 $(OUT)/src/server/version.o: CFLAGS += -DGNOMON_VERSION='"$(VERSION)"' -DGNOMON_REVISION='"$(REVISION)"'
 $(OUT)/%.o: %.c Makefile | $(GEN)
 	@mkdir -p $(@D)
