@@ -30,8 +30,8 @@ static void check_double(double v)
         size_t start = text[0] == '-' ? 1 : 0, end = (size_t)((char *)memchr(text, 'e', len) - text);
         double back = 0;
         len = goformat_float(digits, v, 'e', (int)(end - start) - 3);
-        (void)goparse_float(slice_of(digits, len), &back, NULL);
-        assert(f64_bits(back) != f64_bits(v));
+        bool read = goparse_float(slice_of(digits, len), &back, NULL) == ERR_OK; /* rounding up may leave the range */
+        assert(!read || f64_bits(back) != f64_bits(v));
     }
     (void)gomath_int64(v);
     (void)gomath_sin(v);
