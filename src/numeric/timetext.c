@@ -120,22 +120,21 @@ size_t timetext_duration_print(char *out, int64_t ms)
     return (size_t)(p - out);
 }
 
-/* v / 10^decimals without zeros at the end. */
+/* v / 10^decimals without zeros at the end; decimals <= 9. */
 static char *print_fraction(char *p, uint64_t v, int decimals)
 {
-    uint64_t unit = 1;
-    for (int i = 0; i < decimals; i++)
-        unit *= 10;
-    uint64_t whole = v / unit, rest = v - whole * unit;
-    p += goformat_uint(p, whole);
-    if (rest > 0)
-        *p++ = '.';
-    while (rest > 0) {
-        unit /= 10;
-        *p++ = (char)('0' + rest / unit);
-        rest %= unit;
+    char digits[9] = {0};
+    int count = 0; /* up to the last that is not 0 */
+    for (int i = decimals - 1; i >= 0; i--, v /= 10) {
+        digits[i] = (char)('0' + v % 10);
+        if (count == 0 && digits[i] != '0')
+            count = i + 1;
     }
-    return p;
+    p += goformat_uint(p, v);
+    if (count > 0)
+        *p++ = '.';
+    memcpy(p, digits, (size_t)count);
+    return p + count;
 }
 
 size_t timetext_go_duration_print(char *out, int64_t ns)
