@@ -151,9 +151,8 @@ func table(kind, name, count string, items []string) {
 	fmt.Fprintf(out, "};\n_Static_assert(%s == %d, \"count\");\n", count, len(items))
 }
 
-// canonical is what Go's parser makes of a class name before it looks it up; names that are not canonical
-// themselves cannot be written in a pattern.
-func canonical(name string) string {
+// loose is what Go's parser makes of a class name before it looks it up.
+func loose(name string) string {
 	name = strings.NewReplacer("_", "", "-", "", " ", "").Replace(name)
 	return strings.ToUpper(name[:1]) + strings.ToLower(name[1:])
 }
@@ -185,16 +184,14 @@ func unicodeTables() {
 
 	var aliases []string
 	for alias, name := range unicode.CategoryAliases {
-		aliases = append(aliases, fmt.Sprintf("{%q, %q}", canonical(alias), name))
+		aliases = append(aliases, fmt.Sprintf("{%q, %q}", loose(alias), name))
 	}
 	sort.Strings(aliases)
 	table("unicode_alias", "unicode_aliases", "UNICODE_ALIASES", aliases)
 
 	names, tables = nil, nil
 	for name := range unicode.Scripts {
-		if name == canonical(name) {
-			names = append(names, name)
-		}
+		names = append(names, name)
 	}
 	sort.Strings(names)
 	for _, name := range names {

@@ -229,8 +229,10 @@ bool analyze_plain_alternatives(struct slice pattern, struct arena *arena, struc
     uint32_t count = 1;
     for (size_t i = 0; i < pattern.len; i++) {
         uint8_t c = pattern.data[i];
-        if (c == 0 || c >= 0x80 || strchr("\\.+*?()[]{}^$", c))
+        if (c == 0 || strchr("\\.+*?()[]{}^$", c))
             return false;
+        if (c == 0xef && slice_starts_with(slice_from(pattern, i), SLICE_LIT("\xef\xbf\xbd")))
+            return false; /* U+FFFD, see finite.c */
         count += c == '|';
     }
     struct slice *list = arena_try_alloc(arena, count * sizeof *list);

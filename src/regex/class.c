@@ -239,33 +239,13 @@ bool class_add_posix(struct class *c, struct slice name, bool fold)
     return false;
 }
 
-/* A name as Go looks it up: first letter upper case, others lower, no blanks, hyphens, underscores. */
-static bool canonical_name(struct slice name, char *out, size_t bytes)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < name.len; i++) {
-        uint8_t c = name.data[i];
-        if (c == '_' || c == '-' || c == ' ')
-            continue;
-        if (len == 0 && c >= 'a' && c <= 'z')
-            c = (uint8_t)(c - 0x20);
-        else if (len > 0 && c >= 'A' && c <= 'Z')
-            c = (uint8_t)(c + 0x20);
-        if (len + 1 == bytes || c == 0)
-            return false;
-        out[len++] = (char)c;
-    }
-    out[len] = 0;
-    return true;
-}
-
-/* Whether table number `number` is part of the class `name` ("L" covers "Lu", "LC" covers "Lu", "Ll", "Lt"). */
-static bool category_in(const char *name, unsigned number)
+/* Whether table number `number` is part of the class `name`: "L" covers "Lu", "LC" covers "Lu", "Ll", "Lt". */
+static bool category_in(struct slice name, unsigned number)
 {
     const char *category = unicode_categories[number];
-    if (strcmp(name, "Lc") == 0)
+    if (slice_eq_str(name, "LC"))
         return category[0] == 'L' && strchr("ult", category[1]);
-    return category[0] == name[0] && (name[1] == 0 || strcmp(category, name) == 0);
+    return category[0] == name.data[0] && (name.len == 1 || slice_eq_str(name, category));
 }
 
 static bool add_tables(struct class *c, const struct unicode_range *ranges, size_t count, const bool *wanted)
@@ -276,7 +256,7 @@ static bool add_tables(struct class *c, const struct unicode_range *ranges, size
     return true;
 }
 
-static bool add_category(struct class *c, const char *name)
+static bool add_category(struct class *c, struct slice name)
 {
     bool wanted[UNICODE_CATEGORIES], any = false;
     for (unsigned i = 0; i < UNICODE_CATEGORIES; i++)
@@ -284,24 +264,12 @@ static bool add_category(struct class *c, const char *name)
     return any && add_tables(c, unicode_category_ranges, UNICODE_CATEGORY_RANGES, wanted);
 }
 
-static bool add_script(struct class *c, const char *name)
+static bool add_script(struct class *c, struct slice name)
 {
     bool wanted[UNICODE_SCRIPTS], any = false;
     for (unsigned i = 0; i < UNICODE_SCRIPTS; i++)
-        any |= wanted[i] = strcmp(unicode_scripts[i], name) == 0;
+        any |= wanted[i] = slice_eq_str(name, unicode_scripts[i]);
     return any && add_tables(c, unicode_script_ranges, UNICODE_SCRIPT_RANGES, wanted);
-}
-
-static bool add_table(struct class *c, const char *name)
-{
-    if (name[0] == 0)
-        return false;
-    if (add_category(c, name) || add_script(c, name))
-        return true;
-    for (unsigned i = 0; i < UNICODE_ALIASES; i++)
-        if (strcmp(unicode_aliases[i].alias, name) == 0)
-            return add_category(c, strcmp(unicode_aliases[i].name, "LC") == 0 ? "Lc" : unicode_aliases[i].name);
-    return false;
 }
 
 static void fold_all(struct class *c)
@@ -328,41 +296,96 @@ bool rune_is_letter_or_digit(int32_t r)
     return category[0] == 'L' || strcmp(category, "Nd") == 0;
 }
 
-/* Whether the same table was added to this class before; remembers it. */
-static bool seen_before(struct class *c, const char *name, bool negated, bool fold)
+static uint64_t table_key(struct slice name, bool negated, bool fold)
 {
     uint64_t key = UINT64_C(0xcbf29ce484222325) ^ (negated + 2U * fold + 1);
-    for (; *name; name++)
-        key = (key ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < name.len; i++)
+        key = (key ^ name.data[i]) * UINT64_C(0x100000001b3);
+    return key;
+}
+
+static bool seen_before(const struct class *c, uint64_t key)
+{
     for (size_t i = 0; i < c->seen_count; i++)
         if (c->seen[i] == key)
             return true;
-    c->seen = mem_grow(c->seen, &c->seen_capacity, c->seen_count + 1, sizeof *c->seen);
-    c->seen[c->seen_count++] = key;
     return false;
 }
 
-bool class_add_unicode(struct class *c, struct slice name, bool negated, bool fold, struct class *scratch)
+/*
+ * A name as Go 1.25 and later look it up: first letter upper case, others lower, without blanks, hyphens and
+ * underscores (so that scripts with one in their names cannot be named at all).  Empty when it is no name.
+ */
+static struct slice loose_name(struct slice name, char out[32])
 {
-    char text[32];
-    if (!canonical_name(name, text, sizeof text))
-        return false;
-    class_reset(scratch);
-    if (seen_before(c, text, negated, fold))
-        return true;
-    if (strcmp(text, "Any") == 0) {
-        class_add(scratch, 0, RUNE_MAX);
-    } else if (strcmp(text, "Ascii") == 0) {
-        class_add(scratch, 0, 0x7f);
-    } else if (strcmp(text, "Assigned") == 0) {
-        add_category(scratch, "Cn");
-        negated = !negated;
-    } else if (!add_table(scratch, text)) {
+    size_t len = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        if (c == '_' || c == '-' || c == ' ')
+            continue;
+        if (len == 0 && c >= 'a' && c <= 'z')
+            c = (uint8_t)(c - 0x20);
+        else if (len > 0 && c >= 'A' && c <= 'Z')
+            c = (uint8_t)(c + 0x20);
+        if (len == 32)
+            return slice_of(NULL, 0);
+        out[len++] = (char)c;
+    }
+    return slice_of(out, len);
+}
+
+/* "Lu" for "Uppercaseletter"; names that are no alias stay. */
+static struct slice resolve_alias(struct slice name)
+{
+    if (slice_eq_str(name, "Lc"))
+        return SLICE_LIT("LC");
+    for (unsigned i = 0; i < UNICODE_ALIASES; i++)
+        if (slice_eq_str(name, unicode_aliases[i].alias))
+            return slice_str(unicode_aliases[i].name);
+    return name;
+}
+
+/* What only loose names may be. */
+static bool add_special(struct class *c, struct slice name)
+{
+    if (slice_eq_str(name, "Ascii")) {
+        class_add(c, 0, 0x7f);
+    } else if (slice_eq_str(name, "Assigned")) {
+        add_category(c, SLICE_LIT("Cn"));
+        class_clean(c);
+        class_negate(c);
+    } else {
         return false;
     }
+    return true;
+}
+
+static bool add_table(struct class *c, struct slice name, bool loose)
+{
+    if (name.len == 0)
+        return false;
+    if (slice_eq_str(name, "Any")) {
+        class_add(c, 0, RUNE_MAX);
+        return true;
+    }
+    return add_category(c, name) || add_script(c, name) || (loose && add_special(c, name));
+}
+
+bool class_add_unicode(struct class *c, struct slice name, bool negated, bool fold, bool loose, struct class *scratch)
+{
+    char text[32];
+    if (loose)
+        name = resolve_alias(loose_name(name, text));
+    uint64_t key = table_key(name, negated, fold);
+    if (seen_before(c, key))
+        return true;
+    class_reset(scratch);
+    if (!add_table(scratch, name, loose))
+        return false;
+    c->seen = mem_grow(c->seen, &c->seen_capacity, c->seen_count + 1, sizeof *c->seen);
+    c->seen[c->seen_count++] = key;
     class_clean(scratch);
-    bool cased = strcmp(text, "Lc") == 0 || strcmp(text, "Casedletter") == 0; /* Go has no foldings for these */
-    if (fold && !cased)
+    if (fold && !slice_eq_str(name, "LC")) /* for which Go has no foldings */
         fold_all(scratch);
     add_list(c, scratch->list, scratch->count, negated);
     return true;

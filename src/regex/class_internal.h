@@ -44,7 +44,10 @@ bool rune_is_letter_or_digit(int32_t r);
 /* Adds \d \s \w or [:name:] (without its colons), in lower case for the letters; false when unknown. */
 bool class_add_perl(struct class *c, uint8_t letter, bool fold);
 bool class_add_posix(struct class *c, struct slice name, bool fold);
-/* Adds \p{name}; `scratch` is overwritten. */
-bool class_add_unicode(struct class *c, struct slice name, bool negated, bool fold, struct class *scratch);
+/*
+ * Adds \p{name}; `scratch` is overwritten.  Loose names may be long ones and written in any case.  Prometheus'
+ * matchers use a parser that does not know them, label_replace and relabeling one that does.
+ */
+bool class_add_unicode(struct class *c, struct slice name, bool negated, bool fold, bool loose, struct class *scratch);
 
 #endif

@@ -59,7 +59,7 @@ struct syntax {
     const struct slice *group_names; /* [group_count + 1]; borrow the pattern, empty where there is none */
 };
 
-enum parse_flag { PARSE_FOLD = 1, PARSE_DOT_NL = 2, PARSE_MULTI_LINE = 4, PARSE_LAZY = 8 };
+enum parse_flag { PARSE_FOLD = 1, PARSE_DOT_NL = 2, PARSE_MULTI_LINE = 4, PARSE_LAZY = 8, PARSE_LOOSE_NAMES = 16 };
 
 /* Go's syntax.Parse(text, Perl | flags).  ERR_INVALID with Go's text, ERR_LIMIT when the arena's budget ends. */
 MUST_CHECK enum err regex_parse(struct slice text, unsigned flags, struct arena *arena, struct syntax *out,

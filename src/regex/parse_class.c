@@ -137,7 +137,8 @@ static bool read_unicode_class(struct parser *p, struct slice *text)
         negated = !negated;
         bare = slice_from(name, 1);
     }
-    if (!class_add_unicode(&p->class, bare, negated, p->flags & PARSE_FOLD, &p->scratch))
+    bool fold = p->flags & PARSE_FOLD, loose = p->flags & PARSE_LOOSE_NAMES;
+    if (!class_add_unicode(&p->class, bare, negated, fold, loose, &p->scratch))
         return parse_fail(p, "invalid character class range", parse_between(*text, t));
     *text = t;
     return true;

@@ -103,7 +103,7 @@ static enum err build(struct regex *re, unsigned flags, struct arena *scratch, s
     struct slice text = re->pattern;
     if (wrapped)
         text = wrap(text, scratch);
-    TRY(regex_parse(text, wrapped ? 0 : PARSE_DOT_NL, scratch, &re->syntax, why));
+    TRY(regex_parse(text, wrapped ? PARSE_LOOSE_NAMES : PARSE_DOT_NL, scratch, &re->syntax, why));
     struct node *root = re->syntax.root;
     if (!wrapped && root->height + (root->kind != NODE_CONCAT) > NODE_HEIGHT_MAX)
         return err_set(why, ERR_INVALID, "error parsing regexp: expression nests too deeply: `^(?s:%.*s)$`",

@@ -8,8 +8,8 @@ enum {
     UNICODE_CATEGORIES = 30,
     UNICODE_CATEGORY_RANGES = 4007,
     UNICODE_ALIASES = 42,
-    UNICODE_SCRIPTS = 117,
-    UNICODE_SCRIPT_RANGES = 1463,
+    UNICODE_SCRIPTS = 163,
+    UNICODE_SCRIPT_RANGES = 1657,
     UNICODE_FOLDS = 367,
     UNICODE_FOLD_EVEN_UP = 0,
     UNICODE_FOLD_ODD_UP = 2000000,
@@ -20,7 +20,7 @@ struct unicode_range {
     int32_t first;
     uint8_t table;
 };
-/* A long name and the short one of the same category. */
+/* A long name, as loose_name() writes it, and the short one of the same category. */
 struct unicode_alias {
     const char *alias, *name;
 };

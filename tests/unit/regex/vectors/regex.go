@@ -1,10 +1,12 @@
-// regex.go writes what Go's regexp package says, for test_regex.c to compare with.
+// regex.go writes what Prometheus' regular expressions say, for test_regex.c to compare with.
 //
+//	go mod init x && go get github.com/prometheus/prometheus@v0.315.0    (in a folder of its own, with this file)
 //	go run regex.go errors  > errors.txt    pattern TAB error text, "ok" when there is none
 //	go run regex.go matches > matches.txt   S, then the subjects, each after a TAB; P pattern (matchers) or W pattern
 //	                                        (label_replace), then TAB subject TAB groups for each that matches:
 //	                                        start,end, or "." for an unused one
-//	go run regex.go classes > classes.txt   class TAB checksum over the runes that match it
+//	go run regex.go classes > classes.txt   class TAB checksum over the runes that match it; W in front: only
+//	                                        label_replace knows it
 //	go run regex.go expand  > expand.txt    pattern TAB subject TAB template TAB result
 //
 // Texts are quoted as Go string literals with \xNN for every byte outside of printable ASCII.
@@ -15,11 +17,13 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
-	"regexp"
-	"regexp/syntax"
 	"sort"
 	"strings"
 	"unicode"
+
+	"github.com/grafana/regexp"
+	"github.com/grafana/regexp/syntax"
+	"github.com/prometheus/prometheus/model/labels"
 )
 
 var out = bufio.NewWriter(os.Stdout)
@@ -186,9 +190,9 @@ func classes() {
 		names = append(names, "\\p{"+name+"}", "(?i)\\P{"+name+"}")
 	}
 	for name := range unicode.CategoryAliases {
-		names = append(names, "\\p{"+name+"}")
+		names = append(names, "\\p{"+name+"}", "(?i)\\P{"+strings.ToLower(name)+"}")
 	}
-	names = append(names, "\\d", "\\s", "\\w", "\\D", "\\S", "\\W", "(?i)\\w", "(?i)\\W", "(?i)[a-z]", "(?i)[^a-z]", "(?i)[α-ω]", "(?i)[\\x{100}-\\x{200}]",
+	names = append(names, "\\p{greek}", "(?i)\\p{aScIi}", "\\p{ass-igned}", "\\d", "\\s", "\\w", "\\D", "\\S", "\\W", "(?i)\\w", "(?i)\\W", "(?i)[a-z]", "(?i)[^a-z]", "(?i)[α-ω]", "(?i)[\\x{100}-\\x{200}]",
 		"(?i)[\\x00-\\x{1E950}]", "(?i)[^\\x{10400}-\\x{10410}]", "\\p{Any}", "\\P{Any}", "\\p{Assigned}", "(?i)\\p{ASCII}", "[^\\n]", "(?-s).", "(?i)[[:lower:]]")
 	for _, name := range []string{"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word", "xdigit"} {
 		names = append(names, "[[:"+name+":]]", "(?i)[[:^"+name+":]]")
@@ -197,7 +201,10 @@ func classes() {
 	for _, name := range names {
 		re, err := compile('P', name)
 		if err != nil {
-			continue
+			name = "W" + name
+			if re, err = compile('W', name[1:]); err != nil {
+				continue
+			}
 		}
 		sum, last := uint32(2166136261), false
 		add := func(r rune) {
@@ -243,7 +250,11 @@ func main() {
 		for _, p := range broken {
 			for _, kind := range []byte("PW") {
 				text := "ok"
-				if _, err := compile(kind, p); err != nil {
+				_, err := compile(kind, p)
+				if kind == 'P' {
+					_, err = labels.NewFastRegexMatcher(p)
+				}
+				if err != nil {
 					text = err.Error()
 				}
 				if len(p) < 200 {
