@@ -60,8 +60,8 @@ static void write_block(const char *dir, const struct named *list, uint32_t coun
     struct block_writer *w;
     check(block_writer_new(fs_posix(), dir, &o, &w, &why), &why);
     for (uint32_t i = 0; i < count; i++) {
-        struct samples s = {.count = list[i].series->count, .times_ms = list[i].series->times_ms,
-                            .values = list[i].series->values};
+        struct samples s = {
+            .count = list[i].series->count, .times_ms = list[i].series->times_ms, .values = list[i].series->values};
         check(block_writer_series(w, &list[i].labels, &why), &why);
         check(block_writer_samples(w, &s, &why), &why);
     }
@@ -86,8 +86,8 @@ static void read_all(struct block *b, const struct named *list, uint32_t count, 
         struct samples s;
         check(r->ops->read(r, i, INT64_MIN, INT64_MAX, &s, &why), &why);
         const struct corpus_series *c = list[i].series;
-        if (s.count != c->count || (compare && (memcmp(s.values, c->values, s.count * 8ul) ||
-                                                memcmp(s.times_ms, c->times_ms, s.count * 8ul))))
+        if (s.count != c->count ||
+            (compare && (memcmp(s.values, c->values, s.count * 8ul) || memcmp(s.times_ms, c->times_ms, s.count * 8ul))))
             corpus_die("samples come back different");
     }
     r->ops->close(r);
@@ -245,7 +245,7 @@ static void run_fleet(const struct corpus *c)
     time_select(b, "{}", NULL, 0);
     time_select(b, "one metric", &by_name, 1);
     time_select(b, "one metric, host =~ 3", (struct matcher[]){by_name, hosts}, 2);
-    time_select(b, "one metric, job != x", (struct matcher[]){by_name, not}, 2);
+    time_select(b, "one metric, job != x", (struct matcher[]){by_name, not }, 2);
     time_select(b, "one host", &host, 1);
     time_select(b, "__name__=~\".*_total\"", &scan, 1);
     time_select(b, "__name__=~\".*_total\", one host", (struct matcher[]){scan, host}, 2);

@@ -56,8 +56,8 @@ MUST_CHECK enum err times_decode(struct slice in, uint32_t count, int64_t *out);
 
 /* The code paths, for tests and benches: all give the same bits. */
 enum chunk_isa { CHUNK_ISA_SCALAR, CHUNK_ISA_AVX2, CHUNK_ISA_AVX512 };
-enum chunk_isa chunk_isa_best(void);             /* what this CPU can do */
-bool chunk_isa_use(enum chunk_isa isa);          /* false when the CPU cannot; process-wide, tests and benches only */
+enum chunk_isa chunk_isa_best(void);    /* what this CPU can do */
+bool chunk_isa_use(enum chunk_isa isa); /* false when the CPU cannot; process-wide, tests and benches only */
 const char *chunk_isa_name(enum chunk_isa isa);
 
 #endif

@@ -19,9 +19,9 @@
 
 enum {
     HIST_CHUNK_SAMPLES_MAX = 1024,
-    HIST_CHUNK_LAYOUTS_MAX = 64,        /* distinct span lists */
-    HIST_CHUNK_BUCKETS_MAX = 1 << 14,   /* of one histogram and side; Prometheus' own limit is far below */
-    HIST_CHUNK_VALUES_MAX = 1 << 18,    /* buckets of all histograms together: bounds what decoding takes */
+    HIST_CHUNK_LAYOUTS_MAX = 64,      /* distinct span lists */
+    HIST_CHUNK_BUCKETS_MAX = 1 << 14, /* of one histogram and side; Prometheus' own limit is far below */
+    HIST_CHUNK_VALUES_MAX = 1 << 18,  /* buckets of all histograms together: bounds what decoding takes */
 };
 
 /*

@@ -28,8 +28,9 @@ static enum err read_toc(struct block *b, struct errmsg *why)
     if (memcmp(t + 16, INDEX_END_MAGIC, 8) != 0)
         return err_set(why, ERR_CORRUPT, "index: offset %" PRIu64 ": no trailer, the file is cut off", at);
     if (!b->index.trusting && crc != le32_get(t + sizeof t - 4))
-        return err_set(why, ERR_CORRUPT, "index: offset %" PRIu64 ": trailer checksum %08" PRIx32 ", computed %08" PRIx32,
-                       at, le32_get(t + sizeof t - 4), crc);
+        return err_set(why, ERR_CORRUPT,
+                       "index: offset %" PRIu64 ": trailer checksum %08" PRIx32 ", computed %08" PRIx32, at,
+                       le32_get(t + sizeof t - 4), crc);
     TRY(page_read(&b->index, le64_get(t), le32_get(t + 8), take_buf, &b->toc_raw, &end, why));
     if (end != at)
         return err_set(why, ERR_CORRUPT, "index: offset %" PRIu64 ": the table of contents does not end at the trailer",

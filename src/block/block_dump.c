@@ -30,21 +30,22 @@ static void print_head(struct dump *d)
     char id[BLOCK_ID_TEXT];
     block_id_text(&m->id, id);
     buf_printf(&d->text, "block %s level %" PRIu32 "\n", id, m->level);
-    buf_printf(&d->text, "times %" PRId64 " to %" PRId64 " ms, sequences %" PRIu64 " to %" PRIu64 "\n", m->mint_ms, m->maxt_ms,
-               m->seq_min, m->seq_max);
-    buf_printf(&d->text, "series %" PRIu64 ", chunks %" PRIu64 ", samples %" PRIu64 " (%" PRIu64 " histograms)\n", m->series,
-               m->chunks, m->samples, m->histogram_samples);
-    buf_printf(&d->text, "data %" PRIu64 " bytes (%.4f per sample), index %" PRIu64 " bytes (%.1f per series)\n", m->data.bytes,
-               (double)m->data.bytes / (double)m->samples, m->index.bytes, (double)m->index.bytes / (double)m->series);
+    buf_printf(&d->text, "times %" PRId64 " to %" PRId64 " ms, sequences %" PRIu64 " to %" PRIu64 "\n", m->mint_ms,
+               m->maxt_ms, m->seq_min, m->seq_max);
+    buf_printf(&d->text, "series %" PRIu64 ", chunks %" PRIu64 ", samples %" PRIu64 " (%" PRIu64 " histograms)\n",
+               m->series, m->chunks, m->samples, m->histogram_samples);
+    buf_printf(&d->text, "data %" PRIu64 " bytes (%.4f per sample), index %" PRIu64 " bytes (%.1f per series)\n",
+               m->data.bytes, (double)m->data.bytes / (double)m->samples, m->index.bytes,
+               (double)m->index.bytes / (double)m->series);
     for (int s = 0; s < SECTION_COUNT; s++) {
         uint64_t bytes = 0;
         for (size_t i = 0; i < t->sections[s].stored.count; i++)
             bytes += (uint64_t)t->sections[s].stored.v[i] + PAGE_HEADER_BYTES;
-        buf_printf(&d->text, "section %s: %zu pages, %" PRIu64 " bytes\n", section_names[s], t->sections[s].stored.count,
-                   bytes);
+        buf_printf(&d->text, "section %s: %zu pages, %" PRIu64 " bytes\n", section_names[s],
+                   t->sections[s].stored.count, bytes);
     }
-    buf_printf(&d->text, "timestamp columns %" PRIu32 ", label names %" PRIu32 ", label pairs %" PRIu32 "\n", t->times_count,
-               t->name_count, t->pair_count);
+    buf_printf(&d->text, "timestamp columns %" PRIu32 ", label names %" PRIu32 ", label pairs %" PRIu32 "\n",
+               t->times_count, t->name_count, t->pair_count);
     for (uint32_t i = 0; i < t->name_count; i++)
         buf_printf(&d->text, "label %.*s: %" PRIu32 " values\n", SLICE_ARG(t->names[i].text), t->names[i].pair_count);
 }
@@ -61,8 +62,8 @@ static void print_samples(struct dump *d, struct sample_reader *r, const struct 
         const struct histogram *h = s.hists ? s.hists[i] : NULL;
         buf_printf(&d->text, "    %" PRId64, s.times_ms[i]);
         if (h)
-            buf_printf(&d->text, " histogram schema=%" PRId32 " count=%.17g sum=%.17g buckets=%" PRIu32, h->schema, h->count,
-                       h->sum, h->positive_count + h->negative_count);
+            buf_printf(&d->text, " histogram schema=%" PRId32 " count=%.17g sum=%.17g buckets=%" PRIu32, h->schema,
+                       h->count, h->sum, h->positive_count + h->negative_count);
         else
             buf_printf(&d->text, " %.17g", s.values[i]);
         if (s.start_times_ms && s.start_times_ms[i])
@@ -89,7 +90,8 @@ static void print_chunk(struct dump *d, struct sample_reader *r, const struct ch
         buf_str(&d->text, " inline");
     else
         buf_printf(&d->text, " page %" PRIu64 "+%" PRIu32, e->page, e->offset);
-    buf_printf(&d->text, "%s%s: %s\n", e->flags & ENTRY_SHARED ? " shared" : "", e->flags & ENTRY_STALE ? " stale" : "", what);
+    buf_printf(&d->text, "%s%s: %s\n", e->flags & ENTRY_SHARED ? " shared" : "", e->flags & ENTRY_STALE ? " stale" : "",
+               what);
     if (d->flags & BLOCK_DUMP_SAMPLES)
         print_samples(d, r, e);
 }

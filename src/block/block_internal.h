@@ -55,12 +55,12 @@ struct dict_cursor {
     /* the current pair, after seek or next returned true */
     uint32_t id;
     struct buf value;
-    uint32_t count;     /* series that have it */
-    uint32_t ordinal;   /* of the only one, when count is 1 */
-    uint64_t postings;  /* else where its list is */
+    uint32_t count;    /* series that have it */
+    uint32_t ordinal;  /* of the only one, when count is 1 */
+    uint64_t postings; /* else where its list is */
     uint32_t postings_bytes;
     uint64_t next_postings;
-    enum err err;       /* why it stopped; ERR_OK at the end of the dictionary */
+    enum err err; /* why it stopped; ERR_OK at the end of the dictionary */
     struct errmsg why;
 };
 bool dict_seek(struct block *b, struct dict_cursor *c, uint32_t id);
@@ -79,14 +79,14 @@ MUST_CHECK enum err postings_walk(struct block *b, const struct dict_cursor *c, 
 struct label_view {
     struct page *page; /* pinned */
     uint32_t group;
-    uint32_t series;   /* in the group */
+    uint32_t series; /* in the group */
     uint32_t name_count;
     size_t capacity;
     struct label_view_name {
         uint32_t name, low; /* number in the table of contents, smallest value id */
         uint8_t width;
         const uint8_t *ids;
-    } *names;
+    } * names;
 };
 /* Makes the group of this series the current one. */
 MUST_CHECK enum err label_view_load(struct block *b, struct label_view *v, uint32_t ordinal, struct errmsg *why);
@@ -116,12 +116,12 @@ static inline uint32_t label_view_id(const struct label_view_name *n, uint32_t s
 struct pair_table {
     struct block *block;
     struct arena *arena;
-    const struct label ***direct;  /* [name_count] -> [pair_count], for names with at most direct_max values */
+    const struct label ***direct; /* [name_count] -> [pair_count], for names with at most direct_max values */
     uint32_t direct_max;
     struct pair_slot {
         uint32_t id; /* pair id + 1 */
         const struct label *label;
-    } *slots;        /* for the others */
+    } * slots; /* for the others */
     size_t count, slot_count;
     struct dict_cursor dict;
 };
@@ -143,7 +143,7 @@ MUST_CHECK enum err block_match(struct block *b, const struct matcher *matchers,
 struct sample_reader {
     struct block *block;
     struct warnings *warnings;
-    struct mem_budget *budget; /* of the query; may be NULL */
+    struct mem_budget *budget;                                      /* of the query; may be NULL */
     struct page *group_page, *times_page, *column_page, *data_page; /* pinned */
     const struct chunk_group *group;
     uint32_t group_number, times_number;
@@ -151,7 +151,7 @@ struct sample_reader {
     int64_t *times_ms, *start_times_ms;
     double *values;
     const struct histogram **hists;
-    size_t capacity; /* of the four */
+    size_t capacity;    /* of the four */
     struct arena arena; /* histograms */
 };
 void sample_reader_init(struct sample_reader *r, struct block *b, struct warnings *warnings, struct mem_budget *budget);

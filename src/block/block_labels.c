@@ -135,8 +135,9 @@ const struct label *pair_table_get(struct pair_table *t, uint32_t rank, uint32_t
     const struct toc_name *name = &t->block->toc.names[rank];
     uint32_t id = name->first_pair + value_id - 1;
     if (value_id > name->pair_count) {
-        t->dict.err = err_set(&t->dict.why, ERR_CORRUPT, "block %s: index: label page names value %" PRIu32
-                              " of %" PRIu32, t->block->dir, value_id, name->pair_count);
+        t->dict.err =
+            err_set(&t->dict.why, ERR_CORRUPT, "block %s: index: label page names value %" PRIu32 " of %" PRIu32,
+                    t->block->dir, value_id, name->pair_count);
         return NULL;
     }
     const struct label **place = place_of(t, name, id);

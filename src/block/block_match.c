@@ -13,7 +13,7 @@
 #include "block/block_internal.h"
 #include "regex/regex.h"
 
-enum { CANCEL_EVERY = 4096, MATCHERS_MAX = 64, SMALL_CANDIDATES = 256 };
+enum { CANCEL_EVERY = 4096, SMALL_CANDIDATES = 256 };
 
 enum order { ORDER_LITERAL, ORDER_PRESENT, ORDER_ABSENT };
 
@@ -23,7 +23,7 @@ struct plan {
     const struct toc_name *name; /* NULL: no series has the label */
     bool matches_empty;          /* a series without the label satisfies it */
     enum order order;
-    uint64_t cost;               /* series to look at: exact for literals, else all of the block */
+    uint64_t cost; /* series to look at: exact for literals, else all of the block */
 };
 
 struct match {
@@ -37,7 +37,7 @@ struct match {
     size_t words;
     uint32_t *ordinals; /* candidates, once `limited`; ascending */
     uint32_t count;
-    bool limited;       /* false: all series are candidates */
+    bool limited; /* false: all series are candidates */
 };
 
 static bool wanted(const struct matcher *m, struct slice value)
@@ -68,10 +68,18 @@ static bool find_value(struct match *x, const struct toc_name *name, struct slic
     return dict_seek_value(x->b, &x->dict, name, value) && slice_eq(buf_view(&x->dict.value), value);
 }
 
+static enum err over_budget(struct match *x)
+{
+    return err_set(x->why, ERR_LIMIT, "selector is over the memory budget of the query");
+}
+
 static enum err plan_one(struct match *x, const struct matcher *m, struct plan *p)
 {
-    *p = (struct plan){.m = m, .name = block_find_name(x->b, m->name), .matches_empty = wanted(m, (struct slice){0}),
-                       .order = ORDER_PRESENT, .cost = x->b->toc.meta.series};
+    *p = (struct plan){.m = m,
+                       .name = block_find_name(x->b, m->name),
+                       .matches_empty = wanted(m, (struct slice){0}),
+                       .order = ORDER_PRESENT,
+                       .cost = x->b->toc.meta.series};
     struct regex_literals literals = literals_of(m);
     if (p->matches_empty) {
         p->order = ORDER_ABSENT;
@@ -162,7 +170,7 @@ static enum err new_bitmap(struct match *x)
     if (!x->bitmap)
         x->bitmap = (uint64_t *)arena_try_alloc(x->arena, bytes);
     if (!x->bitmap)
-        return err_set(x->why, ERR_LIMIT, "selector is over the memory budget of the query");
+        return over_budget(x);
     memset(x->bitmap, 0, bytes);
     return ERR_OK;
 }
@@ -244,7 +252,7 @@ static enum err narrow_by_values(struct match *x, const struct plan *p)
 {
     uint8_t *known = (uint8_t *)arena_try_alloc(x->arena, (size_t)p->name->pair_count + 1);
     if (!known)
-        return err_set(x->why, ERR_LIMIT, "selector is over the memory budget of the query");
+        return over_budget(x);
     memset(known, UNKNOWN, (size_t)p->name->pair_count + 1);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < x->count; i++) {
@@ -277,9 +285,9 @@ static enum err narrow(struct match *x, const struct plan *p)
 
 static enum err run(struct match *x, const struct matcher *matchers, uint32_t matcher_count)
 {
-    struct plan plans[MATCHERS_MAX];
-    if (matcher_count > MATCHERS_MAX)
-        return err_set(x->why, ERR_LIMIT, "selector has %" PRIu32 " matchers, more than %d", matcher_count, MATCHERS_MAX);
+    struct plan *plans = (struct plan *)arena_try_alloc(x->arena, (matcher_count + 1) * sizeof *plans);
+    if (!plans)
+        return over_budget(x);
     for (uint32_t i = 0; i < matcher_count; i++)
         TRY(plan_one(x, &matchers[i], &plans[i]));
     qsort(plans, matcher_count, sizeof *plans, compare_plans);

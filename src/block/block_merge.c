@@ -13,7 +13,7 @@ enum { BATCH = 4096, CANCEL_EVERY = 64 };
 
 struct input {
     struct block *block;
-    uint32_t ordinal;   /* of the current series; done when it is the block's count */
+    uint32_t ordinal; /* of the current series; done when it is the block's count */
     struct labels labels;
     struct label_view view;
     struct pair_table pairs;
@@ -34,7 +34,7 @@ struct merge {
     uint32_t same_count;
     const struct block_merge_options *options;
     struct block_writer *writer;
-    int64_t last_ms;       /* newest time copied of the current series */
+    int64_t last_ms; /* newest time copied of the current series */
     bool has_last;
     /* a batch of merged samples */
     int64_t times[BATCH], starts[BATCH];
@@ -150,7 +150,8 @@ static enum err copy_chunk(struct merge *m, struct input *in, const struct chunk
     if (whole && !(e->flags & (ENTRY_HISTOGRAM | ENTRY_STARTS))) {
         if ((err = sample_reader_payload(&in->reader, e, &payload, why)) != ERR_OK)
             return sample_reader_forgive(&in->reader, err, why);
-        uint32_t flags = (e->flags & ENTRY_STALE ? CHUNK_HAS_STALE : 0) | (e->flags & ENTRY_INLINE ? CHUNK_CONSTANT : 0);
+        uint32_t flags =
+            (e->flags & ENTRY_STALE ? CHUNK_HAS_STALE : 0) | (e->flags & ENTRY_INLINE ? CHUNK_CONSTANT : 0);
         err = block_writer_chunk(m->writer, times, e->count, payload, flags, why);
         return sample_reader_forgive(&in->reader, err, why);
     }
@@ -170,8 +171,11 @@ static enum err copy_series(struct merge *m, struct errmsg *why)
 
 static enum err flush_batch(struct merge *m, struct errmsg *why)
 {
-    struct samples s = {.count = m->batch, .times_ms = m->times, .values = m->values,
-                        .hists = m->any_hist ? m->hists : NULL, .start_times_ms = m->any_start ? m->starts : NULL};
+    struct samples s = {.count = m->batch,
+                        .times_ms = m->times,
+                        .values = m->values,
+                        .hists = m->any_hist ? m->hists : NULL,
+                        .start_times_ms = m->any_start ? m->starts : NULL};
     m->batch = 0;
     m->any_hist = m->any_start = false;
     return block_writer_samples(m->writer, &s, why);
@@ -201,8 +205,7 @@ static struct input *next_input(struct merge *m)
         if (in->at == in->samples.count)
             continue;
         int64_t t = in->samples.times_ms[in->at], least = best ? best->samples.times_ms[best->at] : INT64_MAX;
-        if (!best || t < least ||
-            (t == least && in->block->toc.meta.seq_max >= best->block->toc.meta.seq_max))
+        if (!best || t < least || (t == least && in->block->toc.meta.seq_max >= best->block->toc.meta.seq_max))
             best = in;
     }
     return best;

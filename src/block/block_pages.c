@@ -9,7 +9,13 @@
 #include "block/block_internal.h"
 #include "chunk/chunk.h"
 
-enum object { OBJECT_INDEX_PAGE, OBJECT_DATA_PAGE = SECTION_COUNT, OBJECT_GROUP, OBJECT_TIMES_PAGE, OBJECT_TIMES_COLUMN };
+enum object {
+    OBJECT_INDEX_PAGE,
+    OBJECT_DATA_PAGE = SECTION_COUNT,
+    OBJECT_GROUP,
+    OBJECT_TIMES_PAGE,
+    OBJECT_TIMES_COLUMN
+};
 
 static struct page_key key_of(const struct block *b, unsigned object, uint64_t number)
 {
@@ -64,8 +70,7 @@ static enum err read_section_page(struct block *b, enum section section, uint32_
     return page_read(&b->index, (uint64_t)s->offset.v[number], (uint32_t)s->stored.v[number], take_fn, ctx, NULL, why);
 }
 
-enum err block_index_page(struct block *b, enum section section, uint32_t number, struct page **out,
-                          struct errmsg *why)
+enum err block_index_page(struct block *b, enum section section, uint32_t number, struct page **out, struct errmsg *why)
 {
     const struct toc_section *s = &b->toc.sections[section];
     struct page_key key = key_of(b, OBJECT_INDEX_PAGE + (unsigned)section, number);

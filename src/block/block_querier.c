@@ -15,7 +15,7 @@ struct block_querier {
 /* A selected set; all of it lives in the arena of the select. */
 struct block_set {
     struct series_set base; /* first */
-    struct block *block; /* the querier's */
+    struct block *block;    /* the querier's */
     const uint32_t *ordinals;
     struct warnings *warnings;
     struct mem_budget *budget;
@@ -209,8 +209,8 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
 }
 
 /* Which names (or, of one name, which value ids) the selected series have. */
-static enum err mark_names(struct block *b, const uint32_t *ordinals, uint32_t count, struct cancel *cancel,
-                           bool *seen, struct errmsg *why)
+static enum err mark_names(struct block *b, const uint32_t *ordinals, uint32_t count, struct cancel *cancel, bool *seen,
+                           struct errmsg *why)
 {
     struct label_view view = {0};
     enum err err = ERR_OK;
@@ -239,9 +239,8 @@ static enum err mark_values(struct block *b, const struct toc_name *name, const 
         if (err == ERR_OK)
             err = label_view_load(b, &view, ordinals[i], why);
         for (uint32_t k = 0; err == ERR_OK && k < view.name_count; k++) {
-            uint32_t id = view.names[k].name == rank
-                              ? label_view_id(&view.names[k], ordinals[i] % LABEL_GROUP_SERIES)
-                              : 0;
+            uint32_t id =
+                view.names[k].name == rank ? label_view_id(&view.names[k], ordinals[i] % LABEL_GROUP_SERIES) : 0;
             if (id && id <= name->pair_count)
                 seen[id - 1] = true;
         }

@@ -16,7 +16,7 @@ enum { REPORT_LINES_MAX = 100, READ_BYTES = 1 << 18, CACHE_BYTES = 8 << 20 };
 struct verify {
     struct block *block;
     struct block_verify_result *result;
-    struct buf *report; /* may be NULL */
+    struct buf *report;                /* may be NULL */
     uint64_t *pair_sums, *pair_counts; /* over the label pages: sum of mixed ordinals, number of them */
     int64_t mint_ms, maxt_ms;
     uint64_t histogram_samples;
@@ -51,8 +51,8 @@ static void verify_file(struct verify *v, const struct page_file *f, const struc
     if (err != ERR_OK)
         finding(v, "%s: %s", f->name, why.text);
     else if (f->bytes != want->bytes || crc != want->crc)
-        finding(v, "%s: %" PRIu64 " bytes with digest %08" PRIx32 ", meta.json says %" PRIu64 " and %08" PRIx32, f->name,
-                f->bytes, crc, want->bytes, want->crc);
+        finding(v, "%s: %" PRIu64 " bytes with digest %08" PRIx32 ", meta.json says %" PRIu64 " and %08" PRIx32,
+                f->name, f->bytes, crc, want->bytes, want->crc);
 }
 
 /* meta.json must be, byte for byte, what the writer prints for what the index says. */
@@ -213,12 +213,13 @@ static void verify_samples(struct verify *v)
     sample_reader_deinit(&r);
     const struct block_meta *m = &v->block->toc.meta;
     if (chunks != m->chunks || v->result->samples != m->samples || v->histogram_samples != m->histogram_samples)
-        finding(v, "%" PRIu64 " chunks with %" PRIu64 " samples (%" PRIu64 " histograms), the index says %" PRIu64
-                ", %" PRIu64 " (%" PRIu64 ")", chunks, v->result->samples, v->histogram_samples, m->chunks, m->samples,
-                m->histogram_samples);
+        finding(v,
+                "%" PRIu64 " chunks with %" PRIu64 " samples (%" PRIu64 " histograms), the index says %" PRIu64
+                ", %" PRIu64 " (%" PRIu64 ")",
+                chunks, v->result->samples, v->histogram_samples, m->chunks, m->samples, m->histogram_samples);
     if (v->result->samples && (v->mint_ms != m->mint_ms || v->maxt_ms != m->maxt_ms))
-        finding(v, "samples from %" PRId64 " to %" PRId64 ", the index says %" PRId64 " to %" PRId64, v->mint_ms, v->maxt_ms,
-                m->mint_ms, m->maxt_ms);
+        finding(v, "samples from %" PRId64 " to %" PRId64 ", the index says %" PRId64 " to %" PRId64, v->mint_ms,
+                v->maxt_ms, m->mint_ms, m->maxt_ms);
 }
 
 enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,

@@ -267,15 +267,19 @@ static const struct histogram *copy_histogram(struct arena *arena, const struct 
     struct histogram *c = ARENA_NEW(arena, struct histogram);
     *c = *h;
     c->positive_spans = (const struct histogram_span *)(const void *)arena_copy(
-        arena, slice_of(h->positive_spans, h->positive_span_count * sizeof *h->positive_spans)).data;
+                            arena, slice_of(h->positive_spans, h->positive_span_count * sizeof *h->positive_spans))
+                            .data;
     c->negative_spans = (const struct histogram_span *)(const void *)arena_copy(
-        arena, slice_of(h->negative_spans, h->negative_span_count * sizeof *h->negative_spans)).data;
-    c->positive = (const double *)(const void *)arena_copy(
-        arena, slice_of(h->positive, h->positive_count * sizeof *h->positive)).data;
-    c->negative = (const double *)(const void *)arena_copy(
-        arena, slice_of(h->negative, h->negative_count * sizeof *h->negative)).data;
-    c->bounds = (const double *)(const void *)arena_copy(
-        arena, slice_of(h->bounds, h->bound_count * sizeof *h->bounds)).data;
+                            arena, slice_of(h->negative_spans, h->negative_span_count * sizeof *h->negative_spans))
+                            .data;
+    c->positive =
+        (const double *)(const void *)arena_copy(arena, slice_of(h->positive, h->positive_count * sizeof *h->positive))
+            .data;
+    c->negative =
+        (const double *)(const void *)arena_copy(arena, slice_of(h->negative, h->negative_count * sizeof *h->negative))
+            .data;
+    c->bounds =
+        (const double *)(const void *)arena_copy(arena, slice_of(h->bounds, h->bound_count * sizeof *h->bounds)).data;
     return c;
 }
 

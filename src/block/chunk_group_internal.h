@@ -17,7 +17,7 @@
 #ifndef BLOCK_CHUNK_GROUP_INTERNAL_H
 #define BLOCK_CHUNK_GROUP_INTERNAL_H
 
-#include "block/column_internal.h"
+#include "block/columns_internal.h"
 #include "block/page_internal.h"
 #include "block/times_internal.h"
 
@@ -39,10 +39,10 @@ struct chunk_group_writer {
         page_stored, shared_back, shared_page, shared_stored, shared_offset, shared_bytes;
     struct column series_ids, series_firsts, series_counts; /* of the series being written */
     struct buf inline_bytes;
-    struct buf page;         /* payloads of the open data page */
+    struct buf page; /* payloads of the open data page */
     uint32_t page_chunk_count;
-    uint64_t first_page;     /* file offset of the group's first data page */
-    uint32_t group;          /* its number, from 1 */
+    uint64_t first_page;          /* file offset of the group's first data page */
+    uint32_t group;               /* its number, from 1 */
     struct payload_place *places; /* [PAYLOADS_REMEMBERED] by hash; newer ones replace older ones */
     struct column open_places;    /* slots filled since the open page began */
     uint64_t chunks_total, shared_total;
@@ -59,9 +59,9 @@ MUST_CHECK enum err chunk_group_put(struct chunk_group_writer *g, struct buf *ou
 
 /* Reading. */
 struct chunk_entry {
-    uint64_t page;    /* file offset of the data page; 0: inline */
-    uint32_t stored;  /* bytes of that page */
-    uint32_t offset;  /* in the page, or in the group's inline bytes */
+    uint64_t page;   /* file offset of the data page; 0: inline */
+    uint32_t stored; /* bytes of that page */
+    uint32_t offset; /* in the page, or in the group's inline bytes */
     uint32_t bytes;
     uint32_t times_id;
     uint16_t first, count;

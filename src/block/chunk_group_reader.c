@@ -32,9 +32,9 @@ static int64_t *stream(struct group_reader *r, size_t count, int64_t min, int64_
 
 static void free_streams(struct group_reader *r)
 {
-    int64_t *all[] = {r->lengths,       r->ids,          r->firsts,      r->counts,      r->shape_of,
-                      r->flags,         r->bytes,        r->page_chunks, r->page_stored, r->shared_back,
-                      r->shared_page,   r->shared_stored, r->shared_offset, r->shared_bytes, r->paged_entry};
+    int64_t *all[] = {r->lengths,     r->ids,           r->firsts,        r->counts,       r->shape_of,
+                      r->flags,       r->bytes,         r->page_chunks,   r->page_stored,  r->shared_back,
+                      r->shared_page, r->shared_stored, r->shared_offset, r->shared_bytes, r->paged_entry};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         mem_free(all[i]);
 }

@@ -14,10 +14,10 @@ void chunk_group_init(struct chunk_group_writer *g, struct page_writer *data, in
 
 void chunk_group_deinit(struct chunk_group_writer *g)
 {
-    struct column *all[] = {&g->shape_lengths, &g->shape_ids,   &g->shape_firsts,  &g->shape_counts, &g->series_shapes,
-                            &g->flags,         &g->bytes,       &g->page_chunks,   &g->page_stored,  &g->shared_back,
-                            &g->shared_page,   &g->shared_stored, &g->shared_offset, &g->shared_bytes, &g->series_ids,
-                            &g->series_firsts, &g->series_counts, &g->open_places};
+    struct column *all[] = {
+        &g->shape_lengths, &g->shape_ids,    &g->shape_firsts, &g->shape_counts,  &g->series_shapes, &g->flags,
+        &g->bytes,         &g->page_chunks,  &g->page_stored,  &g->shared_back,   &g->shared_page,   &g->shared_stored,
+        &g->shared_offset, &g->shared_bytes, &g->series_ids,   &g->series_firsts, &g->series_counts, &g->open_places};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         column_deinit(all[i]);
     buf_deinit(&g->inline_bytes);
@@ -49,8 +49,7 @@ static enum err end_page(struct chunk_group_writer *g, struct errmsg *why)
     return ERR_OK;
 }
 
-static enum err add_to_page(struct chunk_group_writer *g, struct slice payload, struct hash128 hash,
-                            struct errmsg *why)
+static enum err add_to_page(struct chunk_group_writer *g, struct slice payload, struct hash128 hash, struct errmsg *why)
 {
     if (g->page.len && g->page.len + payload.len > PAGE_RAW_TARGET)
         TRY(end_page(g, why));
@@ -172,9 +171,10 @@ enum err chunk_group_put(struct chunk_group_writer *g, struct buf *out, struct e
     column_put(&g->shared_offset, out);
     column_put(&g->shared_bytes, out);
     buf_append(out, g->inline_bytes.data, g->inline_bytes.len);
-    struct column *all[] = {&g->shape_lengths, &g->shape_ids,   &g->shape_firsts,  &g->shape_counts, &g->series_shapes,
-                            &g->flags,         &g->bytes,       &g->page_chunks,   &g->page_stored,  &g->shared_back,
-                            &g->shared_page,   &g->shared_stored, &g->shared_offset, &g->shared_bytes};
+    struct column *all[] = {&g->shape_lengths, &g->shape_ids,   &g->shape_firsts, &g->shape_counts,
+                            &g->series_shapes, &g->flags,       &g->bytes,        &g->page_chunks,
+                            &g->page_stored,   &g->shared_back, &g->shared_page,  &g->shared_stored,
+                            &g->shared_offset, &g->shared_bytes};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         column_reset(all[i]);
     buf_reset(&g->inline_bytes);

@@ -25,7 +25,7 @@ struct page_key {
 
 struct page {
     struct page_key key;
-    struct page *next;       /* in its bucket; guarded by the shard's lock */
+    struct page *next; /* in its bucket; guarded by the shard's lock */
     _Atomic uint32_t pins;
     _Atomic bool referenced; /* since the clock hand came by */
     uint32_t slot;           /* in the shard's clock; guarded by the shard's lock */

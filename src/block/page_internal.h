@@ -21,8 +21,8 @@ struct page_writer {
     const char *name; /* "index", "data" for messages */
     enum block_file kind;
     struct block_id id;
-    uint64_t offset;  /* where the next page goes */
-    uint32_t crc;     /* of all bytes so far */
+    uint64_t offset;    /* where the next page goes */
+    uint32_t crc;       /* of all bytes so far */
     struct buf pending; /* not yet handed to the file */
     uint64_t flushed;
     struct ZSTD_CCtx_s *zstd;
@@ -37,7 +37,8 @@ MUST_CHECK enum err page_writer_open(struct page_writer *w, struct fs *fs, const
 /* zstd_level 0: as it is.  *offset: where the page went, *stored: its payload bytes in the file. */
 MUST_CHECK enum err page_append(struct page_writer *w, struct slice raw, int zstd_level, uint64_t *offset,
                                 uint32_t *stored, struct errmsg *why);
-MUST_CHECK enum err page_writer_bytes(struct page_writer *w, struct slice bytes, struct errmsg *why); /* no page: trailer */
+MUST_CHECK enum err page_writer_bytes(struct page_writer *w, struct slice bytes,
+                                      struct errmsg *why); /* no page: trailer */
 /* Flushes, fsyncs and closes. */
 MUST_CHECK enum err page_writer_finish(struct page_writer *w, struct block_file_meta *out, struct errmsg *why);
 void page_writer_deinit(struct page_writer *w); /* also half-open ones */
@@ -49,7 +50,7 @@ struct page_file {
     enum block_file kind;
     struct block_id id;
     uint64_t bytes;
-    bool trusting; /* fuzzing: checksums are not compared */
+    bool trusting;                             /* fuzzing: checksums are not compared */
     _Atomic uint64_t *pages_read, *bytes_read; /* may be NULL */
 };
 /* Opens dir/name; its header must be whole and, unless id is zero, of that block (else id is taken from it). */

@@ -16,8 +16,8 @@ enum { NO_PAGE = UINT32_MAX, BYTES_PER_SAMPLE = 2 * sizeof(int64_t) + sizeof(dou
 
 void sample_reader_init(struct sample_reader *r, struct block *b, struct warnings *warnings, struct mem_budget *budget)
 {
-    *r = (struct sample_reader){.block = b, .warnings = warnings, .budget = budget, .group_number = NO_PAGE,
-                                .times_number = NO_PAGE};
+    *r = (struct sample_reader){
+        .block = b, .warnings = warnings, .budget = budget, .group_number = NO_PAGE, .times_number = NO_PAGE};
     arena_init(&r->arena, budget);
 }
 
@@ -82,9 +82,8 @@ enum err sample_reader_times(struct sample_reader *r, const struct chunk_entry *
     r->column_page = NULL;
     TRY(block_times_column(r->block, e->times_id, &r->column_page, why));
     if ((size_t)e->first + e->count > r->column_page->bytes / sizeof(int64_t))
-        return err_set(why, ERR_CORRUPT, "block %s: index: a chunk needs %u times of column %" PRIu32
-                       ", which has %zu", r->block->dir, e->first + e->count, e->times_id,
-                       r->column_page->bytes / sizeof(int64_t));
+        return err_set(why, ERR_CORRUPT, "block %s: index: a chunk needs %u times of column %" PRIu32 ", which has %zu",
+                       r->block->dir, e->first + e->count, e->times_id, r->column_page->bytes / sizeof(int64_t));
     *times = (const int64_t *)(const void *)r->column_page->data + e->first;
     return ERR_OK;
 }

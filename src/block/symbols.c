@@ -69,8 +69,8 @@ static uint32_t find_pair(struct symbols *s, const struct label *label, uint32_t
     }
     uint32_t name = find_name(s, label->name, name_hint);
     s->pairs = (struct symbol_pair *)mem_grow(s->pairs, &s->pair_capacity, s->pair_count + 1, sizeof *s->pairs);
-    s->pairs[s->pair_count] = (struct symbol_pair){
-        .hash = label->hash, .value = arena_copy(&s->arena, label->value), .name = name};
+    s->pairs[s->pair_count] =
+        (struct symbol_pair){.hash = label->hash, .value = arena_copy(&s->arena, label->value), .name = name};
     s->names[name].pair_count++;
     *slot = (uint32_t)++s->pair_count;
     return *slot - 1;

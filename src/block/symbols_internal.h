@@ -22,7 +22,7 @@
 #define BLOCK_SYMBOLS_INTERNAL_H
 
 #include "base/arena.h"
-#include "block/column_internal.h"
+#include "block/columns_internal.h"
 #include "block/format_internal.h"
 #include "model/label.h"
 
@@ -52,8 +52,8 @@ struct symbols {
     struct buf lists; /* per series: label count varint, then pair numbers varint */
     uint32_t series_count;
     struct column group_starts; /* offset in lists of every LABEL_GROUP_SERIES-th series */
-    uint32_t *by_id;      /* [pair_count] pair numbers in final order; made by symbols_sort */
-    uint32_t *name_order; /* [name_count] name numbers in final order */
+    uint32_t *by_id;            /* [pair_count] pair numbers in final order; made by symbols_sort */
+    uint32_t *name_order;       /* [name_count] name numbers in final order */
 };
 
 void symbols_init(struct symbols *s);

@@ -146,7 +146,7 @@ struct postings_writer {
     symbols_emit emit;
     void *ctx;
     struct buf stream, entries, page, restarts;
-    uint64_t stream_start; /* offset of stream.data in SECTION_POSTINGS */
+    uint64_t stream_start;  /* offset of stream.data in SECTION_POSTINGS */
     uint64_t page_postings; /* offset of the page's first pair */
     uint32_t page_first, page_count;
     struct slice before;

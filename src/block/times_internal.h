@@ -10,7 +10,7 @@
 #ifndef BLOCK_TIMES_INTERNAL_H
 #define BLOCK_TIMES_INTERNAL_H
 
-#include "block/column_internal.h"
+#include "block/columns_internal.h"
 #include "block/format_internal.h"
 #include "model/label.h"
 
@@ -18,10 +18,10 @@
 
 struct times_column {
     int64_t first_ms, last_ms;
-    struct hash128 hash;          /* of all times, seeded with the block's id */
+    struct hash128 hash;            /* of all times, seeded with the block's id */
     uint32_t next_first, next_last; /* other columns with the same first or last time; TIMES_NONE ends */
     uint32_t count, references;
-    size_t at, bytes;             /* payload in store */
+    size_t at, bytes; /* payload in store */
 };
 
 /* Keys to the newest column that has them. */
@@ -29,7 +29,7 @@ struct times_map {
     struct times_slot {
         int64_t key;
         uint32_t id; /* TIMES_NONE = free */
-    } *slots;
+    } * slots;
     size_t count, capacity; /* a power of two */
 };
 
@@ -38,9 +38,9 @@ struct times_writer {
     struct times_column *columns;
     size_t count, capacity;
     struct times_map by_first, by_last;
-    struct buf store;      /* all payloads: short, and needed to compare parts */
-    uint32_t page_start;   /* first column that is in no page yet */
-    int64_t *scratch;      /* [CHUNK_SAMPLES_MAX] */
+    struct buf store;    /* all payloads: short, and needed to compare parts */
+    uint32_t page_start; /* first column that is in no page yet */
+    int64_t *scratch;    /* [CHUNK_SAMPLES_MAX] */
 };
 
 /* What the next chunk of a series is: `count` times from its start, as times [first, first + count) of a column. */

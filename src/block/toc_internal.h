@@ -11,7 +11,7 @@
 #ifndef BLOCK_TOC_INTERNAL_H
 #define BLOCK_TOC_INTERNAL_H
 
-#include "block/column_internal.h"
+#include "block/columns_internal.h"
 #include "block/format_internal.h"
 
 struct toc_section {

@@ -29,12 +29,12 @@ MUST_CHECK bool rd_get(const uint8_t *p, const uint8_t *end, uint32_t count, uin
 /* A bijection of double bits to int64 that keeps the order of numbers: neighbours differ by 1. */
 static inline int64_t bits_order(uint64_t bits)
 {
-    return (int64_t)(bits ^ ((uint64_t)((int64_t)bits >> 63) >> 1));
+    return (int64_t)(bits ^ ((0 - (bits >> 63)) >> 1));
 }
 
 static inline uint64_t bits_unorder(int64_t order)
 {
-    return (uint64_t)order ^ ((uint64_t)(order >> 63) >> 1);
+    return (uint64_t)order ^ ((0 - ((uint64_t)order >> 63)) >> 1);
 }
 
 #endif

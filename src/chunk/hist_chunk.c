@@ -17,7 +17,7 @@
 
 #include "base/assert.h"
 #include "chunk/chunk.h"
-#include "chunk/hist_layout_internal.h"
+#include "chunk/hist_chunk_layout_internal.h"
 #include "chunk/ints_internal.h"
 #include "model/value.h"
 

@@ -20,9 +20,9 @@ TARGET static void unpack_512(const uint8_t *in, uint32_t n, unsigned width, uin
     }
     const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i bit = _mm512_mullo_epi64(lane, _mm512_set1_epi64((int64_t)width));
-    const __m512i bytes = _mm512_add_epi64(
-        _mm512_mullo_epi64(_mm512_srli_epi64(bit, 3), _mm512_set1_epi64(0x0101010101010101)),
-        _mm512_set1_epi64(0x0706050403020100));
+    const __m512i bytes =
+        _mm512_add_epi64(_mm512_mullo_epi64(_mm512_srli_epi64(bit, 3), _mm512_set1_epi64(0x0101010101010101)),
+                         _mm512_set1_epi64(0x0706050403020100));
     const __m512i shift = _mm512_and_si512(bit, _mm512_set1_epi64(7));
     const __m512i mask = _mm512_set1_epi64((int64_t)((UINT64_C(1) << width) - 1));
     for (uint32_t i = 0; i < n; i += 8, in += width) {

@@ -21,7 +21,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "chunk/decimal_internal.h"
+#include "chunk/chunk_decimal_internal.h"
 #include "chunk/floats_internal.h"
 #include "chunk/ints_internal.h"
 #include "model/value.h"
@@ -294,23 +294,28 @@ static enum err get_ulp(const uint8_t *p, const uint8_t *end, unsigned exponent,
         return ERR_CORRUPT;
     kernels_get()->to_double_div(k, count, decimal_power[exponent], out);
     for (uint32_t i = 0; i < count; i++)
-        out[i] = f64_from_bits(
-            bits_unorder((int64_t)((uint64_t)bits_order(f64_bits(out[i])) + (uint64_t)steps[i])));
+        out[i] = f64_from_bits(bits_unorder((int64_t)((uint64_t)bits_order(f64_bits(out[i])) + (uint64_t)steps[i])));
     return ERR_OK;
+}
+
+static bool get_orders(const uint8_t *p, const uint8_t *end, uint32_t count, uint64_t *bits)
+{
+    int64_t order[CHUNK_SAMPLES_MAX];
+    if (ints_get(p, end, count, order) != end)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        bits[i] = bits_unorder(order[i]);
+    return true;
 }
 
 static enum err get_bits(const uint8_t *p, const uint8_t *end, enum mode mode, uint32_t count, double *out)
 {
     uint64_t bits[CHUNK_SAMPLES_MAX];
-    if (mode == MODE_BITS) {
-        int64_t order[CHUNK_SAMPLES_MAX];
-        if (ints_get(p, end, count, order) != end)
-            return ERR_CORRUPT;
-        for (uint32_t i = 0; i < count; i++)
-            bits[i] = bits_unorder(order[i]);
-    } else if (!(mode == MODE_XOR ? xor_get : rd_get)(p, end, count, bits)) {
+    bool whole = mode == MODE_BITS  ? get_orders(p, end, count, bits)
+                 : mode == MODE_XOR ? xor_get(p, end, count, bits)
+                                    : rd_get(p, end, count, bits);
+    if (!whole)
         return ERR_CORRUPT;
-    }
     memcpy(out, bits, count * sizeof *out);
     return ERR_OK;
 }

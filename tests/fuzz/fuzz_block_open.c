@@ -58,7 +58,11 @@ static void query(struct block *b, struct mem_budget *budget)
     if (block_querier(b, INT64_MIN, INT64_MAX, &q, NULL) != ERR_OK)
         abort();
     for (uint32_t n = 0; n <= 3; n++) {
-        struct selector sel = {.matchers = m, .matcher_count = n, .mint_ms = n, .maxt_ms = INT64_MAX - n, .sorted = n & 1,
+        struct selector sel = {.matchers = m,
+                               .matcher_count = n,
+                               .mint_ms = n,
+                               .maxt_ms = INT64_MAX - n,
+                               .sorted = n & 1,
                                .warnings = &warnings};
         if (q->ops->select(q, &sel, &arena, NULL, &set, NULL) == ERR_OK)
             read_series(set);

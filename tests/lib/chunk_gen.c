@@ -40,22 +40,38 @@ static double step(uint64_t *state, uint32_t kind, double x, uint32_t i)
 {
     double r = (double)(chunk_gen_next(state) % 100000);
     switch (kind % CHUNK_GEN_KINDS) {
-    case 0: return x + r;                                           /* counter */
-    case 1: return r / 100;                                         /* two decimals */
-    case 2: return x + r * 1e-9;                                    /* float sum */
-    case 3: return r * 0.001;                                       /* scaled by multiplication */
-    case 4: return f64_from_bits(chunk_gen_next(state));            /* any bits */
-    case 5: return x + r / 7;                                       /* ratios summed */
-    case 6: return (double)(int64_t)chunk_gen_next(state);          /* large whole numbers */
-    case 7: return r / 1000 / 1000;                                 /* near six decimals */
-    case 8: return r / 3 - x;                                       /* sign flips */
-    case 9: return 42.5;                                            /* constant */
-    case 10: return x + (double)(UINT64_C(1) << (chunk_gen_next(state) % 62));
-    case 11: return (double)(chunk_gen_next(state) >> 11) / 9007199254740992.0;
-    case 12: return chunk_gen_next(state) % 20 ? x : x + r;         /* rests most of the time */
-    case 13: return chunk_gen_next(state) % 50 ? x + 15 : r;        /* counter with resets */
-    case 14: return 9007199254740993.0 + (double)i * 2;             /* past 2^53 */
-    default: return (double)i * 4096 + (r < 3000 ? r : 0);          /* ramp with outliers */
+    case 0:
+        return x + r; /* counter */
+    case 1:
+        return r / 100; /* two decimals */
+    case 2:
+        return x + r * 1e-9; /* float sum */
+    case 3:
+        return r * 0.001; /* scaled by multiplication */
+    case 4:
+        return f64_from_bits(chunk_gen_next(state)); /* any bits */
+    case 5:
+        return x + r / 7; /* ratios summed */
+    case 6:
+        return (double)(int64_t)chunk_gen_next(state); /* large whole numbers */
+    case 7:
+        return r / 1000 / 1000; /* near six decimals */
+    case 8:
+        return r / 3 - x; /* sign flips */
+    case 9:
+        return 42.5; /* constant */
+    case 10:
+        return x + (double)(UINT64_C(1) << (chunk_gen_next(state) % 62));
+    case 11:
+        return (double)(chunk_gen_next(state) >> 11) / 9007199254740992.0;
+    case 12:
+        return chunk_gen_next(state) % 20 ? x : x + r; /* rests most of the time */
+    case 13:
+        return chunk_gen_next(state) % 50 ? x + 15 : r; /* counter with resets */
+    case 14:
+        return 9007199254740993.0 + (double)i * 2; /* past 2^53 */
+    default:
+        return (double)i * 4096 + (r < 3000 ? r : 0); /* ramp with outliers */
     }
 }
 
@@ -133,10 +149,8 @@ void chunk_gen_hists(uint64_t *state, uint32_t count, struct arena *arena, const
         h->zero_count = zero;
         h->count = total;
         h->sum = (shape & 8) && i + 1 == count ? f64_from_bits(STALE_NAN_BITS) : sum;
-        h->positive_span_count =
-            spans_of(positive, arena, &h->positive_spans, &h->positive, &h->positive_count);
-        h->negative_span_count =
-            spans_of(negative, arena, &h->negative_spans, &h->negative, &h->negative_count);
+        h->positive_span_count = spans_of(positive, arena, &h->positive_spans, &h->positive, &h->positive_count);
+        h->negative_span_count = spans_of(negative, arena, &h->negative_spans, &h->negative, &h->negative_count);
         out[i] = h;
     }
 }

@@ -72,7 +72,9 @@ int main(void)
     struct block_writer_options o = {.id = {{1}}, .zstd_level = 3, .chunk_samples_max = 60};
     struct shared s = {.fs = fs_sim_fs(sim), .cache = page_cache_new(40000, NULL), .set = &set};
     pthread_t threads[2 * THREADS];
-    gen_set_make(&set, &(struct gen_options){.seed = 5, .targets = 6, .metrics = 30, .scrapes = 300, .step_ms = 1000, .histograms = true});
+    gen_set_make(&set,
+                 &(struct gen_options){
+                     .seed = 5, .targets = 6, .metrics = 30, .scrapes = 300, .step_ms = 1000, .histograms = true});
     gen_set_write(&set, s.fs, "b", &o, INT64_MIN, INT64_MAX, &meta);
     enum err err = block_open(s.fs, "b", s.cache, &s.block, NULL);
     assert(err == ERR_OK);

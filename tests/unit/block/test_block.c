@@ -28,8 +28,8 @@ static struct block_id id_of(uint64_t seed)
 static void open_fixture(struct fixture *f, const struct gen_options *o, int zstd_level, uint32_t chunk_max)
 {
     struct errmsg why;
-    struct block_writer_options w = {.id = id_of(o->seed), .zstd_level = zstd_level, .chunk_samples_max = chunk_max,
-                                     .seq_min = 3, .seq_max = 9};
+    struct block_writer_options w = {
+        .id = id_of(o->seed), .zstd_level = zstd_level, .chunk_samples_max = chunk_max, .seq_min = 3, .seq_max = 9};
     *f = (struct fixture){.sim = fs_sim_new(), .cache = page_cache_new(1 << 20, NULL)};
     arena_init(&f->arena, NULL);
     gen_set_make(&f->set, o);
@@ -52,7 +52,8 @@ static struct series_set *select_all(struct fixture *f, const struct matcher *m,
 {
     struct errmsg why;
     struct series_set *set;
-    struct selector sel = {.matchers = m, .matcher_count = n, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = sorted};
+    struct selector sel = {
+        .matchers = m, .matcher_count = n, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = sorted};
     cr_assert_eq(f->querier->ops->select(f->querier, &sel, &f->arena, NULL, &set, &why), ERR_OK, "%s", why.text);
     return set;
 }
@@ -93,9 +94,14 @@ static void expect_everything(struct fixture *f)
 Test(block, random_series_sets_come_back_bit_by_bit)
 {
     for (uint64_t seed = 1; seed <= 24; seed++) {
-        struct gen_options o = {.seed = seed, .targets = 1 + (uint32_t)seed % 7, .metrics = 1 + (uint32_t)seed * 5 % 23,
-                                .scrapes = seed % 4 ? 40 + (uint32_t)seed * 13 : 2500, .start_ms = 1700000000000,
-                                .step_ms = 1000, .histograms = seed % 2, .start_times = seed % 3 == 0};
+        struct gen_options o = {.seed = seed,
+                                .targets = 1 + (uint32_t)seed % 7,
+                                .metrics = 1 + (uint32_t)seed * 5 % 23,
+                                .scrapes = seed % 4 ? 40 + (uint32_t)seed * 13 : 2500,
+                                .start_ms = 1700000000000,
+                                .step_ms = 1000,
+                                .histograms = seed % 2,
+                                .start_times = seed % 3 == 0};
         struct fixture f;
         open_fixture(&f, &o, seed % 3 ? 0 : 3, seed % 5 ? 0 : 120);
         cr_assert_eq(f.meta.samples, f.set.samples, "seed %llu", (unsigned long long)seed);
@@ -108,7 +114,8 @@ Test(block, random_series_sets_come_back_bit_by_bit)
 
 Test(block, series_of_one_scrape_share_their_times)
 {
-    struct gen_options o = {.seed = 3, .targets = 2, .metrics = 30, .scrapes = 3000, .start_ms = 1700000000000, .step_ms = 1000};
+    struct gen_options o = {
+        .seed = 3, .targets = 2, .metrics = 30, .scrapes = 3000, .start_ms = 1700000000000, .step_ms = 1000};
     struct fixture f;
     open_fixture(&f, &o, 0, 0);
     struct series_set *set = select_all(&f, NULL, 0, false);
@@ -147,8 +154,8 @@ Test(block, selection_agrees_with_matching_every_series)
     open_fixture(&f, &o, 0, 0);
     const char *names[] = {"__name__", "job", "instance", "mode", "pod", "Zone", "nowhere"};
     const char *values[] = {"", "job-1", "mode-2", "metric_7_total", "host-5:9100", "z1", "no such value"};
-    const char *regexes[] = {"", ".*", ".+", "job-.*", "job-(1|2)", "metric_1.*", "mode-2|", "pod-.*-3-.", ".*-1",
-                             "host-(2|5):9100", "z1|z0", "[^0-9]+"};
+    const char *regexes[] = {"",        ".*",         ".+",   "job-.*",          "job-(1|2)", "metric_1.*",
+                             "mode-2|", "pod-.*-3-.", ".*-1", "host-(2|5):9100", "z1|z0",     "[^0-9]+"};
     uint64_t rng = 77;
     for (int round = 0; round < 1500; round++) {
         struct matcher m[3];
@@ -245,7 +252,8 @@ Test(block, label_names_and_values_are_sorted_and_limited)
     open_fixture(&f, &o, 0, 0);
     struct listing l = {{0}};
     struct selector all = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX}, some = all;
-    struct matcher m[] = {matcher_of(MATCH_EQUAL, "mode", "", &f.arena), matcher_of(MATCH_EQUAL, "instance", "", &f.arena)};
+    struct matcher m[] = {matcher_of(MATCH_EQUAL, "mode", "", &f.arena),
+                          matcher_of(MATCH_EQUAL, "instance", "", &f.arena)};
     some.matchers = m;
     some.matcher_count = 2;
     const struct querier_ops *ops = f.querier->ops;
@@ -295,7 +303,8 @@ Test(block_writer, refuses_what_is_out_of_order)
     cr_assert_eq(block_writer_series(w, &set.series[1].labels, &why), ERR_OK);
     int64_t times[] = {5, 5}, later[] = {6, 7};
     double values[] = {1, 2};
-    struct samples s = {.count = 2, .times_ms = times, .values = values}, t = {.count = 2, .times_ms = later, .values = values};
+    struct samples s = {.count = 2, .times_ms = times, .values = values},
+                   t = {.count = 2, .times_ms = later, .values = values};
     cr_expect_eq(block_writer_samples(w, &s, &why), ERR_INVALID, "equal times");
     cr_expect_eq(block_writer_samples(w, &t, &why), ERR_OK);
     cr_expect_eq(block_writer_samples(w, &t, &why), ERR_INVALID, "the same times again");
@@ -332,7 +341,11 @@ Test(block_writer, survives_every_failing_file_operation)
         if (w)
             block_writer_free(w);
         bool failed = fs_sim_failures(sim) > 0;
-        cr_assert_eq(err, !failed ? ERR_OK : n % 2 ? ERR_IO : ERR_NO_SPACE, "operation %llu: %s", (unsigned long long)n, why.text);
+        cr_assert_eq(err,
+                     !failed ? ERR_OK
+                     : n % 2 ? ERR_IO
+                             : ERR_NO_SPACE,
+                     "operation %llu: %s", (unsigned long long)n, why.text);
         fs_sim_free(sim);
         if (!failed)
             break;

@@ -19,8 +19,13 @@ static void init_fixture(struct fixture *f, uint64_t seed, uint32_t metrics)
     random_seeded_init(&r, seed);
     struct block_writer_options o = {.id = block_id_new(1700000000000, &r.base), .zstd_level = seed % 2 ? 3 : 0};
     f->sim = fs_sim_new();
-    gen_set_make(&f->set, &(struct gen_options){.seed = seed, .targets = 3, .metrics = metrics, .scrapes = 60,
-                                                .step_ms = 1000, .histograms = true, .start_times = true});
+    gen_set_make(&f->set, &(struct gen_options){.seed = seed,
+                                                .targets = 3,
+                                                .metrics = metrics,
+                                                .scrapes = 60,
+                                                .step_ms = 1000,
+                                                .histograms = true,
+                                                .start_times = true});
     gen_set_write(&f->set, fs_sim_fs(f->sim), "b", &o, INT64_MIN, INT64_MAX, &f->meta);
 }
 
@@ -34,7 +39,9 @@ static void deinit_fixture(struct fixture *f)
 static void expect_subset(const struct samples *want, const struct samples *got)
 {
     for (uint32_t i = 0; i < got->count; i++) {
-        struct samples one = {.count = 1, .times_ms = got->times_ms + i, .values = got->values + i,
+        struct samples one = {.count = 1,
+                              .times_ms = got->times_ms + i,
+                              .values = got->values + i,
                               .hists = got->hists ? got->hists + i : NULL,
                               .start_times_ms = got->start_times_ms ? got->start_times_ms + i : NULL};
         cr_assert_null(gen_samples_differ(want, &one, got->times_ms[i], got->times_ms[i]));
@@ -108,7 +115,8 @@ Test(block_damage, every_flipped_bit_is_found_or_harmless)
                 struct errmsg why;
                 fs_sim_flip(f.sim, files[file], bit);
                 enum err err = block_open(fs_sim_fs(f.sim), "b", cache, &b, &why);
-                cr_assert(err == ERR_OK || err == ERR_CORRUPT || err == ERR_UNSUPPORTED, "bit %llu", (unsigned long long)bit);
+                cr_assert(err == ERR_OK || err == ERR_CORRUPT || err == ERR_UNSUPPORTED, "bit %llu",
+                          (unsigned long long)bit);
                 if (err == ERR_OK) {
                     read_all(&f, b);
                     block_release(b);
@@ -188,7 +196,8 @@ Test(block_dump, prints_sections_series_chunks_and_samples)
     struct buf text = {0};
     init_fixture(&f, 4, 6);
     cr_assert_eq(block_open(fs_sim_fs(f.sim), "b", cache, &b, &why), ERR_OK);
-    cr_assert_eq(block_dump(b, BLOCK_DUMP_SERIES | BLOCK_DUMP_CHUNKS | BLOCK_DUMP_SAMPLES, collect, &text, &why), ERR_OK);
+    cr_assert_eq(block_dump(b, BLOCK_DUMP_SERIES | BLOCK_DUMP_CHUNKS | BLOCK_DUMP_SAMPLES, collect, &text, &why),
+                 ERR_OK);
     const char *t = buf_cstr(&text);
     cr_expect(strstr(t, "section postings: "));
     cr_expect(strstr(t, "label job: 3 values"));

@@ -110,8 +110,13 @@ Test(block_merge, blocks_that_follow_each_other_become_one)
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct gen_set set;
         struct fixture f;
-        struct gen_options o = {.seed = seed, .targets = 3, .metrics = 12, .scrapes = 2900, .step_ms = 1000,
-                                .histograms = seed % 2, .start_times = seed % 3 == 0};
+        struct gen_options o = {.seed = seed,
+                                .targets = 3,
+                                .metrics = 12,
+                                .scrapes = 2900,
+                                .step_ms = 1000,
+                                .histograms = seed % 2,
+                                .start_times = seed % 3 == 0};
         gen_set_make(&set, &o);
         init_fixture(&f);
         for (int64_t i = 0; i < BLOCKS_MAX; i++)
@@ -134,7 +139,8 @@ Test(block_merge, samples_outside_the_range_are_left_out)
 {
     struct gen_set set;
     struct fixture f;
-    gen_set_make(&set, &(struct gen_options){.seed = 9, .targets = 2, .metrics = 9, .scrapes = 900, .step_ms = 1000, .histograms = true});
+    gen_set_make(&set, &(struct gen_options){
+                           .seed = 9, .targets = 2, .metrics = 9, .scrapes = 900, .step_ms = 1000, .histograms = true});
     init_fixture(&f);
     add_input(&f, &set, 0, 450000, 1);
     add_input(&f, &set, 450001, 900000, 2);
@@ -157,7 +163,7 @@ Test(block_merge, where_blocks_overlap_the_higher_sequence_wins)
     for (uint32_t i = 0; i < new.count; i++)
         for (uint32_t k = 0; k < new.series[i].samples.count; k++) {
             double v = (double)(i * 1000 + k);
-            memcpy((char *)(uintptr_t)&new.series[i].samples.values[k], &v, sizeof v);
+            memcpy((char *)(uintptr_t) & new.series[i].samples.values[k], &v, sizeof v);
             int64_t t = new.series[i].samples.times_ms[k];
             if (t >= 200000 && t <= 400000)
                 memcpy((char *)(uintptr_t)&mixed.series[i].samples.values[k], &v, sizeof v);
@@ -187,7 +193,8 @@ Test(block_merge, a_damaged_page_costs_its_chunks_and_is_named)
     cr_expect_gt(meta.samples, set.samples / 4);
     cr_expect_gt(atomic_load(&block_stats(f.inputs[0])->corrupt_chunks), 0);
     cr_assert_geq(f.warnings.count, 1);
-    cr_expect(strstr(f.warnings.list[0], "in0") && strstr(f.warnings.list[0], "data: offset 64"), "%s", f.warnings.list[0]);
+    cr_expect(strstr(f.warnings.list[0], "in0") && strstr(f.warnings.list[0], "data: offset 64"), "%s",
+              f.warnings.list[0]);
     deinit_fixture(&f);
     gen_set_free(&set);
 }

@@ -5,9 +5,18 @@
 
 static struct block_meta example(void)
 {
-    struct block_meta m = {.level = 2, .mint_ms = -5, .maxt_ms = 1700000000000, .seq_min = 7, .seq_max = UINT64_MAX,
-                           .series = 3, .chunks = 4, .samples = 99, .histogram_samples = 1,
-                           .index = {1000, 0xdeadbeef}, .data = {2000, 1}, .source_count = 2};
+    struct block_meta m = {.level = 2,
+                           .mint_ms = -5,
+                           .maxt_ms = 1700000000000,
+                           .seq_min = 7,
+                           .seq_max = UINT64_MAX,
+                           .series = 3,
+                           .chunks = 4,
+                           .samples = 99,
+                           .histogram_samples = 1,
+                           .index = {1000, 0xdeadbeef},
+                           .data = {2000, 1},
+                           .source_count = 2};
     for (unsigned i = 0; i < 16; i++) {
         m.id.bytes[i] = (uint8_t)(i * 17);
         m.sources[0].bytes[i] = (uint8_t)i;
@@ -53,9 +62,18 @@ Test(block_meta, unknown_keys_are_skipped_and_newer_versions_refused)
     cr_expect_eq(back.mint_ms, -1);
     cr_expect_eq(block_meta_parse(SLICE_LIT("{\"version\":2}"), &back, &why), ERR_UNSUPPORTED);
     cr_expect(strstr(why.text, "newer version"));
-    const char *bad[] = {"", "{", "[]", "{}", "null", "{\"version\":1}", "{\"version\":-1}", "{\"version\":1,}",
-                         "{\"version\":99999999999999999999999}", "{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}",
-                         "{\"version\":1,\"id\":\"x\"}", "{\"\\u0041\":1}"};
+    const char *bad[] = {"",
+                         "{",
+                         "[]",
+                         "{}",
+                         "null",
+                         "{\"version\":1}",
+                         "{\"version\":-1}",
+                         "{\"version\":1,}",
+                         "{\"version\":99999999999999999999999}",
+                         "{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}",
+                         "{\"version\":1,\"id\":\"x\"}",
+                         "{\"\\u0041\":1}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_expect_neq(block_meta_parse(slice_str(bad[i]), &back, &why), ERR_OK, "%s", bad[i]);
 }

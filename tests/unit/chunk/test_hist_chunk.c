@@ -84,9 +84,16 @@ Test(hist_chunk, custom_bounds_and_empty_histograms_round_trip)
 {
     const double bounds[] = {0.1, 0.5, 1, 2.5, 10}, a[] = {1, 0, 3}, b[] = {1, 2, 5};
     const struct histogram_span spans[] = {{0, 1}, {2, 2}};
-    struct histogram first = {.schema = HISTOGRAM_SCHEMA_CUSTOM, .count = 4, .sum = 7.25, .positive_span_count = 2,
-                              .positive_spans = spans, .positive = a, .positive_count = 3, .bounds = bounds,
-                              .bound_count = 5, .reset_hint = RESET_YES};
+    struct histogram first = {.schema = HISTOGRAM_SCHEMA_CUSTOM,
+                              .count = 4,
+                              .sum = 7.25,
+                              .positive_span_count = 2,
+                              .positive_spans = spans,
+                              .positive = a,
+                              .positive_count = 3,
+                              .bounds = bounds,
+                              .bound_count = 5,
+                              .reset_hint = RESET_YES};
     struct histogram second = first, empty = {.schema = HISTOGRAM_SCHEMA_CUSTOM, .bounds = bounds, .bound_count = 5};
     second.positive = b;
     second.reset_hint = RESET_NO;
@@ -109,8 +116,10 @@ Test(hist_chunk, a_histogram_that_contradicts_itself_does_not_fit)
 {
     const double counts[] = {1, 2};
     const struct histogram_span spans[] = {{0, 1}, {-3, 1}}, far[] = {{INT32_MAX, 2}};
-    struct histogram overlap = {.positive_span_count = 2, .positive_spans = spans, .positive = counts, .positive_count = 2};
-    struct histogram outside = {.positive_span_count = 1, .positive_spans = far, .positive = counts, .positive_count = 2};
+    struct histogram overlap = {
+        .positive_span_count = 2, .positive_spans = spans, .positive = counts, .positive_count = 2};
+    struct histogram outside = {
+        .positive_span_count = 1, .positive_spans = far, .positive = counts, .positive_count = 2};
     struct histogram missing = {.positive = counts, .positive_count = 2};
     cr_expect_eq(hist_chunk_fit((const struct histogram *[]){&overlap}, 1), 0);
     cr_expect_eq(hist_chunk_fit((const struct histogram *[]){&outside}, 1), 0);

@@ -57,8 +57,15 @@ Test(chunk_values, every_bit_pattern_of_every_kind_round_trips)
 
 Test(chunk_values, one_and_two_values_of_each_special_kind_round_trip)
 {
-    const uint64_t bits[] = {0, UINT64_C(1) << 63, STALE_NAN_BITS, NORMAL_NAN_BITS, 1, UINT64_C(0x7ff0000000000000),
-                             UINT64_C(0x4340000000000001), UINT64_C(0x3fb999999999999a), UINT64_MAX};
+    const uint64_t bits[] = {0,
+                             UINT64_C(1) << 63,
+                             STALE_NAN_BITS,
+                             NORMAL_NAN_BITS,
+                             1,
+                             UINT64_C(0x7ff0000000000000),
+                             UINT64_C(0x4340000000000001),
+                             UINT64_C(0x3fb999999999999a),
+                             UINT64_MAX};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         for (size_t k = 0; k < sizeof bits / sizeof *bits; k++) {
             double v[2] = {f64_from_bits(bits[i]), f64_from_bits(bits[k])};
@@ -70,9 +77,9 @@ Test(chunk_values, one_and_two_values_of_each_special_kind_round_trip)
 Test(chunk_values, whole_numbers_at_the_edges_of_exactness_round_trip)
 {
     double v[64];
-    const double edges[] = {2251799813685247, 2251799813685248, 2251799813685249, 9007199254740991, 9007199254740992,
-                            9223372036854774784.0, 9223372036854775808.0, 1e15 + 0.125, 22517998136852.47,
-                            2251799813685.2483};
+    const double edges[] = {2251799813685247,  2251799813685248,      2251799813685249,      9007199254740991,
+                            9007199254740992,  9223372036854774784.0, 9223372036854775808.0, 1e15 + 0.125,
+                            22517998136852.47, 2251799813685.2483};
     for (size_t e = 0; e < sizeof edges / sizeof *edges; e++)
         for (int sign = -1; sign <= 1; sign += 2) {
             for (int i = 0; i < 64; i++)
@@ -145,7 +152,8 @@ Test(chunk_times, round_trip_and_must_increase)
     for (uint64_t seed = 1; seed < 300; seed++) {
         uint64_t rng = seed;
         uint32_t count = 1 + (uint32_t)(chunk_gen_next(&rng) % 2000);
-        chunk_gen_times(&rng, (int64_t)(chunk_gen_next(&rng) % (1u << 30)) - 1000, 15000, (unsigned)(seed % 20), count, t);
+        chunk_gen_times(&rng, (int64_t)(chunk_gen_next(&rng) % (1u << 30)) - 1000, 15000, (unsigned)(seed % 20), count,
+                        t);
         buf_reset(&b);
         times_encode(t, count, &b);
         cr_assert_eq(times_decode(buf_view(&b), count, out), ERR_OK);

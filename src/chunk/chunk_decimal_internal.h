@@ -1,12 +1,12 @@
 /*
- * decimal_internal.h - doubles that are whole numbers over a power of ten, which most metrics are.
+ * chunk_decimal_internal.h - doubles that are whole numbers over a power of ten, which most metrics are.
  *
  * Two readings: k / 10^e as parsers produce from text ("0.25"), and k * 10^-e as programs compute
  * (milliseconds * 0.001).  Both are decided by computing the value again and comparing all 64 bits,
  * so the decoder's one operation is exact by construction.
  */
-#ifndef CHUNK_DECIMAL_INTERNAL_H
-#define CHUNK_DECIMAL_INTERNAL_H
+#ifndef CHUNK_CHUNK_DECIMAL_INTERNAL_H
+#define CHUNK_CHUNK_DECIMAL_INTERNAL_H
 
 #include "chunk/chunk.h"
 #include "chunk/kernels_internal.h"

@@ -1,8 +1,8 @@
 /*
- * column_internal.h - growing arrays of numbers, and streams of them of any length.
+ * columns_internal.h - growing arrays of numbers, and streams of them of any length.
  */
-#ifndef BLOCK_COLUMN_INTERNAL_H
-#define BLOCK_COLUMN_INTERNAL_H
+#ifndef BLOCK_COLUMNS_INTERNAL_H
+#define BLOCK_COLUMNS_INTERNAL_H
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -50,8 +50,8 @@ static inline size_t cursor_left(const struct cursor *c)
     return c->p ? (size_t)(c->end - c->p) : 0;
 }
 
-uint64_t cursor_varint(struct cursor *c, uint64_t max);       /* damage when greater than max */
-struct slice cursor_bytes(struct cursor *c, size_t bytes);    /* damage when there are fewer */
+uint64_t cursor_varint(struct cursor *c, uint64_t max);    /* damage when greater than max */
+struct slice cursor_bytes(struct cursor *c, size_t bytes); /* damage when there are fewer */
 void cursor_column(struct cursor *c, size_t count, int64_t min, int64_t max, int64_t *out);
 int64_t cursor_zigzag(struct cursor *c);
 

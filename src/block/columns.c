@@ -1,5 +1,5 @@
-/* column.c - see column_internal.h. */
-#include "block/column_internal.h"
+/* columns.c - see columns_internal.h. */
+#include "block/columns_internal.h"
 
 void column_put(const struct column *c, struct buf *out)
 {

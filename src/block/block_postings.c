@@ -1,4 +1,4 @@
-/* postings.c - the series of one label pair; layout in symbols_internal.h. */
+/* block_postings.c - the series of one label pair; layout in symbols_internal.h. */
 #include <inttypes.h>
 
 #include "base/assert.h"
@@ -36,20 +36,20 @@ static enum err walk_list(struct block *b, const struct dict_cursor *c, struct s
                           void *ctx, struct errmsg *why)
 {
     int64_t piece[INTS_COUNT_MAX], before = -1;
-    for (uint32_t left = c->count; left > 0;) {
-        uint32_t n = left < INTS_COUNT_MAX ? left : INTS_COUNT_MAX;
+    for (uint32_t at = 0; at < c->count; at += INTS_COUNT_MAX) {
+        uint32_t n = c->count - at < INTS_COUNT_MAX ? c->count - at : INTS_COUNT_MAX;
         size_t used;
         if (ints_decode(list, n, piece, &used) != ERR_OK)
             return damaged(b, c, why);
-        bool ascending = piece[0] > before && piece[n - 1] < (int64_t)b->toc.meta.series;
-        for (uint32_t i = 1; i < n; i++)
-            ascending &= piece[i] > piece[i - 1];
-        if (!ascending)
+        bool ascending = true;
+        for (uint32_t i = 0; i < n; i++) {
+            ascending &= piece[i] > before;
+            before = piece[i];
+        }
+        if (!ascending || before >= (int64_t)b->toc.meta.series)
             return damaged(b, c, why);
-        before = piece[n - 1];
         visit(ctx, piece, n);
         list = slice_from(list, used);
-        left -= n;
     }
     return list.len == 0 ? ERR_OK : damaged(b, c, why);
 }
@@ -58,7 +58,8 @@ enum err postings_walk(struct block *b, const struct dict_cursor *c, ordinals_vi
                        struct errmsg *why)
 {
     if (c->count == 1) {
-        visit(ctx, &(int64_t){c->ordinal}, 1);
+        int64_t ordinal = c->ordinal;
+        visit(ctx, &ordinal, 1);
         return ERR_OK;
     }
     struct buf list = {0};

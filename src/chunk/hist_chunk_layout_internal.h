@@ -1,12 +1,12 @@
 /*
- * hist_layout_internal.h - span lists of the histograms in a chunk, and the bucket columns they make.
+ * hist_chunk_layout_internal.h - span lists of the histograms in a chunk, and the bucket columns they make.
  *
  * One side (positive or negative) of a chunk has up to HIST_CHUNK_LAYOUTS_MAX distinct span lists.  Its
  * columns are the union of their bucket indexes, ascending; a list says at which place a column's
  * bucket stands in the histogram's array, or that it has none.
  */
-#ifndef CHUNK_HIST_LAYOUT_INTERNAL_H
-#define CHUNK_HIST_LAYOUT_INTERNAL_H
+#ifndef CHUNK_HIST_CHUNK_LAYOUT_INTERNAL_H
+#define CHUNK_HIST_CHUNK_LAYOUT_INTERNAL_H
 
 #include <stdbool.h>
 
@@ -23,9 +23,9 @@ bool hist_spans_measure(const struct histogram_span *list, uint32_t count, struc
 bool hist_spans_eq(const struct hist_spans *a, const struct histogram_span *list, uint32_t count);
 
 struct hist_columns {
-    uint32_t count;   /* of columns */
-    int32_t *index;   /* [count] bucket index, ascending */
-    uint32_t *place;  /* [layout * count + column]: place in the histogram's array; HIST_NO_PLACE = none */
+    uint32_t count;  /* of columns */
+    int32_t *index;  /* [count] bucket index, ascending */
+    uint32_t *place; /* [layout * count + column]: place in the histogram's array; HIST_NO_PLACE = none */
 };
 #define HIST_NO_PLACE UINT32_MAX
 

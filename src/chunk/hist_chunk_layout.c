@@ -1,5 +1,5 @@
-/* hist_layout.c - see hist_layout_internal.h. */
-#include "chunk/hist_layout_internal.h"
+/* hist_chunk_layout.c - see hist_chunk_layout_internal.h. */
+#include "chunk/hist_chunk_layout_internal.h"
 
 #include <stdlib.h>
 

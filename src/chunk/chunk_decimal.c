@@ -1,5 +1,5 @@
-/* decimal.c - finding the exponent; the tests themselves are the fit_* loops of kernels_body.h. */
-#include "chunk/decimal_internal.h"
+/* chunk_decimal.c - finding the exponent; the tests themselves are the fit_* loops of kernels_body.h. */
+#include "chunk/chunk_decimal_internal.h"
 
 #include <math.h>
 
