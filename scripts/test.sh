@@ -56,7 +56,8 @@ build VARIANT=$variant "build/$variant/unit" $(for f in $fuzzers; do echo "build
 if [ "$mode" = asan ]; then
     rm -f build/asan/report.*
     ASAN_OPTIONS=log_path=build/asan/report:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-    export ASAN_OPTIONS UBSAN_OPTIONS
+    LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0
+    export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
 fi
 part unit unit "build/$variant/unit"
 if [ -z "${T-}" ]; then
