@@ -72,6 +72,14 @@ static void parts_take(struct compaction *c, const struct block_set *set, const 
     c->source_count = overflow ? 0 : c->source_count;
 }
 
+static bool is_stuck(const struct tsdb *db, const struct block_id *id)
+{
+    for (size_t i = 0; i < db->stuck_count; i++)
+        if (block_id_eq(&db->stuck[i], id))
+            return true;
+    return false;
+}
+
 static bool choose(struct compaction *c)
 {
     struct tsdb *db = c->db;
@@ -84,7 +92,11 @@ static bool choose(struct compaction *c)
     struct compact_block *blocks = mem_array((size_t)set->count + 1, sizeof *blocks);
     for (uint32_t i = 0; i < set->count; i++) {
         const struct block_meta *m = block_meta(set->list[i]);
-        blocks[i] = (struct compact_block){m->mint_ms, m->maxt_ms, m->seq_max, m->index.bytes + m->data.bytes};
+        blocks[i] = (struct compact_block){.mint_ms = m->mint_ms,
+                                           .maxt_ms = m->maxt_ms,
+                                           .seq_max = m->seq_max,
+                                           .bytes = m->index.bytes + m->data.bytes,
+                                           .stuck = is_stuck(db, &m->id)};
     }
     bool found = compact_plan_next(blocks, set->count, &ranges, complete_ms, &plan);
     if (found)
@@ -149,6 +161,31 @@ static void parts_delete(struct compaction *c)
     }
 }
 
+/*
+ * A part's index is damaged, so that its series cannot all be listed: what can be read of it is better
+ * where it is.  Parts that verify as sound are free for other merges.
+ */
+static void parts_stick(struct compaction *c)
+{
+    struct tsdb *db = c->db;
+    size_t before = db->stuck_count;
+    for (uint32_t pass = 0; pass < 2 && db->stuck_count == before; pass++)
+        for (uint32_t i = 0; i < c->count; i++) {
+            char path[TSDB_PATH_BYTES], name[BLOCK_ID_TEXT];
+            struct block_verify_result result = {0};
+            struct buf lines = {0};
+            block_id_text(&c->ids[i], name);
+            tsdb_path2(db, path, "blocks", name, "");
+            enum err err = pass > 0 ? ERR_CORRUPT : block_verify(db->o.fs, path, &result, &lines, NULL);
+            buf_deinit(&lines);
+            if (err == ERR_OK && result.errors == 0)
+                continue;
+            db->stuck = mem_grow(db->stuck, &db->stuck_capacity, db->stuck_count + 1, sizeof *db->stuck);
+            db->stuck[db->stuck_count++] = c->ids[i];
+            log_error("tsdb", "damaged block is left out of merges", "block=%s", name);
+        }
+}
+
 static enum err run(struct compaction *c, struct errmsg *why)
 {
     struct block_meta meta;
@@ -181,6 +218,8 @@ bool compact_once(struct tsdb *db)
             TSDB_COUNT(db, compaction_errors, 1);
             db->block_retry_ns = clock_mono_ns(db->o.clock) + RETRY_S * INT64_C(1000000000);
             log_error("tsdb", "blocks could not be merged", "count=%u err=\"%s\"", c->count, why.text);
+            if (err == ERR_CORRUPT)
+                parts_stick(c);
         }
         found = err == ERR_OK;
     }

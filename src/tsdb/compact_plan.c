@@ -68,7 +68,7 @@ static struct span span_of(const struct compact_block *blocks, const struct comp
     return s;
 }
 
-/* Adds blocks that lie between the picked ones in sequence and overlap them; false: there are too many. */
+/* Adds blocks that lie between the picked ones in sequence and overlap them; false: it cannot be done. */
 static bool close_over_sequence(const struct compact_block *blocks, uint32_t count, struct compact_plan *p)
 {
     for (bool added = true; added;) {
@@ -80,7 +80,7 @@ static bool close_over_sequence(const struct compact_block *blocks, uint32_t cou
             bool overlaps = b->mint_ms <= s.maxt_ms && b->maxt_ms >= s.mint_ms;
             if (!between || !overlaps || is_picked(p, i))
                 continue;
-            if (p->count == COMPACT_BLOCKS_MAX)
+            if (b->stuck || p->count == COMPACT_BLOCKS_MAX)
                 return false;
             p->picked[p->count++] = i;
             added = true;
@@ -114,7 +114,7 @@ static bool pick_window(const struct compact_block *blocks, uint32_t count, uint
     int64_t window = window_of(blocks[first].mint_ms, range);
     p->count = 0;
     for (uint32_t i = 0; i < count && p->count < COMPACT_BLOCKS_MAX; i++)
-        if (in_window(&blocks[i], window, range))
+        if (!blocks[i].stuck && in_window(&blocks[i], window, range))
             p->picked[p->count++] = i;
     return close_over_sequence(blocks, count, p) && worth(blocks, p);
 }

@@ -17,6 +17,7 @@ enum { COMPACT_RANGES_MAX = 8, COMPACT_BLOCKS_MAX = 256 };
 struct compact_block {
     int64_t mint_ms, maxt_ms; /* inclusive */
     uint64_t seq_max, bytes;
+    bool stuck; /* cannot be merged (damage): stays as it is */
 };
 
 struct compact_ranges {

@@ -37,6 +37,8 @@ enum err merge_label_names(struct querier *q, const struct selector *sel, uint64
                            name_visit visit, void *ctx, struct errmsg *why);
 enum err merge_label_values(struct querier *q, struct slice name, const struct selector *sel, uint64_t limit,
                             struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why);
+/* Damage in one source: the others answer, with a warning.  False: err is none, or ends the query. */
+bool merge_passes_over(enum err err, const struct selector *sel, const struct errmsg *text);
 /* The selector as a source gets it: range clamped to the querier's. */
 struct selector merge_selector(const struct merge_querier *q, const struct selector *sel);
 

@@ -60,15 +60,25 @@ static enum err merge_lists(struct querier *base, const struct slice *value_of, 
         warnings_add(sel.warnings, "%s", q->problems[i]);
     if (sel.mint_ms > sel.maxt_ms)
         return ERR_OK;
-    if (q->source_count == 1)
-        return ask(q->sources[0].querier, value_of, &sel, limit, cancel, visit, ctx, why);
     struct collect c = {0};
+    struct errmsg text = {0};
+    if (q->source_count == 1) { /* it is sorted already */
+        enum err err = ask(q->sources[0].querier, value_of, &sel, limit, cancel, visit, ctx, &text);
+        if (why && err != ERR_OK)
+            *why = text;
+        return merge_passes_over(err, &sel, &text) ? ERR_OK : err;
+    }
     arena_init(&c.bytes, NULL);
     enum err err = ERR_OK;
-    for (uint32_t i = 0; i < q->source_count && err == ERR_OK; i++)
-        err = ask(q->sources[i].querier, value_of, &sel, limit, cancel, collect_one, &c, why);
+    for (uint32_t i = 0; i < q->source_count && err == ERR_OK; i++) {
+        err = ask(q->sources[i].querier, value_of, &sel, limit, cancel, collect_one, &c, &text);
+        if (merge_passes_over(err, &sel, &text))
+            err = ERR_OK;
+    }
     if (err == ERR_OK)
         deliver(&c, limit, visit, ctx);
+    else if (why)
+        *why = text;
     arena_deinit(&c.bytes);
     mem_free(c.list);
     return err;

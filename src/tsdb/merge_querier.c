@@ -176,12 +176,28 @@ static enum err join_sets(struct join *j, struct errmsg *why)
 
 static const struct series_set_ops merge_set_ops = {.reader = merge_reader_new};
 
+bool merge_passes_over(enum err err, const struct selector *sel, const struct errmsg *text)
+{
+    if (err != ERR_CORRUPT && err != ERR_IO)
+        return false;
+    warnings_add(sel->warnings, "%s", text->text);
+    return true;
+}
+
 static enum err select_all(struct merge_querier *q, const struct selector *sel, struct arena *arena,
                            struct cancel *cancel, struct merge_set *set, struct errmsg *why)
 {
     for (uint32_t i = 0; i < q->source_count; i++) {
         struct series_set *found;
-        TRY(q->sources[i].querier->ops->select(q->sources[i].querier, sel, arena, cancel, &found, why));
+        struct errmsg text = {0};
+        enum err err = q->sources[i].querier->ops->select(q->sources[i].querier, sel, arena, cancel, &found, &text);
+        if (merge_passes_over(err, sel, &text))
+            continue;
+        if (err != ERR_OK) {
+            if (why)
+                *why = text;
+            return err;
+        }
         if (found->count == 0)
             continue;
         set->maxt_ms[set->set_count] = q->sources[i].maxt_ms;

@@ -91,6 +91,7 @@ static void tsdb_free(struct tsdb *db)
     if (db->cache)
         page_cache_free(db->cache);
     manifest_deinit(&db->manifest);
+    mem_free(db->stuck);
     cond_deinit(&db->state_cond);
     mutex_deinit(&db->manifest_lock);
     mutex_deinit(&db->set_lock);

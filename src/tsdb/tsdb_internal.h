@@ -55,6 +55,8 @@ struct tsdb {
     struct block_set *set;      /* guarded by set_lock */
 
     struct mutex head_work, block_work;
+    struct block_id *stuck;     /* blocks that cannot be merged; guarded by block_work */
+    size_t stuck_count, stuck_capacity;
     int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
     int64_t checkpoint_ns;      /* when the last one was taken; guarded by head_work */
     uint64_t checkpoint_size;   /* bytes of it; guarded by head_work */

@@ -218,15 +218,24 @@ static uint64_t read_all(struct store_sim *s, struct querier *q, const char *con
     return found;
 }
 
-static void check_model(struct store_sim *s, const char *context)
+static int64_t oldest_ms(const struct store_sim *s)
 {
+    return s->o.retention_ms > 0 ? clock_now_ms(s->o.clock) - s->o.retention_ms : INT64_MIN;
+}
+
+static void check_model(struct store_sim *s, bool damaged, const char *context)
+{
+    int64_t oldest = oldest_ms(s);
     for (uint32_t i = 0; i < STORE_SERIES_MAX; i++)
         for (size_t k = 0; k < s->series[i].count; k++) {
             struct store_sample *sample = &s->series[i].list[k];
             struct store_request *r = &s->requests[sample->request];
-            if (!sample->seen && r->acked)
+            bool wanted = sample->time_ms >= oldest && !damaged;
+            if (sample->seen && sample->time_ms < oldest)
+                fail(context, "a sample past retention", i, sample->time_ms);
+            if (!sample->seen && r->acked && wanted)
                 fail(context, "an acknowledged sample is lost", i, sample->time_ms);
-            if (!sample->seen && r->seen > 0)
+            if (!sample->seen && r->seen > 0 && wanted)
                 fail(context, "a request is there in part", i, sample->time_ms);
             sample->seen = false;
         }
@@ -234,7 +243,7 @@ static void check_model(struct store_sim *s, const char *context)
         s->requests[n].seen = 0;
 }
 
-uint64_t store_sim_check(struct store_sim *s, const char *context)
+static uint64_t check(struct store_sim *s, bool damaged, const char *context)
 {
     struct querier *q;
     struct errmsg why = {0};
@@ -244,6 +253,29 @@ uint64_t store_sim_check(struct store_sim *s, const char *context)
         fail(context, why.text, 0, 0);
     uint64_t found = read_all(s, q, context);
     q->ops->close(q);
-    check_model(s, context);
+    check_model(s, damaged, context);
     return found;
+}
+
+uint64_t store_sim_check(struct store_sim *s, const char *context)
+{
+    return check(s, false, context);
+}
+
+uint64_t store_sim_check_damaged(struct store_sim *s, const char *context)
+{
+    return check(s, true, context);
+}
+
+void store_sim_forget(struct store_sim *s, uint32_t count)
+{
+    for (uint32_t i = 0; i < STORE_SERIES_MAX; i++) {
+        size_t kept = 0;
+        for (size_t k = 0; k < s->series[i].count; k++)
+            if (s->series[i].list[k].request < count)
+                s->series[i].list[kept++] = s->series[i].list[k];
+        s->series[i].count = kept;
+    }
+    memset(s->requests + count, 0, (s->request_count - count) * sizeof *s->requests);
+    s->request_count = count;
 }

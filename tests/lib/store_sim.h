@@ -72,9 +72,14 @@ void store_sim_commit(struct store_sim *s); /* what the log's thread would do no
 
 /*
  * Reads everything and compares: every acknowledged sample is there bit for bit, nothing is there that was
- * not sent, and a request that was not acknowledged is there whole or not at all.  Aborts with `context`
- * if not.  Returns the number of samples found.
+ * not sent or is past retention, and a request that was not acknowledged is there whole or not at all.
+ * Aborts with `context` if not.  Returns the number of samples found.
  */
 uint64_t store_sim_check(struct store_sim *s, const char *context);
+/* As check, but samples may be missing (bytes were damaged): none may be changed or invented. */
+uint64_t store_sim_check_damaged(struct store_sim *s, const char *context);
+
+/* Forgets requests from `count` on, as the disk is to be set back to a copy from before them. */
+void store_sim_forget(struct store_sim *s, uint32_t count);
 
 #endif

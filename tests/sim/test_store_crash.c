@@ -46,6 +46,7 @@ static struct store_sim *new_store(uint64_t seed)
     s->o.checkpoint_bytes = 6000;
     s->o.block_range_max_ms = 6 * 3600000;
     s->o.wal.segment_bytes = 8192;
+    s->o.retention_ms = seed % 2 ? 3 * 3600000 : 0;
     return s;
 }
 

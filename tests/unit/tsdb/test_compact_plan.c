@@ -22,7 +22,7 @@ static const char *next(const struct compact_block *blocks, uint32_t count, int6
 }
 
 /* Hours from and to (exclusive), sequence, bytes. */
-#define B(from, to, seq, size) {(from) * H, (to) * H - 1, seq, size}
+#define B(from, to, seq, size) {(from) * H, (to) * H - 1, seq, size, false}
 
 Test(compact_plan, ranges_grow_by_six_and_end_at_the_largest)
 {
@@ -77,4 +77,14 @@ Test(compact_plan, has_nothing_to_do_for_merged_blocks)
     struct compact_block b[] = {B(0, 12, 1, 10), B(24, 36, 2, 10)};
     cr_expect_str_eq(next(b, 2, 100 * H), "none");
     cr_expect_str_eq(next(b, 0, 100 * H), "none");
+}
+
+Test(compact_plan, leaves_blocks_alone_that_cannot_be_merged)
+{
+    struct compact_block b[] = {B(2, 4, 1, 10), B(2, 4, 2, 10), B(2, 4, 3, 10)};
+    b[2].stuck = true;
+    cr_expect_str_eq(next(b, 3, 4 * H), "0: 0 1");
+    b[2].stuck = false;
+    b[1].stuck = true;
+    cr_expect_str_eq(next(b, 3, 4 * H), "none", "it would lose its place between them");
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "lib/store_sim.h"
 
 static struct store_sim *s;
@@ -73,9 +74,16 @@ Test(tsdb, refuses_a_directory_of_a_newer_version)
 {
     open_store();
     close_store();
-    fs_sim_put(s->sim, "data/format", SLICE_LIT("gnomon data directory 2\nwhatever\n"));
+    struct buf text = {0};
+    buf_str(&text, "gnomon data directory 2\nwhatever\n");
+    buf_printf(&text, "end %08x\n", crc32c(0, text.data, text.len));
+    fs_sim_put(s->sim, "data/format", buf_view(&text));
     cr_expect_eq(store_sim_open(s, &why), ERR_UNSUPPORTED);
     cr_expect(strstr(why.text, "newer version"), "%s", why.text);
+    text.data[22] = '3'; /* not a newer version, but damage */
+    fs_sim_put(s->sim, "data/format", buf_view(&text));
+    open_store();
+    buf_deinit(&text);
 }
 
 Test(tsdb, mends_a_lost_format_file_and_manifest)
