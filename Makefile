@@ -32,7 +32,7 @@ BENCHES := $(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))
 C_FILES := $(shell find src include tests bench -name "*.[ch]" 2>/dev/null)
 obj      = $(1:%.c=$(OUT)/%.o)
 LIB     := $(call obj,$(filter-out src/server/main.c,$(SRC)))
-link     = $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
+link     = @echo "  LD $@"; $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
 
 .PHONY: all run release install-deps test unit asan tsan fuzz bench lint fmt fmt-check layers headers threads check bare clean help
 all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|release|asan|tsan)

@@ -93,8 +93,9 @@ def test_everything_that_prometheus_has_is_in_gnomon():
             extra = set(ours) - set(theirs)
             assert not extra, f"series that Prometheus does not have: {sorted(extra)[:3]}"
             at = begin + minutes * 30
-            version = api(prom_port, "status/buildinfo")["version"]
-            same_rules = int(version.split(".")[0]) >= 3  # before 3.0 ranges held their left end, too
+            # Built from its Go module it has no version and is a recent one; before 3.0 ranges held their left end, too.
+            version = api(prom_port, "status/buildinfo")["version"] or "3 (unversioned build)"
+            same_rules = int(version[0]) >= 3
             for expr in EXPRESSIONS if same_rules else []:
                 a, b = (api(p, "query", query=expr, time=f"{at:.3f}") for p in (prom_port, server.port))
                 assert sorted_result(a) == sorted_result(b), f"{expr}\n prometheus {a}\n gnomon {b}"
