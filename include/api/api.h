@@ -37,12 +37,12 @@ struct api_options {
     const struct config *config;
     struct metrics *metrics;
     struct clock *clock;
-    struct storage *storage;  /* samples and labels */
+    struct storage *storage; /* samples and labels */
     struct engine *engine;
-    struct tsdb *tsdb;        /* NULL: no metadata, no storage status (tests) */
-    struct fs *fs;            /* tells free space for storage.min-free-disk; NULL: not watched */
+    struct tsdb *tsdb; /* NULL: no metadata, no storage status (tests) */
+    struct fs *fs;     /* tells free space for storage.min-free-disk; NULL: not watched */
     const char *version, *revision;
-    void (*quit)(void *ctx);  /* POST /-/quit; may be NULL */
+    void (*quit)(void *ctx); /* POST /-/quit; may be NULL */
     void *quit_ctx;
 };
 

@@ -42,10 +42,10 @@ enum config_sync { CONFIG_SYNC_COMMIT, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_OS };
 struct config;
 
 struct config_sources {
-    int argc;           /* arguments without the program's name and the subcommand */
+    int argc; /* arguments without the program's name and the subcommand */
     char *const *argv;
-    char *const *env;   /* "NAME=value", NULL at the end; may be NULL */
-    struct fs *fs;      /* reads config.file */
+    char *const *env; /* "NAME=value", NULL at the end; may be NULL */
+    struct fs *fs;    /* reads config.file */
 };
 
 struct config *config_new(void); /* all defaults */
@@ -79,8 +79,8 @@ enum config_source config_source(const struct config *c, enum config_option opti
 uint32_t config_notice_count(const struct config *c);
 const char *config_notice(const struct config *c, uint32_t index);
 
-void config_print_help(struct buf *out, unsigned width);   /* width: columns of the terminal */
-void config_print_example(struct buf *out);                /* configs/gnomon.yml: every option, commented out */
+void config_print_help(struct buf *out, unsigned width);         /* width: columns of the terminal */
+void config_print_example(struct buf *out);                      /* configs/gnomon.yml: every option, commented out */
 void config_print_yaml(const struct config *c, struct buf *out); /* effective values */
 void config_print_reference(struct buf *out); /* docs/configuration.md: every option and every foreign name */
 

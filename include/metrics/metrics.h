@@ -27,10 +27,10 @@ enum { METRIC_BOUNDS_MAX = 24 };
 
 /* Observations counted into buckets; a zeroed struct with bounds set is ready. */
 struct metric_histogram {
-    const double *bounds; /* upper bounds, ascending, without +Inf; borrowed */
-    uint32_t bound_count; /* <= METRIC_BOUNDS_MAX */
+    const double *bounds;                           /* upper bounds, ascending, without +Inf; borrowed */
+    uint32_t bound_count;                           /* <= METRIC_BOUNDS_MAX */
     _Atomic uint64_t counts[METRIC_BOUNDS_MAX + 1]; /* per bucket, not cumulative; last: above all bounds */
-    _Atomic uint64_t sum_bits; /* of a double */
+    _Atomic uint64_t sum_bits;                      /* of a double */
 };
 void metric_observe(struct metric_histogram *h, double value); /* any thread */
 /* 1 ms .. 60 s in steps of about 2.5, for durations in seconds. */

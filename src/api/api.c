@@ -34,8 +34,8 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
         api->counters[i].seconds.bounds = metric_seconds_bounds;
         api->counters[i].seconds.bound_count = metric_seconds_bound_count;
     }
-    api->query_seconds = api->queue_seconds = (struct metric_histogram){
-        .bounds = metric_seconds_bounds, .bound_count = metric_seconds_bound_count};
+    api->query_seconds = api->queue_seconds =
+        (struct metric_histogram){.bounds = metric_seconds_bounds, .bound_count = metric_seconds_bound_count};
     enum err err = check_prefix(api->route_prefix, why);
     if (err == ERR_OK && *origin) {
         err = regex_compile(slice_str(origin), &api->arena, REGEX_WRAPPED, &api->cors, why);

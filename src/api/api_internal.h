@@ -141,18 +141,18 @@ struct self_scrape; /* self_scrape.c */
 struct api {
     struct api_options o;
     struct http_server *server;
-    struct arena arena; /* strings of routes, the CORS rule; written before start only */
-    _Atomic int state;  /* enum api_state */
+    struct arena arena;              /* strings of routes, the CORS rule; written before start only */
+    _Atomic int state;               /* enum api_state */
     _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
     int64_t start_ms;
-    const char *route_prefix;  /* "" or "/x" */
-    const struct regex *cors;  /* NULL: off */
+    const char *route_prefix; /* "" or "/x" */
+    const struct regex *cors; /* NULL: off */
     struct gate queries;
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;
     struct metric_histogram query_seconds, queue_seconds;
     _Atomic uint64_t slow_queries, query_samples, writes_refused;
-    _Atomic int64_t disk_next_ns;  /* monotonic: when to look again */
+    _Atomic int64_t disk_next_ns;           /* monotonic: when to look again */
     _Atomic uint64_t disk_free, disk_total; /* bytes, as last seen */
     _Atomic bool disk_full;
 };

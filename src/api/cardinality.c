@@ -15,8 +15,8 @@
 enum { TOP_DEFAULT = 10, TOP_MAX = 10000, CANCEL_EVERY = 4096 };
 
 struct cardinality {
-    struct counts metrics;     /* series by value of __name__ */
-    struct counts pairs;       /* series by pair */
+    struct counts metrics;      /* series by value of __name__ */
+    struct counts pairs;        /* series by pair */
     struct counts label_series; /* series by label name */
     struct counts label_values; /* distinct values by label name */
     struct counts label_bytes;  /* bytes of these values */
@@ -88,8 +88,9 @@ static void answer(struct http_request *r, const struct cardinality *c, const st
     struct answer a;
     bool any = s->mint_ms <= s->maxt_ms;
     answer_begin(&a, r);
-    buf_printf(&a.out, "{\"headStats\":{\"numSeries\":%llu,\"numLabelPairs\":%zu,\"chunkCount\":%llu,\"minTime\":%lld,"
-                       "\"maxTime\":%lld}",
+    buf_printf(&a.out,
+               "{\"headStats\":{\"numSeries\":%llu,\"numLabelPairs\":%zu,\"chunkCount\":%llu,\"minTime\":%lld,"
+               "\"maxTime\":%lld}",
                (unsigned long long)c->series, c->pairs.count, (unsigned long long)s->chunks,
                (long long)(any ? s->mint_ms : INT64_MAX), (long long)(any ? s->maxt_ms : INT64_MIN));
     json_top(&a.out, "seriesCountByMetricName", &c->metrics, top, false);

@@ -10,7 +10,7 @@
 #include "model/label.h"
 
 struct counts_entry {
-    struct hash128 hash; /* of what is counted; 0, 0 = free */
+    struct hash128 hash;      /* of what is counted; 0, 0 = free */
     struct slice name, value; /* value: of a pair, else empty */
     uint64_t count;
 };

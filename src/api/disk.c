@@ -35,8 +35,7 @@ bool disk_has_room(struct api *api)
         return true;
     int64_t now_ns = clock_mono_ns(api->o.clock);
     int64_t next_ns = atomic_load_explicit(&api->disk_next_ns, memory_order_relaxed);
-    if (now_ns >= next_ns &&
-        atomic_compare_exchange_strong(&api->disk_next_ns, &next_ns, now_ns + LOOK_EVERY_NS))
+    if (now_ns >= next_ns && atomic_compare_exchange_strong(&api->disk_next_ns, &next_ns, now_ns + LOOK_EVERY_NS))
         look(api);
     return !atomic_load_explicit(&api->disk_full, memory_order_relaxed);
 }

@@ -176,8 +176,10 @@ static enum err select_all(struct federate *f, struct querier *q, const struct m
 {
     out->readers = ARENA_ARRAY(f->r->arena, struct series_reader *, match->count ? match->count : 1);
     for (uint32_t m = 0; m < match->count; m++) {
-        struct selector sel = {.matchers = match->sets[m].list, .matcher_count = match->sets[m].count,
-                               .mint_ms = f->mint_ms, .maxt_ms = f->maxt_ms};
+        struct selector sel = {.matchers = match->sets[m].list,
+                               .matcher_count = match->sets[m].count,
+                               .mint_ms = f->mint_ms,
+                               .maxt_ms = f->maxt_ms};
         struct series_set *set;
         if (!match->sets[m].count)
             continue; /* {} selects nothing here, as in Prometheus */
@@ -225,7 +227,9 @@ void on_federate(struct http_request *r, void *ctx)
         return;
     }
     int64_t now_ms = clock_now_ms(api->o.clock);
-    struct federate f = {.api = api, .r = r, .maxt_ms = now_ms,
+    struct federate f = {.api = api,
+                         .r = r,
+                         .maxt_ms = now_ms,
                          .mint_ms = now_ms - config_duration_ms(api->o.config, OPT_QUERY_LOOKBACK_DELTA) + 1,
                          .utf8 = allows_utf8(http_request_header(r, "Accept"))};
     enum err err = federate(&f, &match, &why);

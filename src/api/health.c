@@ -27,8 +27,9 @@ void on_ready(struct http_request *r, void *ctx)
     uint64_t whole = s ? atomic_load_explicit(&s->replay_bytes, memory_order_relaxed) : 0;
     uint64_t done = s ? atomic_load_explicit(&s->replay_bytes_done, memory_order_relaxed) : 0;
     http_header(r, "Retry-After", "1");
-    api_text(r, 503, arena_printf(r->arena, "Gnomon is starting: %.1f of %.1f MiB of the log are read.\n",
-                                  (double)done / 1048576, (double)whole / 1048576));
+    api_text(r, 503,
+             arena_printf(r->arena, "Gnomon is starting: %.1f of %.1f MiB of the log are read.\n",
+                          (double)done / 1048576, (double)whole / 1048576));
 }
 
 /* VictoriaMetrics' probe: alive, whether ready or not. */

@@ -36,7 +36,8 @@ static void escape_ascii(struct buf *out, uint8_t byte)
     }
 }
 
-/* Whether all eight bytes may stand as they are: from 0x20 on, no quote, no backslash (exact; bytes >= 0x80 are fine). */
+/* Whether all eight bytes may stand as they are: from 0x20 on, no quote, no backslash (exact; bytes >= 0x80 are fine).
+ */
 static inline bool eight_plain(uint64_t v)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
@@ -95,7 +96,8 @@ static size_t utf8_length(struct slice s)
 static size_t html_run(struct slice s)
 {
     size_t n = 0;
-    while (n < s.len && s.data[n] < 0x80 && plain(s.data[n]) && s.data[n] != '<' && s.data[n] != '>' && s.data[n] != '&')
+    while (n < s.len && s.data[n] < 0x80 && plain(s.data[n]) && s.data[n] != '<' && s.data[n] != '>' &&
+           s.data[n] != '&')
         n++;
     return n;
 }

@@ -116,8 +116,7 @@ enum err param_limit(struct http_request *r, uint64_t *limit, struct errmsg *why
         return ERR_OK;
     enum err err = goparse_int(text, 10, &v, NULL);
     if (err != ERR_OK)
-        set_quoted(why, "strconv.Atoi: parsing ", text,
-                   err == ERR_LIMIT ? ": value out of range" : ": invalid syntax");
+        set_quoted(why, "strconv.Atoi: parsing ", text, err == ERR_LIMIT ? ": value out of range" : ": invalid syntax");
     else if (v < 0)
         err = err_set(why, ERR_INVALID, "limit must be non-negative");
     if (err != ERR_OK)

@@ -16,7 +16,8 @@ static void stats_param(struct http_request *r, struct api *api, struct query_re
 {
     struct slice text = param(r, "stats");
     q->stats = text.len > 0;
-    q->per_step = slice_eq_str(text, "all") && config_list_has(api->o.config, OPT_ENABLE_FEATURE, "promql-per-step-stats");
+    q->per_step =
+        slice_eq_str(text, "all") && config_list_has(api->o.config, OPT_ENABLE_FEATURE, "promql-per-step-stats");
     if (q->stats && !slice_eq_str(text, "all") && !slice_eq_str(text, "true")) {
         struct buf quoted = {0};
         goformat_quote(&quoted, text);

@@ -9,8 +9,9 @@ static const struct {
     const char *name;
     int status;
 } errors[] = {
-    [API_BAD_DATA] = {"bad_data", 400},   [API_EXECUTION] = {"execution", 422}, [API_TIMEOUT] = {"timeout", 503},
-    [API_CANCELED] = {"canceled", 499},   [API_INTERNAL] = {"internal", 500},   [API_NOT_FOUND] = {"not_found", 404},
+    [API_BAD_DATA] = {"bad_data", 400},       [API_EXECUTION] = {"execution", 422},
+    [API_TIMEOUT] = {"timeout", 503},         [API_CANCELED] = {"canceled", 499},
+    [API_INTERNAL] = {"internal", 500},       [API_NOT_FOUND] = {"not_found", 404},
     [API_UNAVAILABLE] = {"unavailable", 500},
 };
 

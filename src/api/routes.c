@@ -132,13 +132,13 @@ void api_register_routes(struct http_server *server, struct api *api)
     for (unsigned i = 0; i < api_route_count; i++)
         for (unsigned a = 0; a < ALIAS_COUNT; a++) {
             const struct route *route = &routes[i];
-            http_server_route(server, &(struct http_route){
-                                          .path = arena_printf(&api->arena, "%s%s%s", api->route_prefix, aliases[a],
-                                                               route->path),
-                                          .methods = route->methods,
-                                          .flags = route->flags,
-                                          .handler = route->handler,
-                                          .ctx = api,
-                                      });
+            http_server_route(
+                server, &(struct http_route){
+                            .path = arena_printf(&api->arena, "%s%s%s", api->route_prefix, aliases[a], route->path),
+                            .methods = route->methods,
+                            .flags = route->flags,
+                            .handler = route->handler,
+                            .ctx = api,
+                        });
         }
 }

@@ -30,7 +30,8 @@ struct round {
     uint64_t samples;
 };
 
-static void add_sample(struct round *round, struct slice name, struct ingest_label *labels, uint32_t count, double value)
+static void add_sample(struct round *round, struct slice name, struct ingest_label *labels, uint32_t count,
+                       double value)
 {
     labels[count++] = (struct ingest_label){SLICE_LIT(METRIC_NAME), name};
     labels[count++] = (struct ingest_label){SLICE_LIT("job"), SLICE_LIT("gnomon")};

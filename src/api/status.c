@@ -21,8 +21,9 @@ void on_buildinfo(struct http_request *r, void *ctx)
     answer_begin(&a, r);
     buf_str(&a.out, "{\"version\":\"" API_VERSION "\",\"revision\":");
     json_string_html(&a.out, slice_str(api->o.revision));
-    buf_str(&a.out, ",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\",\"application\":\"gnomon\","
-                    "\"applicationVersion\":");
+    buf_str(&a.out,
+            ",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\",\"application\":\"gnomon\","
+            "\"applicationVersion\":");
     json_string_html(&a.out, slice_str(api->o.version));
     buf_u8(&a.out, '}');
     answer_end(&a, NO_TEXTS, NO_TEXTS);
@@ -131,6 +132,6 @@ void on_walreplay(struct http_request *r, void *ctx)
     const struct tsdb_stats *s = api->o.tsdb ? tsdb_stats(api->o.tsdb) : NULL;
     uint64_t whole = s ? atomic_load_explicit(&s->replay_bytes, memory_order_relaxed) : 0;
     uint64_t done = s ? atomic_load_explicit(&s->replay_bytes_done, memory_order_relaxed) : 0;
-    api_success(r, arena_printf(r->arena, "{\"min\":0,\"max\":%llu,\"current\":%llu}", (unsigned long long)(whole >> 20),
-                                (unsigned long long)(done >> 20)));
+    api_success(r, arena_printf(r->arena, "{\"min\":0,\"max\":%llu,\"current\":%llu}",
+                                (unsigned long long)(whole >> 20), (unsigned long long)(done >> 20)));
 }

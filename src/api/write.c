@@ -114,8 +114,9 @@ void on_write(struct http_request *r, void *ctx)
     }
     if (!ingest || !disk_has_room(api)) {
         http_header(r, "Retry-After", ingest ? "5" : "1");
-        api_text(r, 503, ingest ? "not stored: the disk has less free space than storage.min-free-disk\n"
-                                : "Service Unavailable\n");
+        api_text(r, 503,
+                 ingest ? "not stored: the disk has less free space than storage.min-free-disk\n"
+                        : "Service Unavailable\n");
         return;
     }
     struct write *w = ARENA_NEW(r->arena, struct write);

@@ -9,21 +9,39 @@
 
 #include "config/config_internal.h"
 
-#define SAME(family, name, option) {name, FAMILY_##family, ALIAS_SAME, false, OPT_##option, NULL}
-#define AS(family, kind, name, option) {name, FAMILY_##family, ALIAS_##kind, false, OPT_##option, NULL}
-#define NOOP(family, name, note) {name, FAMILY_##family, ALIAS_IGNORED, false, OPT_COUNT, note}
-#define NOOP_BOOL(family, name, note) {name, FAMILY_##family, ALIAS_IGNORED, true, OPT_COUNT, note}
-#define REFUSED(family, name, note) {name, FAMILY_##family, ALIAS_REFUSED, false, OPT_COUNT, note}
-#define REFUSED_BOOL(family, name, note) {name, FAMILY_##family, ALIAS_REFUSED, true, OPT_COUNT, note}
+#define SAME(family, name, option)                                                                                     \
+    {                                                                                                                  \
+        name, FAMILY_##family, ALIAS_SAME, false, OPT_##option, NULL                                                   \
+    }
+#define AS(family, kind, name, option)                                                                                 \
+    {                                                                                                                  \
+        name, FAMILY_##family, ALIAS_##kind, false, OPT_##option, NULL                                                 \
+    }
+#define NOOP(family, name, note)                                                                                       \
+    {                                                                                                                  \
+        name, FAMILY_##family, ALIAS_IGNORED, false, OPT_COUNT, note                                                   \
+    }
+#define NOOP_BOOL(family, name, note)                                                                                  \
+    {                                                                                                                  \
+        name, FAMILY_##family, ALIAS_IGNORED, true, OPT_COUNT, note                                                    \
+    }
+#define REFUSED(family, name, note)                                                                                    \
+    {                                                                                                                  \
+        name, FAMILY_##family, ALIAS_REFUSED, false, OPT_COUNT, note                                                   \
+    }
+#define REFUSED_BOOL(family, name, note)                                                                               \
+    {                                                                                                                  \
+        name, FAMILY_##family, ALIAS_REFUSED, true, OPT_COUNT, note                                                    \
+    }
 
 #define NO_PROTOCOL "this ingestion protocol is not there"
-#define NO_SCRAPE "it does not scrape; let a Prometheus or an agent push by remote write"
-#define NO_LIMIT "query.max-memory and query.max-samples bound every query"
-#define OWN_STORE "the storage engine works differently"
-#define NO_CACHE "query results are not cached"
-#define NO_TLS "TLS is not there; put a proxy in front"
-#define NO_AUTH "authentication is not there; put a proxy in front"
-#define NO_RULES "rules and alerts are not evaluated here"
+#define NO_SCRAPE   "it does not scrape; let a Prometheus or an agent push by remote write"
+#define NO_LIMIT    "query.max-memory and query.max-samples bound every query"
+#define OWN_STORE   "the storage engine works differently"
+#define NO_CACHE    "query results are not cached"
+#define NO_TLS      "TLS is not there; put a proxy in front"
+#define NO_AUTH     "authentication is not there; put a proxy in front"
+#define NO_RULES    "rules and alerts are not evaluated here"
 
 const struct alias config_aliases[] = {
     SAME(VICTORIAMETRICS, "storageDataPath", STORAGE_PATH),

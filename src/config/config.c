@@ -67,7 +67,8 @@ enum err config_assign(struct config *c, enum config_option option, enum config_
     if (again)
         config_notify(c, "%s is set more than once; the last value, \"%s\", counts", config_options[option].name,
                       value.text);
-    *s = (struct setting){.value = value, .source = source, .set = true, .place = arena_strdup(&c->arena, slice_str(place))};
+    *s = (struct setting){
+        .value = value, .source = source, .set = true, .place = arena_strdup(&c->arena, slice_str(place))};
     return ERR_OK;
 }
 

@@ -7,8 +7,8 @@
 #include "config/config_internal.h"
 
 struct flag {
-    struct slice dashed;  /* as written, without "=value" */
-    struct slice name;    /* without dashes */
+    struct slice dashed; /* as written, without "=value" */
+    struct slice name;   /* without dashes */
     struct slice value;
     bool has_value;
     enum config_option option; /* OPT_COUNT: see alias */

@@ -158,7 +158,7 @@ void config_print_example(struct buf *out)
                 continue;
             struct buf text = {0};
             describe(o, &text);
-                    buf_u8(out, '\n');
+            buf_u8(out, '\n');
             comment(out, buf_cstr(&text));
             buf_deinit(&text);
             buf_printf(out, "#%s: ", o->name);

@@ -103,8 +103,10 @@ void config_print_reference(struct buf *out)
     for (int g = 0; g < GROUP_COUNT; g++)
         print_options(out, (enum option_group)g);
     print_same(out);
-    print_notes(out, ALIAS_REFUSED, "\n## Refused\n\nThese guard access in the other server. Starting without the "
-                                    "guard would open the data, so they are errors unless\nempty or false.\n\n");
-    print_notes(out, ALIAS_IGNORED, "\n## Accepted without effect\n\nSo that a manifest written for the other server "
-                                    "starts this one. Each that is set is named in the log.\n\n");
+    print_notes(out, ALIAS_REFUSED,
+                "\n## Refused\n\nThese guard access in the other server. Starting without the "
+                "guard would open the data, so they are errors unless\nempty or false.\n\n");
+    print_notes(out, ALIAS_IGNORED,
+                "\n## Accepted without effect\n\nSo that a manifest written for the other server "
+                "starts this one. Each that is set is named in the log.\n\n");
 }

@@ -17,8 +17,13 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-    {"y", 365.0 * 86400000}, {"w", 7.0 * 86400000}, {"d", 86400000}, {"h", 3600000},
-    {"m", 60000},            {"s", 1000},           {"ms", 1},
+    {"y", 365.0 * 86400000},
+    {"w", 7.0 * 86400000},
+    {"d", 86400000},
+    {"h", 3600000},
+    {"m", 60000},
+    {"s", 1000},
+    {"ms", 1},
 };
 enum { DURATION_UNITS = sizeof duration_units / sizeof *duration_units };
 
@@ -60,7 +65,8 @@ bool duration_parse(struct slice text, uint64_t *ms)
         return true;
     }
     double total = 0;
-    for (int next = 0; text.len || next == 0;) {
+    unsigned next = 0;
+    do {
         double number;
         if (!take_number(&text, &number))
             return false;
@@ -70,7 +76,7 @@ bool duration_parse(struct slice text, uint64_t *ms)
         if (next == DURATION_UNITS)
             return false;
         total += number * duration_units[next++].factor;
-    }
+    } while (text.len);
     if (total > duration_ms_max)
         return false;
     *ms = (uint64_t)(total + 0.5);
@@ -81,7 +87,7 @@ void duration_print(uint64_t ms, struct buf *out)
 {
     if (ms == 0)
         buf_str(out, "0s");
-    for (int i = 0; i < DURATION_UNITS && ms; i++) {
+    for (int i = 0; i < DURATION_UNITS; i++) {
         uint64_t factor = (uint64_t)duration_units[i].factor;
         bool exact_only = i < 2; /* years and weeks only when nothing is left, as Prometheus prints */
         if (ms < factor || (exact_only && ms % factor))
@@ -316,8 +322,8 @@ enum err value_parse(const struct option *option, struct slice text, struct aren
     if (has_nul || !parse_by_type(option, text, arena, &v)) {
         int shown = text.len > 200 ? 200 : (int)text.len;
         const char *article = option->type == TYPE_ENUM || option->type == TYPE_LIST ? "one of the" : "a";
-        const char *word = option->type == TYPE_ENUM || option->type == TYPE_LIST ? "known values"
-                                                                                 : option_type_word(option->type);
+        const char *word =
+            option->type == TYPE_ENUM || option->type == TYPE_LIST ? "known values" : option_type_word(option->type);
         return err_set(why, ERR_INVALID, "\"%.*s\" is not %s %s; allowed: %s", shown, (const char *)text.data, article,
                        word, allowed_text(option));
     }

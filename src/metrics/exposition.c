@@ -139,7 +139,7 @@ bool metric_label_next(struct slice *labels, struct slice *name, struct buf *scr
         }
         buf_u8(scratch, byte);
     }
-    i += i < labels->len;                                /* past the closing quote */
+    i += i < labels->len; /* past the closing quote */
     i += i < labels->len && labels->data[i] == ',';
     *labels = slice_from(*labels, i < labels->len ? i : labels->len);
     return true;

@@ -15,7 +15,7 @@ struct family {
 };
 
 struct metrics {
-    struct arena arena; /* texts */
+    struct arena arena;      /* texts */
     struct family *families; /* sorted by name */
     size_t family_count, family_capacity;
 };
@@ -25,7 +25,7 @@ struct metric_sink {
     const struct family *family;
     const struct metric *member;
     bool (*sample)(struct metric_sink *sink, const char *suffix, const char *labels, const char *le, double value);
-    bool stopped; /* sample() returned false: the rest is skipped */
+    bool stopped;  /* sample() returned false: the rest is skipped */
     bool float_le; /* le="1.0" instead of le="1" */
     void *ctx;
 };

@@ -80,8 +80,9 @@ static void collect_cpu(struct metric_sink *sink, void *ctx)
     (void)ctx;
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
-        metric_emit(sink, "", (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
+        metric_emit(sink, "",
+                    (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6);
 }
 
 static void collect_cores(struct metric_sink *sink, void *ctx)
@@ -137,8 +138,14 @@ static void collect_pressure(struct metric_sink *sink, void *ctx)
         metric_emit(sink, "", us * 1e-6);
 }
 
-#define STATUS(key) {"/proc/self/status", key, 0}
-#define IO(key) {"/proc/self/io", key, 0}
+#define STATUS(key)                                                                                                    \
+    {                                                                                                                  \
+        "/proc/self/status", key, 0                                                                                    \
+    }
+#define IO(key)                                                                                                        \
+    {                                                                                                                  \
+        "/proc/self/io", key, 0                                                                                        \
+    }
 static const struct process_metric process_metrics[] = {
     {"process_cpu_seconds_total", "CPU time spent, user and system.", METRIC_COUNTER, collect_cpu, 0, {0}, {0}},
     {"process_cpu_cores_available", "CPU cores this process may run on.", METRIC_GAUGE, collect_cores, 0, {0}, {0}},
@@ -146,48 +153,127 @@ static const struct process_metric process_metrics[] = {
     {"process_max_fds", "Most file descriptors that may be open.", METRIC_GAUGE, collect_max_fds, 0, {0}, {0}},
     {"process_start_time_seconds", "Start of the process, Unix time.", METRIC_GAUGE, collect_start, 0, {0}, {0}},
     {"process_resident_memory_bytes", "Resident memory.", METRIC_GAUGE, collect_proc, 1024, STATUS("VmRSS:"), {0}},
-    {"process_resident_memory_peak_bytes", "Most resident memory so far.", METRIC_GAUGE, collect_proc, 1024,
-     STATUS("VmHWM:"), {0}},
-    {"process_resident_memory_anon_bytes", "Resident memory without a file behind it.", METRIC_GAUGE, collect_proc, 1024,
-     STATUS("RssAnon:"), {0}},
-    {"process_resident_memory_file_bytes", "Resident memory of mapped files.", METRIC_GAUGE, collect_proc, 1024,
-     STATUS("RssFile:"), {0}},
-    {"process_resident_memory_shared_bytes", "Resident shared memory.", METRIC_GAUGE, collect_proc, 1024,
-     STATUS("RssShmem:"), {0}},
+    {"process_resident_memory_peak_bytes",
+     "Most resident memory so far.",
+     METRIC_GAUGE,
+     collect_proc,
+     1024,
+     STATUS("VmHWM:"),
+     {0}},
+    {"process_resident_memory_anon_bytes",
+     "Resident memory without a file behind it.",
+     METRIC_GAUGE,
+     collect_proc,
+     1024,
+     STATUS("RssAnon:"),
+     {0}},
+    {"process_resident_memory_file_bytes",
+     "Resident memory of mapped files.",
+     METRIC_GAUGE,
+     collect_proc,
+     1024,
+     STATUS("RssFile:"),
+     {0}},
+    {"process_resident_memory_shared_bytes",
+     "Resident shared memory.",
+     METRIC_GAUGE,
+     collect_proc,
+     1024,
+     STATUS("RssShmem:"),
+     {0}},
     {"process_virtual_memory_bytes", "Virtual memory.", METRIC_GAUGE, collect_proc, 1024, STATUS("VmSize:"), {0}},
     {"process_num_threads", "Threads.", METRIC_GAUGE, collect_proc, 0, STATUS("Threads:"), {0}},
-    {"process_minor_pagefaults_total", "Page faults that needed no disk.", METRIC_COUNTER, collect_proc, 0,
-     {NULL, NULL, 10}, {0}},
-    {"process_major_pagefaults_total", "Page faults that read from disk.", METRIC_COUNTER, collect_proc, 0,
-     {NULL, NULL, 12}, {0}},
+    {"process_minor_pagefaults_total",
+     "Page faults that needed no disk.",
+     METRIC_COUNTER,
+     collect_proc,
+     0,
+     {NULL, NULL, 10},
+     {0}},
+    {"process_major_pagefaults_total",
+     "Page faults that read from disk.",
+     METRIC_COUNTER,
+     collect_proc,
+     0,
+     {NULL, NULL, 12},
+     {0}},
     {"process_io_read_bytes_total", "Bytes read by system calls.", METRIC_COUNTER, collect_proc, 0, IO("rchar:"), {0}},
-    {"process_io_written_bytes_total", "Bytes written by system calls.", METRIC_COUNTER, collect_proc, 0, IO("wchar:"),
+    {"process_io_written_bytes_total",
+     "Bytes written by system calls.",
+     METRIC_COUNTER,
+     collect_proc,
+     0,
+     IO("wchar:"),
      {0}},
     {"process_io_read_syscalls_total", "Read system calls.", METRIC_COUNTER, collect_proc, 0, IO("syscr:"), {0}},
     {"process_io_write_syscalls_total", "Write system calls.", METRIC_COUNTER, collect_proc, 0, IO("syscw:"), {0}},
-    {"process_io_storage_read_bytes_total", "Bytes fetched from the disk.", METRIC_COUNTER, collect_proc, 0,
-     IO("read_bytes:"), {0}},
-    {"process_io_storage_written_bytes_total", "Bytes sent to the disk.", METRIC_COUNTER, collect_proc, 0,
-     IO("write_bytes:"), {0}},
-    {"process_pressure_cpu_waiting_seconds_total", "Time in which some task waited for CPU.", METRIC_COUNTER,
-     collect_pressure, 0, {0}, {"cpu.pressure", "some"}},
-    {"process_pressure_cpu_stalled_seconds_total", "Time in which all tasks waited for CPU.", METRIC_COUNTER,
-     collect_pressure, 0, {0}, {"cpu.pressure", "full"}},
-    {"process_pressure_memory_waiting_seconds_total", "Time in which some task waited for memory.", METRIC_COUNTER,
-     collect_pressure, 0, {0}, {"memory.pressure", "some"}},
-    {"process_pressure_memory_stalled_seconds_total", "Time in which all tasks waited for memory.", METRIC_COUNTER,
-     collect_pressure, 0, {0}, {"memory.pressure", "full"}},
-    {"process_pressure_io_waiting_seconds_total", "Time in which some task waited for the disk.", METRIC_COUNTER,
-     collect_pressure, 0, {0}, {"io.pressure", "some"}},
-    {"process_pressure_io_stalled_seconds_total", "Time in which all tasks waited for the disk.", METRIC_COUNTER,
-     collect_pressure, 0, {0}, {"io.pressure", "full"}},
+    {"process_io_storage_read_bytes_total",
+     "Bytes fetched from the disk.",
+     METRIC_COUNTER,
+     collect_proc,
+     0,
+     IO("read_bytes:"),
+     {0}},
+    {"process_io_storage_written_bytes_total",
+     "Bytes sent to the disk.",
+     METRIC_COUNTER,
+     collect_proc,
+     0,
+     IO("write_bytes:"),
+     {0}},
+    {"process_pressure_cpu_waiting_seconds_total",
+     "Time in which some task waited for CPU.",
+     METRIC_COUNTER,
+     collect_pressure,
+     0,
+     {0},
+     {"cpu.pressure", "some"}},
+    {"process_pressure_cpu_stalled_seconds_total",
+     "Time in which all tasks waited for CPU.",
+     METRIC_COUNTER,
+     collect_pressure,
+     0,
+     {0},
+     {"cpu.pressure", "full"}},
+    {"process_pressure_memory_waiting_seconds_total",
+     "Time in which some task waited for memory.",
+     METRIC_COUNTER,
+     collect_pressure,
+     0,
+     {0},
+     {"memory.pressure", "some"}},
+    {"process_pressure_memory_stalled_seconds_total",
+     "Time in which all tasks waited for memory.",
+     METRIC_COUNTER,
+     collect_pressure,
+     0,
+     {0},
+     {"memory.pressure", "full"}},
+    {"process_pressure_io_waiting_seconds_total",
+     "Time in which some task waited for the disk.",
+     METRIC_COUNTER,
+     collect_pressure,
+     0,
+     {0},
+     {"io.pressure", "some"}},
+    {"process_pressure_io_stalled_seconds_total",
+     "Time in which all tasks waited for the disk.",
+     METRIC_COUNTER,
+     collect_pressure,
+     0,
+     {0},
+     {"io.pressure", "full"}},
 };
 
 void metrics_add_process(struct metrics *m)
 {
     for (size_t i = 0; i < sizeof process_metrics / sizeof *process_metrics; i++) {
         const struct process_metric *p = &process_metrics[i];
-        metrics_add(m, &(struct metric){.name = p->name, .help = p->help, .kind = p->kind, .collect = p->collect,
-                                        .scale = p->scale, .ctx = (void *)(uintptr_t)p});
+        metrics_add(m, &(struct metric){.name = p->name,
+                                        .help = p->help,
+                                        .kind = p->kind,
+                                        .collect = p->collect,
+                                        .scale = p->scale,
+                                        .ctx = (void *)(uintptr_t)p});
     }
 }

@@ -9,8 +9,7 @@
 #include "metrics/metrics_internal.h"
 #include "numeric/goformat.h"
 
-const double metric_seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-                                        1,     2.5,    5,     10,   25,    60};
+const double metric_seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60};
 const uint32_t metric_seconds_bound_count = sizeof metric_seconds_bounds / sizeof *metric_seconds_bounds;
 
 void metric_observe(struct metric_histogram *h, double value)
@@ -23,7 +22,8 @@ void metric_observe(struct metric_histogram *h, double value)
     uint64_t old = atomic_load_explicit(&h->sum_bits, memory_order_relaxed), sum;
     do {
         sum = f64_bits(f64_from_bits(old) + value);
-    } while (!atomic_compare_exchange_weak_explicit(&h->sum_bits, &old, sum, memory_order_relaxed, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&h->sum_bits, &old, sum, memory_order_relaxed, memory_order_relaxed));
 }
 
 struct metrics *metrics_new(void)
@@ -47,8 +47,9 @@ void metrics_free(struct metrics *m)
 static bool name_valid(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:";
-    return *name && strchr(letters, *name) && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                               "_:0123456789")] == '\0';
+    return *name && strchr(letters, *name) &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "_:0123456789")] == '\0';
 }
 
 static struct family *family_of(struct metrics *m, const struct metric *metric)
@@ -119,7 +120,8 @@ void metric_emit_histogram(struct metric_sink *sink, const char *labels, const s
         total += atomic_load_explicit(&h->counts[i], memory_order_relaxed);
         char le[GOFORMAT_BYTES_MAX + 1] = "+Inf";
         if (i < h->bound_count) {
-            size_t n = sink->float_le ? goformat_openmetrics(le, h->bounds[i]) : goformat_float(le, h->bounds[i], 'g', -1);
+            size_t n =
+                sink->float_le ? goformat_openmetrics(le, h->bounds[i]) : goformat_float(le, h->bounds[i], 'g', -1);
             le[n] = '\0';
         }
         put(sink, "_bucket", labels, le, (double)total);

@@ -47,7 +47,8 @@ struct client {
 
 static _Atomic int stopping;
 
-static enum err open_querier(struct storage *s, int64_t mint_ms, int64_t maxt_ms, struct querier **out, struct errmsg *why)
+static enum err open_querier(struct storage *s, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
+                             struct errmsg *why)
 {
     return head_querier(((struct head_storage *)s)->head, mint_ms, maxt_ms, out, why);
 }
@@ -93,8 +94,13 @@ static void open_server(struct world *w)
     engine_options_default(&eo);
     eo.storage = &w->storage.base;
     w->engine = engine_new(&eo);
-    must(api_new(&(struct api_options){.config = w->config, .metrics = w->metrics, .clock = clock_system(),
-                                       .storage = eo.storage, .engine = w->engine, .version = "", .revision = ""},
+    must(api_new(&(struct api_options){.config = w->config,
+                                       .metrics = w->metrics,
+                                       .clock = clock_system(),
+                                       .storage = eo.storage,
+                                       .engine = w->engine,
+                                       .version = "",
+                                       .revision = ""},
                  &w->api, &why),
          &why);
     http_options_default(&o);

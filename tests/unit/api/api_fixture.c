@@ -45,8 +45,15 @@ static void store_histogram(struct memory_storage *m)
 {
     static const struct histogram_span span = {0, 2};
     static const double counts[] = {1, 2};
-    struct histogram h = {.schema = 0, .zero_threshold = 0.5, .zero_count = 1, .count = 4, .sum = 5,
-                          .positive_span_count = 1, .positive_spans = &span, .positive_count = 2, .positive = counts};
+    struct histogram h = {.schema = 0,
+                          .zero_threshold = 0.5,
+                          .zero_count = 1,
+                          .count = 4,
+                          .sum = 5,
+                          .positive_span_count = 1,
+                          .positive_spans = &span,
+                          .positive_count = 2,
+                          .positive = counts};
     struct arena arena;
     struct labels_builder b;
     arena_init(&arena, NULL);
@@ -118,8 +125,13 @@ void api_fixture_open_over(struct api_fixture *f, const char *const *settings, s
     if (behind)
         *behind = memory_storage_storage(f->memory);
     f->engine = engine_new(&eo);
-    struct api_options o = {.config = f->config, .metrics = f->metrics, .clock = &f->clock, .storage = eo.storage,
-                            .engine = f->engine, .version = "1.2.3", .revision = "abcdef"};
+    struct api_options o = {.config = f->config,
+                            .metrics = f->metrics,
+                            .clock = &f->clock,
+                            .storage = eo.storage,
+                            .engine = f->engine,
+                            .version = "1.2.3",
+                            .revision = "abcdef"};
     cr_assert_eq(api_new(&o, &f->api, &why), ERR_OK, "%s", why.text);
     api_set_state(f->api, API_READY);
     start_server(f);

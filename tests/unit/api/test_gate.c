@@ -16,7 +16,8 @@ struct door {
     unsigned inside, inside_max;
 };
 
-static enum err door_querier(struct storage *s, int64_t mint_ms, int64_t maxt_ms, struct querier **out, struct errmsg *why)
+static enum err door_querier(struct storage *s, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
+                             struct errmsg *why)
 {
     struct door *d = (struct door *)s;
     mutex_lock(&d->lock);
@@ -58,7 +59,8 @@ static void door_open(struct door *d)
 static void send_query(struct api_fixture *f, struct http_client *c, const char *parameters)
 {
     char text[256];
-    snprintf(text, sizeof text, "GET /api/v1/query?query=up%s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", parameters);
+    snprintf(text, sizeof text, "GET /api/v1/query?query=up%s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+             parameters);
     cr_assert(http_client_open(c, f->port));
     cr_assert(http_client_text(c, text));
 }
@@ -100,7 +102,7 @@ Test(api_gate, queries_beyond_the_bound_wait_for_a_slot, .timeout = 20)
     wait_for_metric(&f, "gnomon_queries_waiting 2\n");
     send_query(&f, &third, "&timeout=1ms");
     wait_for_metric(&f, "gnomon_queries_waiting 3\n");
-    http_client_close(&gone); /* its turn must pass on to the next */
+    http_client_close(&gone);                          /* its turn must pass on to the next */
     clock_system()->sleep_ns(clock_system(), 3000000); /* the third one's millisecond is over */
     door_open(&door);
     expect_reply(&first, 200, "\"instance\":\"a\"");

@@ -75,7 +75,8 @@ Test(api_http, cors_answers_origins_that_match)
 
 Test(api_http, settings_that_cannot_be_used_are_refused)
 {
-    static const char *const bad[][2] = {{"web.cors.origin", "("}, {"web.route-prefix", "tsdb"}, {"web.route-prefix", "/a/"}};
+    static const char *const bad[][2] = {
+        {"web.cors.origin", "("}, {"web.route-prefix", "tsdb"}, {"web.route-prefix", "/a/"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct config *c = config_new();
         struct metrics *m = metrics_new();
@@ -216,8 +217,8 @@ Test(api_federate, shows_the_newest_samples_by_family)
 {
     struct api_fixture f;
     api_fixture_open(&f, NULL);
-    struct exchange e = api_exchange(&f, "GET /federate?match[]=up&match[]={__name__=~%22up|requests_total|http.*%22}", "",
-                                     NULL);
+    struct exchange e =
+        api_exchange(&f, "GET /federate?match[]=up&match[]={__name__=~%22up|requests_total|http.*%22}", "", NULL);
     cr_expect_str_eq(e.body, "# TYPE http_status untyped\n"
                              "http_status{code=\"200\",instance=\"\"} 7 1700000000000\n"
                              "# TYPE requests_total untyped\n"
@@ -227,8 +228,8 @@ Test(api_federate, shows_the_newest_samples_by_family)
                              "up{instance=\"a\",job=\"x\"} 1 1700000000000\n"
                              "up{instance=\"b\",job=\"x\"} 0 1700000000000\n");
     cr_expect(head_has(&e, "Content-Type: text/plain; version=0.0.4; charset=utf-8; escaping=underscores\r\n"));
-    e = api_exchange(&f, "GET /federate?match[]={code=%22200%22}", "Accept: text/plain;version=1.0.0;escaping=allow-utf-8\r\n",
-                     NULL);
+    e = api_exchange(&f, "GET /federate?match[]={code=%22200%22}",
+                     "Accept: text/plain;version=1.0.0;escaping=allow-utf-8\r\n", NULL);
     cr_expect_str_eq(e.body, "# TYPE \"http.status\" untyped\n"
                              "{\"http.status\",code=\"200\",instance=\"\"} 7 1700000000000\n");
     e = api_exchange(&f, "GET /federate", "", NULL);

@@ -20,8 +20,8 @@ Test(api_json, values_are_strings_with_the_shortest_digits)
         double v;
         const char *text;
     } cases[] = {
-        {0, "\"0\""},           {-0.0, "\"-0\""},    {1, "\"1\""},          {0.1, "\"0.1\""},
-        {1e-6, "\"0.000001\""}, {1e-7, "\"1e-07\""}, {1e21, "\"1e+21\""},   {1e20, "\"100000000000000000000\""},
+        {0, "\"0\""},           {-0.0, "\"-0\""},          {1, "\"1\""},           {0.1, "\"0.1\""},
+        {1e-6, "\"0.000001\""}, {1e-7, "\"1e-07\""},       {1e21, "\"1e+21\""},    {1e20, "\"100000000000000000000\""},
         {NAN, "\"NaN\""},       {1.5e300, "\"1.5e+300\""}, {INFINITY, "\"+Inf\""}, {-INFINITY, "\"-Inf\""},
     };
     struct buf out = {0};
@@ -36,7 +36,8 @@ Test(api_json, sample_times_have_three_decimals_or_none)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = {{1435781451781, "1435781451.781"}, {1500, "1.500"}, {1000, "1"}, {1, "0.001"}, {-1, "-0.001"}, {0, "0"}};
+    } cases[] = {
+        {1435781451781, "1435781451.781"}, {1500, "1.500"}, {1000, "1"}, {1, "0.001"}, {-1, "-0.001"}, {0, "0"}};
     struct buf out = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_seconds(&out, cases[i].ms);
@@ -49,8 +50,13 @@ Test(api_json, plain_numbers_drop_the_zero_of_small_exponents)
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{1.5, "1.5"}, {1795276745.536, "1795276745.536"}, {0.00000746, "0.00000746"}, {7.46e-7, "7.46e-7"},
-                 {0, "0"},     {1e21, "1e+21"},                    {1e-10, "1e-10"}};
+    } cases[] = {{1.5, "1.5"},
+                 {1795276745.536, "1795276745.536"},
+                 {0.00000746, "0.00000746"},
+                 {7.46e-7, "7.46e-7"},
+                 {0, "0"},
+                 {1e21, "1e+21"},
+                 {1e-10, "1e-10"}};
     struct buf out = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_number(&out, cases[i].v);
@@ -75,9 +81,18 @@ Test(api_json, a_histogram_shows_its_filled_buckets_with_their_rule)
 {
     static const struct histogram_span positive = {0, 3}, negative = {0, 1};
     static const double counts[] = {1, 0, 2.5}, negatives[] = {4};
-    struct histogram h = {.schema = 0, .zero_threshold = 0.001, .zero_count = 2, .count = 9.5, .sum = -3,
-                          .positive_span_count = 1, .positive_spans = &positive, .positive_count = 3, .positive = counts,
-                          .negative_span_count = 1, .negative_spans = &negative, .negative_count = 1,
+    struct histogram h = {.schema = 0,
+                          .zero_threshold = 0.001,
+                          .zero_count = 2,
+                          .count = 9.5,
+                          .sum = -3,
+                          .positive_span_count = 1,
+                          .positive_spans = &positive,
+                          .positive_count = 3,
+                          .positive = counts,
+                          .negative_span_count = 1,
+                          .negative_spans = &negative,
+                          .negative_count = 1,
                           .negative = negatives};
     struct buf out = {0};
     json_histogram(&out, &h);

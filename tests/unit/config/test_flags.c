@@ -44,9 +44,8 @@ static void expect_error(const char *const *words, const char *const *env, const
 
 Test(config_flags, take_their_value_after_equals_or_as_the_next_word_with_one_dash_or_two)
 {
-    struct config *c = loaded(WORDS("--storage.path=/a b", "-query.timeout", "30s", "--log.level", "warn",
-                                    "-web.max-connections=7"),
-                              NULL);
+    struct config *c = loaded(
+        WORDS("--storage.path=/a b", "-query.timeout", "30s", "--log.level", "warn", "-web.max-connections=7"), NULL);
     cr_expect_str_eq(config_string(c, OPT_STORAGE_PATH), "/a b");
     cr_expect_eq(config_duration_ms(c, OPT_QUERY_TIMEOUT), 30000);
     cr_expect_str_eq(config_string(c, OPT_LOG_LEVEL), "warn");
@@ -97,9 +96,10 @@ Test(config_flags, a_slip_is_answered_with_the_nearest_name)
     expect_error(WORDS("--query.timeout"), NULL, "flag --query.timeout needs a value");
     expect_error(WORDS("--no-query.timeout"), NULL,
                  "unknown flag \"--no-query.timeout\"; did you mean --query.timeout?; --help lists all flags");
-    expect_error(WORDS("--query.timeout=1"), NULL,
-                 "flag --query.timeout: \"1\" is not a duration; allowed: a number with y, w, d, h, m, s or ms, such as "
-                 "1h30m");
+    expect_error(
+        WORDS("--query.timeout=1"), NULL,
+        "flag --query.timeout: \"1\" is not a duration; allowed: a number with y, w, d, h, m, s or ms, such as "
+        "1h30m");
 }
 
 Test(config_flags, help_works_whatever_else_is_broken)
@@ -119,8 +119,8 @@ Test(config_flags, names_of_victoriametrics_mean_here_what_they_mean_there)
 {
     struct config *c = loaded(WORDS("-storageDataPath=/vm", "-retentionPeriod=3", "-httpListenAddr=:9999",
                                     "-search.maxQueryDuration=45", "-memory.allowedPercent=50", "-loggerLevel=ERROR",
-                                    "-loggerFormat=default", "-storage.minFreeDiskSpaceBytes=1KB", "-search.maxLookback=0",
-                                    "-http.disableCORS"),
+                                    "-loggerFormat=default", "-storage.minFreeDiskSpaceBytes=1KB",
+                                    "-search.maxLookback=0", "-http.disableCORS"),
                               NULL);
     cr_expect_str_eq(config_string(c, OPT_STORAGE_PATH), "/vm");
     cr_expect_eq(config_duration_ms(c, OPT_STORAGE_RETENTION_TIME), 3 * INT64_C(31) * 86400000);
@@ -179,9 +179,9 @@ Test(config_flags, foreign_names_that_guard_access_are_refused)
 
 Test(config_env, sets_what_no_flag_set)
 {
-    struct config *c = loaded(WORDS("--query.timeout=1s"),
-                              WORDS("GNOMON_QUERY_TIMEOUT=2s", "GNOMON_STORAGE_PATH=/env", "PATH=/bin",
-                                    "GNOMON_SELF_SCRAPE_INTERVAL=10s", "GNOMON_WEB_CORS_ORIGIN="));
+    struct config *c =
+        loaded(WORDS("--query.timeout=1s"), WORDS("GNOMON_QUERY_TIMEOUT=2s", "GNOMON_STORAGE_PATH=/env", "PATH=/bin",
+                                                  "GNOMON_SELF_SCRAPE_INTERVAL=10s", "GNOMON_WEB_CORS_ORIGIN="));
     cr_expect_eq(config_duration_ms(c, OPT_QUERY_TIMEOUT), 1000);
     cr_expect_str_eq(config_string(c, OPT_STORAGE_PATH), "/env");
     cr_expect_eq(config_source(c, OPT_STORAGE_PATH), CONFIG_FROM_ENV);

@@ -24,17 +24,25 @@ Test(config_value, durations_take_units_from_large_to_small)
         const char *text, *canonical;
         int64_t ms;
     } good[] = {
-        {"5m", "5m", 300000},           {"1h30m", "1h30m", 5400000}, {"90d", "90d", 7776000000},
-        {"0", "0s", 0},                 {"0s", "0s", 0},             {"1.5h", "1h30m", 5400000},
-        {"100ms", "100ms", 100},        {"14d", "2w", 1209600000},   {"1y", "1y", 31536000000},
-        {"1y1d", "366d", 31622400000}, {"1d2h3m4s5ms", "1d2h3m4s5ms", 93784005},
+        {"5m", "5m", 300000},
+        {"1h30m", "1h30m", 5400000},
+        {"90d", "90d", 7776000000},
+        {"0", "0s", 0},
+        {"0s", "0s", 0},
+        {"1.5h", "1h30m", 5400000},
+        {"100ms", "100ms", 100},
+        {"14d", "2w", 1209600000},
+        {"1y", "1y", 31536000000},
+        {"1y1d", "366d", 31622400000},
+        {"1d2h3m4s5ms", "1d2h3m4s5ms", 93784005},
     };
     struct config *c = config_new();
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         cr_expect_str_eq(text_after(c, OPT_QUERY_TIMEOUT, good[i].text), good[i].canonical);
         cr_expect_eq(config_duration_ms(c, OPT_QUERY_TIMEOUT), good[i].ms, "%s", good[i].text);
     }
-    static const char *const bad[] = {"", "5", "m", "1m1h", "1h1h", "-1h", "1 h", "1x", "99999y", "1.2.3s", "1h ", "inf"};
+    static const char *const bad[] = {"",    "5",  "m",      "1m1h",   "1h1h", "-1h",
+                                      "1 h", "1x", "99999y", "1.2.3s", "1h ",  "inf"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         error_of(c, "query.timeout", bad[i]);
     cr_expect_str_eq(error_of(c, "query.timeout", "5 parsecs"),
@@ -49,8 +57,14 @@ Test(config_value, sizes_are_powers_of_two)
         const char *text, *canonical;
         uint64_t bytes;
     } good[] = {
-        {"0", "0B", 0},           {"1024", "1KiB", 1024},        {"1KB", "1KiB", 1024},         {"1KiB", "1KiB", 1024},
-        {"1.5GB", "1536MiB", 1610612736}, {"5 MB", "5MiB", 5242880}, {"512m", "512MiB", 536870912}, {"7EB", "7EiB", 8070450532247928832u},
+        {"0", "0B", 0},
+        {"1024", "1KiB", 1024},
+        {"1KB", "1KiB", 1024},
+        {"1KiB", "1KiB", 1024},
+        {"1.5GB", "1536MiB", 1610612736},
+        {"5 MB", "5MiB", 5242880},
+        {"512m", "512MiB", 536870912},
+        {"7EB", "7EiB", 8070450532247928832u},
         {"123B", "123B", 123},
     };
     struct config *c = config_new();

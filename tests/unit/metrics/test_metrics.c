@@ -31,15 +31,26 @@ static struct metrics *sample(struct metric_histogram *h)
     metric_observe(h, 0.5);
     metric_observe(h, 100);
     struct metrics *m = metrics_new();
-    metrics_add(m, &(struct metric){.name = "z_requests_total", .help = "Requests.", .kind = METRIC_COUNTER,
-                                    .labels = "code=\"200\"", .u64 = &requests_ok});
-    metrics_add(m, &(struct metric){.name = "a_depth", .help = "A \"deep\\\nthing.", .kind = METRIC_GAUGE, .i64 = &depth});
-    metrics_add(m, &(struct metric){.name = "z_requests_total", .help = "Requests.", .kind = METRIC_COUNTER,
-                                    .labels = "code=\"500\"", .u64 = &requests_bad});
+    metrics_add(m, &(struct metric){.name = "z_requests_total",
+                                    .help = "Requests.",
+                                    .kind = METRIC_COUNTER,
+                                    .labels = "code=\"200\"",
+                                    .u64 = &requests_ok});
+    metrics_add(m,
+                &(struct metric){.name = "a_depth", .help = "A \"deep\\\nthing.", .kind = METRIC_GAUGE, .i64 = &depth});
+    metrics_add(m, &(struct metric){.name = "z_requests_total",
+                                    .help = "Requests.",
+                                    .kind = METRIC_COUNTER,
+                                    .labels = "code=\"500\"",
+                                    .u64 = &requests_bad});
     metrics_add(m, &(struct metric){.name = "m_seconds", .help = "Time.", .kind = METRIC_HISTOGRAM, .histogram = h});
-    metrics_add(m, &(struct metric){.name = "k_scaled_seconds", .help = "Half a thousandth.", .kind = METRIC_GAUGE,
-                                    .scale = 1e-3, .get = half});
-    metrics_add(m, &(struct metric){.name = "p_hits", .help = "By path.", .kind = METRIC_COUNTER, .collect = collect_paths});
+    metrics_add(m, &(struct metric){.name = "k_scaled_seconds",
+                                    .help = "Half a thousandth.",
+                                    .kind = METRIC_GAUGE,
+                                    .scale = 1e-3,
+                                    .get = half});
+    metrics_add(
+        m, &(struct metric){.name = "p_hits", .help = "By path.", .kind = METRIC_COUNTER, .collect = collect_paths});
     return m;
 }
 
