@@ -202,124 +202,73 @@ static double disk_read_only(void *ctx)
     return !disk_has_room(ctx);
 }
 
-static void add_disk(struct api *api)
+#define COUNTER .kind = METRIC_COUNTER
+#define GAUGE .kind = METRIC_GAUGE
+#define HISTOGRAM .kind = METRIC_HISTOGRAM
+#define ROW(n, h, ...) {.name = n, .help = h, __VA_ARGS__}
+
+/* clang-format off */
+static const struct metric computed[] = {
+    ROW("prometheus_http_requests_total", "Answers by handler and status.", COUNTER, .collect = collect_requests),
+    ROW("prometheus_http_request_duration_seconds", "Time from the first byte of a request to its answer.", HISTOGRAM,
+        .collect = collect_durations),
+    ROW("gnomon_http_response_bytes_total", "Bytes of answers, as sent.", COUNTER, .collect = collect_bytes),
+    ROW("vm_http_requests_total", "Answers by path.", COUNTER, .collect = collect_vm_requests),
+    ROW("vm_http_request_errors_total", "Answers with a status from 400 on, by path.", COUNTER,
+        .collect = collect_vm_errors),
+    ROW("gnomon_build_info", "Version and revision of this binary.", GAUGE, .collect = collect_version),
+    ROW("vm_app_version", "Version, in the form that boards of VictoriaMetrics look for.", GAUGE,
+        .collect = collect_vm_version),
+    ROW("vm_app_uptime_seconds", "Time since the start.", GAUGE, .get = uptime),
+    ROW("vm_app_start_timestamp", "Start, Unix time.", GAUGE, .get = start_time),
+    ROW("vm_available_memory_bytes", "Memory of the machine or its cgroup.", GAUGE, .get = memory_available),
+    ROW("vm_allowed_memory_bytes", "memory.limit.", GAUGE, .get = memory_allowed),
+    ROW("vm_available_cpu_cores", "CPU cores.", GAUGE, .get = cpu_cores),
+    ROW("prometheus_ready", "1 when the API answers: the log is replayed.", GAUGE, .get = ready),
+    ROW("flag", "Settings in effect.", GAUGE, .collect = collect_flags),
+    ROW("prometheus_engine_queries", "Queries that run or wait.", GAUGE, .get = queries_inside),
+    ROW("prometheus_engine_queries_concurrent_max", "Queries that may run at once.", GAUGE, .get = query_slots),
+    ROW("vm_concurrent_select_capacity", "Queries that may run at once.", GAUGE, .get = query_slots),
+};
+
+/* Of the disk that holds the data; label path. */
+static const struct metric of_disk[] = {
+    ROW("vm_free_disk_space_bytes", "Free space where the data is.", GAUGE, .get = disk_free),
+    ROW("vm_total_disk_space_bytes", "Size of the disk where the data is.", GAUGE, .get = disk_total),
+    ROW("vm_free_disk_space_limit_bytes", "storage.min-free-disk.", GAUGE, .get = disk_limit),
+    ROW("vm_storage_is_read_only", "1 while writes are refused for lack of space.", GAUGE, .get = disk_read_only),
+};
+
+static void add_counted(struct api *api)
 {
-    static const struct metric list[] = {
-        {.name = "vm_free_disk_space_bytes",
-         .help = "Free space where the data is.",
-         .kind = METRIC_GAUGE,
-         .get = disk_free},
-        {.name = "vm_total_disk_space_bytes",
-         .help = "Size of the disk where the data is.",
-         .kind = METRIC_GAUGE,
-         .get = disk_total},
-        {.name = "vm_free_disk_space_limit_bytes",
-         .help = "storage.min-free-disk.",
-         .kind = METRIC_GAUGE,
-         .get = disk_limit},
-        {.name = "vm_storage_is_read_only",
-         .help = "1 while writes are refused for lack of space.",
-         .kind = METRIC_GAUGE,
-         .get = disk_read_only},
+    struct gate *g = &api->queries;
+    const struct metric counted[] = {
+        ROW("gnomon_queries_waiting", "Queries that wait for a slot.", GAUGE, .u64 = &g->waiting),
+        ROW("gnomon_queries_waited_total", "Queries that had to wait for a slot.", COUNTER, .u64 = &g->waited_total),
+        ROW("gnomon_query_duration_seconds", "Time from the request to the end of the evaluation.", HISTOGRAM,
+            .histogram = &api->query_seconds),
+        ROW("gnomon_query_queue_seconds", "Time that queries waited for a slot and a worker.", HISTOGRAM,
+            .histogram = &api->queue_seconds),
+        ROW("prometheus_engine_query_samples_total", "Samples that queries looked at.", COUNTER,
+            .u64 = &api->query_samples),
+        ROW("vm_slow_queries_total", "Queries slower than query.log-slow.", COUNTER, .u64 = &api->slow_queries),
+        ROW("vm_concurrent_select_current", "Queries that run.", GAUGE, .u64 = &g->running),
+        ROW("vm_concurrent_select_limit_reached_total", "Queries that had to wait for a slot.", COUNTER,
+            .u64 = &g->waited_total),
+        ROW("gnomon_remote_write_unsupported_total",
+            "Remote writes refused because of their content type or encoding.", COUNTER, .u64 = &api->writes_refused),
     };
-    struct buf labels = {0};
-    metric_label(&labels, "path", slice_str(config_string(api->o.config, OPT_STORAGE_PATH)));
-    add_all(api, list, sizeof list / sizeof *list, buf_cstr(&labels));
-    buf_deinit(&labels);
+    add_all(api, counted, sizeof counted / sizeof *counted, "");
 }
+/* clang-format on */
 
 void api_metrics_add(struct api *api)
 {
-    struct gate *g = &api->queries;
-    const struct metric list[] = {
-        {.name = "prometheus_http_requests_total",
-         .help = "Answers by handler and status.",
-         .kind = METRIC_COUNTER,
-         .collect = collect_requests},
-        {.name = "prometheus_http_request_duration_seconds",
-         .help = "Time from the first byte of a request to its answer.",
-         .kind = METRIC_HISTOGRAM,
-         .collect = collect_durations},
-        {.name = "gnomon_http_response_bytes_total",
-         .help = "Bytes of answers, as sent.",
-         .kind = METRIC_COUNTER,
-         .collect = collect_bytes},
-        {.name = "vm_http_requests_total",
-         .help = "Answers by path.",
-         .kind = METRIC_COUNTER,
-         .collect = collect_vm_requests},
-        {.name = "vm_http_request_errors_total",
-         .help = "Answers with a status from 400 on, by path.",
-         .kind = METRIC_COUNTER,
-         .collect = collect_vm_errors},
-        {.name = "gnomon_build_info",
-         .help = "Version and revision of this binary.",
-         .kind = METRIC_GAUGE,
-         .collect = collect_version},
-        {.name = "vm_app_version",
-         .help = "Version, in the form that boards of VictoriaMetrics look for.",
-         .kind = METRIC_GAUGE,
-         .collect = collect_vm_version},
-        {.name = "vm_app_uptime_seconds", .help = "Time since the start.", .kind = METRIC_GAUGE, .get = uptime},
-        {.name = "vm_app_start_timestamp", .help = "Start, Unix time.", .kind = METRIC_GAUGE, .get = start_time},
-        {.name = "vm_available_memory_bytes",
-         .help = "Memory of the machine or its cgroup.",
-         .kind = METRIC_GAUGE,
-         .get = memory_available},
-        {.name = "vm_allowed_memory_bytes", .help = "memory.limit.", .kind = METRIC_GAUGE, .get = memory_allowed},
-        {.name = "vm_available_cpu_cores", .help = "CPU cores.", .kind = METRIC_GAUGE, .get = cpu_cores},
-        {.name = "prometheus_ready",
-         .help = "1 when the API answers: the log is replayed.",
-         .kind = METRIC_GAUGE,
-         .get = ready},
-        {.name = "flag", .help = "Settings in effect.", .kind = METRIC_GAUGE, .collect = collect_flags},
-        {.name = "prometheus_engine_queries",
-         .help = "Queries that run or wait.",
-         .kind = METRIC_GAUGE,
-         .get = queries_inside},
-        {.name = "prometheus_engine_queries_concurrent_max",
-         .help = "Queries that may run at once.",
-         .kind = METRIC_GAUGE,
-         .get = query_slots},
-        {.name = "gnomon_queries_waiting",
-         .help = "Queries that wait for a slot.",
-         .kind = METRIC_GAUGE,
-         .u64 = &g->waiting},
-        {.name = "gnomon_queries_waited_total",
-         .help = "Queries that had to wait for a slot.",
-         .kind = METRIC_COUNTER,
-         .u64 = &g->waited_total},
-        {.name = "gnomon_query_duration_seconds",
-         .help = "Time from the request to the end of the evaluation.",
-         .kind = METRIC_HISTOGRAM,
-         .histogram = &api->query_seconds},
-        {.name = "gnomon_query_queue_seconds",
-         .help = "Time that queries waited for a slot and a worker.",
-         .kind = METRIC_HISTOGRAM,
-         .histogram = &api->queue_seconds},
-        {.name = "prometheus_engine_query_samples_total",
-         .help = "Samples that queries looked at.",
-         .kind = METRIC_COUNTER,
-         .u64 = &api->query_samples},
-        {.name = "vm_slow_queries_total",
-         .help = "Queries slower than query.log-slow.",
-         .kind = METRIC_COUNTER,
-         .u64 = &api->slow_queries},
-        {.name = "vm_concurrent_select_current", .help = "Queries that run.", .kind = METRIC_GAUGE, .u64 = &g->running},
-        {.name = "vm_concurrent_select_capacity",
-         .help = "Queries that may run at once.",
-         .kind = METRIC_GAUGE,
-         .get = query_slots},
-        {.name = "vm_concurrent_select_limit_reached_total",
-         .help = "Queries that had to wait for a slot.",
-         .kind = METRIC_COUNTER,
-         .u64 = &g->waited_total},
-        {.name = "gnomon_remote_write_unsupported_total",
-         .help = "Remote writes refused because of their content type or encoding.",
-         .kind = METRIC_COUNTER,
-         .u64 = &api->writes_refused},
-    };
-    add_all(api, list, sizeof list / sizeof *list, "");
+    struct buf path = {0};
+    metric_label(&path, "path", slice_str(config_string(api->o.config, OPT_STORAGE_PATH)));
+    add_all(api, computed, sizeof computed / sizeof *computed, "");
+    add_counted(api);
     if (api->o.fs)
-        add_disk(api);
+        add_all(api, of_disk, sizeof of_disk / sizeof *of_disk, buf_cstr(&path));
+    buf_deinit(&path);
 }

@@ -192,7 +192,7 @@ static enum err read_stream(struct reader *r)
 
 enum err config_load_yaml(struct config *c, const char *source, struct slice yaml, struct errmsg *why)
 {
-    struct errmsg unread;
+    struct errmsg unread = {{0}};
     struct reader r = {.config = c, .source = source, .why = why ? why : &unread};
     if (!yaml_parser_initialize(&r.parser))
         return err_set(why, ERR_NO_MEMORY, "%s: no memory for the YAML parser", source);
