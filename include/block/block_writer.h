@@ -48,6 +48,9 @@ MUST_CHECK enum err block_writer_chunk(struct block_writer *w, const int64_t *ti
                                        struct slice chunk, uint32_t chunk_flags, struct errmsg *why);
 /* Writes index and meta.json, fsyncs files and dir.  ERR_NOT_FOUND when there was not a single sample. */
 MUST_CHECK enum err block_writer_finish(struct block_writer *w, struct block_meta *out, struct errmsg *why);
+/* Histograms that contradict themselves or are past the limits of chunk/hist_chunk.h and so were left out:
+ * one bad sample must not keep all others out of a block.  Whoever calls tells. */
+uint64_t block_writer_left_out(const struct block_writer *w);
 void block_writer_free(struct block_writer *w); /* accepts NULL */
 
 #endif

@@ -97,6 +97,14 @@ void block_release(struct block *b)
     mem_free(b);
 }
 
+bool block_forgive(struct warnings *warnings, enum err err, const struct errmsg *why)
+{
+    if (err != ERR_CORRUPT && err != ERR_IO)
+        return false;
+    warnings_add(warnings, "some series are left out: %s", why->text);
+    return true;
+}
+
 const struct block_meta *block_meta(const struct block *b)
 {
     return &b->toc.meta;

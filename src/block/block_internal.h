@@ -65,6 +65,8 @@ struct dict_cursor {
 };
 bool dict_seek(struct block *b, struct dict_cursor *c, uint32_t id);
 bool dict_next(struct block *b, struct dict_cursor *c); /* the pair after the current one, also of the next name */
+/* After damage: to the first pair of the page after the damaged one. */
+bool dict_skip_page(struct block *b, struct dict_cursor *c);
 /* First pair of the name whose value is not below; false at the name's end (err is ERR_OK) or on damage. */
 bool dict_seek_value(struct block *b, struct dict_cursor *c, const struct toc_name *name, struct slice value);
 void dict_cursor_deinit(struct dict_cursor *c);
@@ -134,16 +136,22 @@ const struct label *pair_table_get(struct pair_table *t, uint32_t name, uint32_t
 MUST_CHECK enum err block_series_labels(struct pair_table *t, const struct label_view *v, uint32_t ordinal,
                                         struct arena *lists, struct labels *out, struct errmsg *why);
 
+/*
+ * Whether a failure is damage of one place (ERR_CORRUPT) or a place that cannot be read (ERR_IO), which
+ * costs a selection the series there and not the answer; adds the warning.
+ */
+bool block_forgive(struct warnings *warnings, enum err err, const struct errmsg *why);
+
 /* Ordinals of the series that match, ascending; memory from the arena (ERR_LIMIT). */
-MUST_CHECK enum err block_match(struct block *b, const struct matcher *matchers, uint32_t matcher_count,
-                                struct arena *arena, struct cancel *cancel, uint32_t **ordinals, uint32_t *count,
-                                struct errmsg *why);
+MUST_CHECK enum err block_match(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
+                                uint32_t **ordinals, uint32_t *count, struct errmsg *why);
 
 /* Reads samples of one block, one series after the other. */
 struct sample_reader {
     struct block *block;
     struct warnings *warnings;
-    struct mem_budget *budget;                                      /* of the query; may be NULL */
+    bool forgive_io;           /* an unreadable place costs the chunk, as damage does (queries; not merges) */
+    struct mem_budget *budget; /* of the query; may be NULL */
     struct page *group_page, *times_page, *column_page, *data_page; /* pinned */
     const struct chunk_group *group;
     uint32_t group_number, times_number;
@@ -156,7 +164,7 @@ struct sample_reader {
 };
 void sample_reader_init(struct sample_reader *r, struct block *b, struct warnings *warnings, struct mem_budget *budget);
 void sample_reader_deinit(struct sample_reader *r);
-/* ERR_CORRUPT becomes a counted warning and ERR_OK; other failures stay. */
+/* ERR_CORRUPT (and ERR_IO, if so told) becomes a counted warning and ERR_OK; other failures stay. */
 enum err sample_reader_forgive(struct sample_reader *r, enum err err, const struct errmsg *why);
 /* The chunk entries of a series. */
 MUST_CHECK enum err sample_reader_entries(struct sample_reader *r, uint32_t ordinal, const struct chunk_entry **first,

@@ -5,6 +5,9 @@
  * series first; then regexes that need the label; last those that a missing label satisfies.  Each
  * narrows what is left in the cheaper of two ways: by postings (all series of the matching values, as a
  * bitmap), or, when few candidates are left, by looking at each candidate's own value.
+ *
+ * Damage is worked around where the index says a thing twice: postings that cannot be read are made up
+ * from the label pages.  Else the series that cannot be judged are left out, with a warning.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,7 +33,8 @@ struct match {
     struct block *b;
     struct arena *arena;
     struct cancel *cancel;
-    struct errmsg *why;
+    struct warnings *warnings;
+    struct errmsg *why; /* never NULL */
     struct dict_cursor dict;
     struct label_view view;
     uint64_t *bitmap; /* of the matcher at hand; the arena's */
@@ -55,10 +59,12 @@ static struct regex_literals literals_of(const struct matcher *m)
     return (struct regex_literals){0};
 }
 
-static enum err dict_failed(struct match *x)
+/* What stopped the cursor: ERR_OK when nothing did, or damage that is forgiven. */
+static enum err dict_stopped(struct match *x)
 {
-    if (x->why && x->dict.err != ERR_OK)
-        *x->why = x->dict.why;
+    if (x->dict.err == ERR_OK || block_forgive(x->warnings, x->dict.err, &x->dict.why))
+        return ERR_OK;
+    *x->why = x->dict.why;
     return x->dict.err;
 }
 
@@ -92,8 +98,8 @@ static enum err plan_one(struct match *x, const struct matcher *m, struct plan *
         for (uint32_t i = 0; i < literals.count; i++) {
             if (find_value(x, p->name, literals.list[i]))
                 p->cost += x->dict.count;
-            else if (x->dict.err != ERR_OK)
-                return dict_failed(x);
+            else
+                TRY(dict_stopped(x));
         }
     }
     return ERR_OK;
@@ -114,18 +120,66 @@ static void mark(void *ctx, const int64_t *ordinals, uint32_t count)
         bitmap[ordinals[i] >> 6] |= UINT64_C(1) << (ordinals[i] & 63);
 }
 
-static enum err mark_current(struct match *x)
+/* The value id of a label for one series; 0: it has none. */
+static enum err value_id(struct match *x, const struct toc_name *name, uint32_t ordinal, uint32_t *id)
 {
-    return postings_walk(x->b, &x->dict, mark, x, x->why);
+    TRY(label_view_load(x->b, &x->view, ordinal, x->why));
+    uint32_t rank = (uint32_t)(name - x->b->toc.names), low = 0, high = x->view.name_count;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (x->view.names[mid].name < rank)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    bool there = low < x->view.name_count && x->view.names[low].name == rank;
+    *id = there ? label_view_id(&x->view.names[low], ordinal % LABEL_GROUP_SERIES) : 0;
+    return *id <= name->pair_count
+               ? ERR_OK
+               : err_set(x->why, ERR_CORRUPT, "block %s: index: label page names a value that is not there", x->b->dir);
+}
+
+/* The series of the cursor's pair from the label pages: slow, for postings that are damaged. */
+static enum err mark_by_labels(struct match *x, const struct toc_name *name)
+{
+    uint32_t wanted_id = 1 + x->dict.id - name->first_pair, id = 0;
+    for (uint64_t i = 0; i < x->b->toc.meta.series; i++) {
+        if (i % CANCEL_EVERY == 0)
+            TRY(cancel_check(x->cancel));
+        enum err err = value_id(x, name, (uint32_t)i, &id);
+        if (err == ERR_OK && id == wanted_id)
+            x->bitmap[i >> 6] |= UINT64_C(1) << (i & 63);
+        if (err != ERR_OK && !block_forgive(x->warnings, err, x->why))
+            return err;
+        if (err != ERR_OK)
+            i |= LABEL_GROUP_SERIES - 1; /* on to the next page */
+    }
+    return ERR_OK;
+}
+
+static enum err mark_current(struct match *x, const struct toc_name *name)
+{
+    enum err err = postings_walk(x->b, &x->dict, mark, x, x->why);
+    return err == ERR_CORRUPT || err == ERR_IO ? mark_by_labels(x, name) : err;
 }
 
 static enum err mark_literals(struct match *x, const struct plan *p, struct regex_literals literals)
 {
     for (uint32_t i = 0; i < literals.count; i++) {
         if (find_value(x, p->name, literals.list[i]))
-            TRY(mark_current(x));
-        else if (x->dict.err != ERR_OK)
-            return dict_failed(x);
+            TRY(mark_current(x, p->name));
+        else
+            TRY(dict_stopped(x));
+    }
+    return ERR_OK;
+}
+
+/* To the next value; past damaged pages. */
+static enum err scan_on(struct match *x, bool *more)
+{
+    while (!*more && x->dict.err != ERR_OK) {
+        TRY(dict_stopped(x));
+        *more = dict_skip_page(x->b, &x->dict);
     }
     return ERR_OK;
 }
@@ -135,16 +189,19 @@ static enum err mark_scan(struct match *x, const struct plan *p, struct slice pr
 {
     uint32_t end = p->name->first_pair + p->name->pair_count, steps = 0;
     bool more = dict_seek_value(x->b, &x->dict, p->name, prefix);
-    for (; more && x->dict.id < end; more = dict_next(x->b, &x->dict)) {
+    TRY(scan_on(x, &more));
+    while (more && x->dict.id < end) {
         struct slice value = buf_view(&x->dict.value);
-        if (!slice_starts_with(value, prefix))
+        if (!slice_starts_with(value, prefix) && slice_cmp(value, prefix) > 0)
             break;
         if (++steps % CANCEL_EVERY == 0)
             TRY(cancel_check(x->cancel));
         if (wanted(p->m, value) == outcome)
-            TRY(mark_current(x));
+            TRY(mark_current(x, p->name));
+        more = dict_next(x->b, &x->dict);
+        TRY(scan_on(x, &more));
     }
-    return dict_failed(x);
+    return ERR_OK;
 }
 
 /* Marks the series whose value satisfies the matcher or, when a missing label does too, those whose value does not. */
@@ -220,32 +277,14 @@ enum outcome { UNKNOWN, NO, YES };
 static enum err decide(struct match *x, const struct plan *p, uint32_t id, uint8_t *known, bool *out)
 {
     if (known[id] == UNKNOWN) {
-        if (id && !dict_seek(x->b, &x->dict, p->name->first_pair + id - 1))
-            return dict_failed(x);
-        bool yes = id ? wanted(p->m, buf_view(&x->dict.value)) : p->matches_empty;
+        bool found = !id || dict_seek(x->b, &x->dict, p->name->first_pair + id - 1);
+        if (!found)
+            TRY(dict_stopped(x));
+        bool yes = !id ? p->matches_empty : found && wanted(p->m, buf_view(&x->dict.value));
         known[id] = yes ? YES : NO;
     }
     *out = known[id] == YES;
     return ERR_OK;
-}
-
-/* The value id of the matcher's label for one series. */
-static enum err value_id(struct match *x, const struct plan *p, uint32_t ordinal, uint32_t *id)
-{
-    TRY(label_view_load(x->b, &x->view, ordinal, x->why));
-    uint32_t rank = (uint32_t)(p->name - x->b->toc.names), low = 0, high = x->view.name_count;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (x->view.names[mid].name < rank)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    bool there = low < x->view.name_count && x->view.names[low].name == rank;
-    *id = there ? label_view_id(&x->view.names[low], ordinal % LABEL_GROUP_SERIES) : 0;
-    return *id <= p->name->pair_count
-               ? ERR_OK
-               : err_set(x->why, ERR_CORRUPT, "block %s: index: label page names a value that is not there", x->b->dir);
 }
 
 static enum err narrow_by_values(struct match *x, const struct plan *p)
@@ -260,7 +299,11 @@ static enum err narrow_by_values(struct match *x, const struct plan *p)
         bool yes = false;
         if (i % CANCEL_EVERY == 0)
             TRY(cancel_check(x->cancel));
-        TRY(value_id(x, p, x->ordinals[i], &id));
+        enum err err = value_id(x, p->name, x->ordinals[i], &id);
+        if (err != ERR_OK && !block_forgive(x->warnings, err, x->why))
+            return err;
+        if (err != ERR_OK)
+            continue;
         TRY(decide(x, p, id, known, &yes));
         x->ordinals[kept] = x->ordinals[i];
         kept += yes;
@@ -299,11 +342,17 @@ static enum err run(struct match *x, const struct matcher *matchers, uint32_t ma
     return ordinals_from_bitmap(x, true);
 }
 
-enum err block_match(struct block *b, const struct matcher *matchers, uint32_t matcher_count, struct arena *arena,
-                     struct cancel *cancel, uint32_t **ordinals, uint32_t *count, struct errmsg *why)
+enum err block_match(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
+                     uint32_t **ordinals, uint32_t *count, struct errmsg *why)
 {
-    struct match x = {.b = b, .arena = arena, .cancel = cancel, .why = why, .words = (b->toc.meta.series + 63) / 64};
-    enum err err = run(&x, matchers, matcher_count);
+    struct errmsg own;
+    struct match x = {.b = b,
+                      .arena = arena,
+                      .cancel = cancel,
+                      .warnings = sel->warnings,
+                      .why = why ? why : &own,
+                      .words = (b->toc.meta.series + 63) / 64};
+    enum err err = run(&x, sel->matchers, sel->matcher_count);
     dict_cursor_deinit(&x.dict);
     label_view_deinit(&x.view);
     if (err == ERR_OK) {

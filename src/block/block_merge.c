@@ -49,13 +49,22 @@ static bool input_done(const struct input *in)
     return in->ordinal >= in->block->toc.meta.series;
 }
 
+/* The labels of the current series; those that are damaged are passed over, with a warning. */
 static enum err load_labels(struct input *in, struct errmsg *why)
 {
-    if (input_done(in))
-        return ERR_OK;
-    arena_deinit(&in->list_arena);
-    TRY(label_view_load(in->block, &in->view, in->ordinal, why));
-    return block_series_labels(&in->pairs, &in->view, in->ordinal, &in->list_arena, &in->labels, why);
+    for (; !input_done(in); in->ordinal++) {
+        arena_deinit(&in->list_arena);
+        enum err err = label_view_load(in->block, &in->view, in->ordinal, why);
+        bool page = err != ERR_OK;
+        if (err == ERR_OK)
+            err = block_series_labels(&in->pairs, &in->view, in->ordinal, &in->list_arena, &in->labels, why);
+        if (err == ERR_OK)
+            return ERR_OK;
+        TRY(sample_reader_forgive(&in->reader, err, why));
+        if (page)
+            in->ordinal |= LABEL_GROUP_SERIES - 1; /* on to the next page */
+    }
+    return ERR_OK;
 }
 
 static void input_init(struct input *in, struct block *b, struct warnings *warnings)

@@ -58,6 +58,7 @@ static struct series_reader *set_reader(struct series_set *base)
     r->base.ops = &ops;
     r->set = set;
     sample_reader_init(&r->samples, set->block, set->warnings, set->budget);
+    r->samples.forgive_io = true;
     return &r->base;
 }
 
@@ -78,7 +79,7 @@ static enum err drop_outside(struct block *b, const struct selector *sel, struct
         if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
             break;
         if ((err = sample_reader_entries(&r, ordinals[i], &e, &chunks, why)) != ERR_OK) {
-            if (err != ERR_CORRUPT)
+            if (err != ERR_CORRUPT && err != ERR_IO)
                 break;
             near = true; /* reading it will tell */
             chunks = 0;
@@ -104,7 +105,7 @@ static enum err matching(struct block *b, const struct selector *sel, struct are
         *count = 0;
         return ERR_OK;
     }
-    TRY(block_match(b, sel->matchers, sel->matcher_count, arena, cancel, ordinals, count, why));
+    TRY(block_match(b, sel, arena, cancel, ordinals, count, why));
     return drop_outside(b, sel, cancel, *ordinals, count, why);
 }
 
@@ -129,20 +130,29 @@ static enum err too_many(const struct selector *sel, uint32_t count, struct errm
     return err;
 }
 
-static enum err build_labels(struct block *b, struct pair_table *pairs, const uint32_t *ordinals, uint32_t count,
+/* The labels of each ordinal; series whose labels cannot be read are dropped from the list with a warning. */
+static enum err build_labels(struct pair_table *pairs, const struct selector *sel, uint32_t *ordinals, uint32_t *count,
                              struct cancel *cancel, struct labels *out, struct errmsg *why)
 {
     struct label_view view = {0};
+    struct errmsg damage;
     enum err err = ERR_OK;
-    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
-        if (i % CANCEL_EVERY == 0)
-            err = cancel_check(cancel);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *count && err == ERR_OK; i++) {
+        if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
+            break;
+        err = label_view_load(pairs->block, &view, ordinals[i], &damage);
         if (err == ERR_OK)
-            err = label_view_load(b, &view, ordinals[i], why);
-        if (err == ERR_OK)
-            err = block_series_labels(pairs, &view, ordinals[i], pairs->arena, &out[i], why);
+            err = block_series_labels(pairs, &view, ordinals[i], pairs->arena, &out[kept], &damage);
+        ordinals[kept] = ordinals[i];
+        kept += err == ERR_OK;
+        if (block_forgive(sel->warnings, err, &damage))
+            err = ERR_OK;
+        else if (err != ERR_OK)
+            err_set(why, err, "%s", damage.text);
     }
     label_view_deinit(&view);
+    *count = kept;
     return err;
 }
 
@@ -192,7 +202,7 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
         return err_set(why, ERR_LIMIT, "%" PRIu32 " selected series are over the memory budget of the query", count);
     struct pair_table pairs;
     pair_table_init(&pairs, q->block, arena, count);
-    enum err err = build_labels(q->block, &pairs, ordinals, count, cancel, labels, why);
+    enum err err = build_labels(&pairs, sel, ordinals, &count, cancel, labels, why);
     pair_table_deinit(&pairs);
     if (err == ERR_OK && sel->sorted)
         err = sort_set(labels, ordinals, count, arena, why);
@@ -208,45 +218,52 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
     return ERR_OK;
 }
 
-/* Which names (or, of one name, which value ids) the selected series have. */
-static enum err mark_names(struct block *b, const uint32_t *ordinals, uint32_t count, struct cancel *cancel, bool *seen,
-                           struct errmsg *why)
+/* Calls visit for each of the series with its group loaded; those on damaged pages are left out with a warning. */
+static enum err walk_labels(struct block *b, const struct selector *sel, const uint32_t *ordinals, uint32_t count,
+                            struct cancel *cancel,
+                            void (*visit)(void *ctx, const struct label_view *view, uint32_t series), void *ctx,
+                            struct errmsg *why)
 {
     struct label_view view = {0};
+    struct errmsg damage;
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
-        if (i % CANCEL_EVERY == 0)
-            err = cancel_check(cancel);
+        if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
+            break;
+        err = label_view_load(b, &view, ordinals[i], &damage);
         if (err == ERR_OK)
-            err = label_view_load(b, &view, ordinals[i], why);
-        for (uint32_t k = 0; err == ERR_OK && k < view.name_count; k++)
-            if (label_view_id(&view.names[k], ordinals[i] % LABEL_GROUP_SERIES))
-                seen[view.names[k].name] = true;
+            visit(ctx, &view, ordinals[i] % LABEL_GROUP_SERIES);
+        else if (block_forgive(sel->warnings, err, &damage))
+            err = ERR_OK;
+        else
+            err_set(why, err, "%s", damage.text);
     }
     label_view_deinit(&view);
     return err;
 }
 
-static enum err mark_values(struct block *b, const struct toc_name *name, const uint32_t *ordinals, uint32_t count,
-                            struct cancel *cancel, bool *seen, struct errmsg *why)
+static void mark_names(void *ctx, const struct label_view *view, uint32_t series)
 {
-    struct label_view view = {0};
-    enum err err = ERR_OK;
-    uint32_t rank = (uint32_t)(name - b->toc.names);
-    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
-        if (i % CANCEL_EVERY == 0)
-            err = cancel_check(cancel);
-        if (err == ERR_OK)
-            err = label_view_load(b, &view, ordinals[i], why);
-        for (uint32_t k = 0; err == ERR_OK && k < view.name_count; k++) {
-            uint32_t id =
-                view.names[k].name == rank ? label_view_id(&view.names[k], ordinals[i] % LABEL_GROUP_SERIES) : 0;
-            if (id && id <= name->pair_count)
-                seen[id - 1] = true;
-        }
+    bool *seen = (bool *)ctx;
+    for (uint32_t k = 0; k < view->name_count; k++)
+        if (label_view_id(&view->names[k], series))
+            seen[view->names[k].name] = true;
+}
+
+/* Which values of one name were met. */
+struct values_seen {
+    uint32_t rank, pair_count;
+    bool *seen;
+};
+
+static void mark_values(void *ctx, const struct label_view *view, uint32_t series)
+{
+    struct values_seen *v = (struct values_seen *)ctx;
+    for (uint32_t k = 0; k < view->name_count; k++) {
+        uint32_t id = view->names[k].name == v->rank ? label_view_id(&view->names[k], series) : 0;
+        if (id && id <= v->pair_count)
+            v->seen[id - 1] = true;
     }
-    label_view_deinit(&view);
-    return err;
 }
 
 static enum err querier_label_names(struct querier *base, const struct selector *sel, uint64_t limit,
@@ -265,7 +282,7 @@ static enum err querier_label_names(struct querier *base, const struct selector 
         arena_init(&arena, NULL);
         err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
         if (err == ERR_OK)
-            err = mark_names(b, ordinals, count, cancel, seen, why);
+            err = walk_labels(b, sel, ordinals, count, cancel, mark_names, seen, why);
         arena_deinit(&arena);
     }
     uint64_t given = 0;
@@ -276,19 +293,25 @@ static enum err querier_label_names(struct querier *base, const struct selector 
     return err;
 }
 
-/* Visits the values of a name, all or those seen. */
-static enum err visit_values(struct block *b, const struct toc_name *name, const bool *seen, uint64_t limit,
-                             struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why)
+/* Visits the values of a name, all or those seen; past damaged pages, with a warning. */
+static enum err visit_values(struct block *b, const struct selector *sel, const struct toc_name *name, const bool *seen,
+                             uint64_t limit, struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why)
 {
     struct dict_cursor c = {0};
-    uint64_t given = 0;
+    uint64_t given = 0, steps = 0;
+    uint32_t end = name->first_pair + name->pair_count;
     enum err err = ERR_OK;
     bool more = dict_seek(b, &c, name->first_pair);
-    for (uint32_t i = 0; more && i < name->pair_count; i++, more = i < name->pair_count && dict_next(b, &c)) {
-        if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
+    while (err == ERR_OK) {
+        while (!more && block_forgive(sel->warnings, c.err, &c.why))
+            more = dict_skip_page(b, &c);
+        if (!more || c.id >= end)
             break;
-        if ((!seen || seen[i]) && (!visit(ctx, buf_view(&c.value)) || ++given == limit))
+        if (steps++ % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
             break;
+        if ((!seen || seen[c.id - name->first_pair]) && (!visit(ctx, buf_view(&c.value)) || ++given == limit))
+            break;
+        more = dict_next(b, &c);
     }
     if (err == ERR_OK && c.err != ERR_OK)
         err = err_set(why, c.err, "%s", c.why.text);
@@ -305,17 +328,18 @@ static enum err querier_label_values(struct querier *base, struct slice text, co
     if (!name || sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms)
         return ERR_OK;
     if (sel->matcher_count == 0)
-        return visit_values(b, name, NULL, limit, cancel, visit, ctx, why);
+        return visit_values(b, sel, name, NULL, limit, cancel, visit, ctx, why);
     struct arena arena;
     uint32_t *ordinals, count;
     bool *seen = (bool *)mem_array(name->pair_count, sizeof *seen);
+    struct values_seen values = {(uint32_t)(name - b->toc.names), name->pair_count, seen};
     arena_init(&arena, NULL);
     enum err err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
     if (err == ERR_OK)
-        err = mark_values(b, name, ordinals, count, cancel, seen, why);
+        err = walk_labels(b, sel, ordinals, count, cancel, mark_values, &values, why);
     arena_deinit(&arena);
     if (err == ERR_OK)
-        err = visit_values(b, name, seen, limit, cancel, visit, ctx, why);
+        err = visit_values(b, sel, name, seen, limit, cancel, visit, ctx, why);
     mem_free(seen);
     return err;
 }

@@ -50,6 +50,7 @@ struct block_writer {
     int64_t last_time_ms;
     bool has_time;
     struct pending pending;
+    uint64_t left_out; /* histograms that cannot be stored */
 };
 
 enum err block_writer_new(struct fs *fs, const char *dir, const struct block_writer_options *options,
@@ -217,8 +218,11 @@ static enum err drain(struct block_writer *w, uint32_t keep, bool last, struct e
         bool end = last;
         if (p->histograms) {
             n = histograms_that_fit(p);
-            if (n == 0)
-                return err_set(why, ERR_INVALID, "histogram that cannot be stored: its buckets contradict its spans");
+            if (n == 0) {
+                drop_pending(p, 1);
+                w->left_out++;
+                continue;
+            }
             end = last || n < p->count;
         }
         struct times_cut cut = times_cut(&w->times, p->times, n, w->max, end);
@@ -459,6 +463,11 @@ static enum err finish(struct block_writer *w, struct errmsg *why)
     TRY(page_writer_finish(&w->index, &w->toc.meta.index, why));
     TRY(put_meta(w, why));
     return fs_sync_dir(w->fs, w->dir, why);
+}
+
+uint64_t block_writer_left_out(const struct block_writer *w)
+{
+    return w->left_out;
 }
 
 enum err block_writer_finish(struct block_writer *w, struct block_meta *out, struct errmsg *why)

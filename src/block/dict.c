@@ -114,6 +114,13 @@ bool dict_seek(struct block *b, struct dict_cursor *c, uint32_t id)
     return true;
 }
 
+bool dict_skip_page(struct block *b, struct dict_cursor *c)
+{
+    const struct column *first = &b->toc.sections[SECTION_DICT].first;
+    c->err = ERR_OK;
+    return c->number + 1 < first->count && dict_seek(b, c, (uint32_t)first->v[c->number + 1]);
+}
+
 /* The last page that can begin with a value of the name that is not above. */
 static uint32_t find_value_page(const struct block *b, const struct toc_name *name, struct slice value)
 {

@@ -2,8 +2,8 @@
  * sample_reader.c - samples of one series after the other, decoded late; see block_internal.h.
  *
  * When all that is wanted lies in one chunk, its times are handed out where they stand in the cache;
- * else chunks are put together in the reader's own arrays.  A chunk that is damaged is left out with a
- * warning; only trouble that would hit every chunk (budget, I/O of the index) ends the read.
+ * else chunks are put together in the reader's own arrays.  A chunk that is damaged or unreadable is left
+ * out with a warning; only what would hit every chunk (the memory budget) ends the read.
  */
 #include <inttypes.h>
 
@@ -239,7 +239,7 @@ static enum err add_chunk(struct sample_reader *r, const struct chunk_entry *e, 
 /* Damage costs the chunk; everything else ends the read. */
 enum err sample_reader_forgive(struct sample_reader *r, enum err err, const struct errmsg *why)
 {
-    if (err != ERR_CORRUPT)
+    if (err != ERR_CORRUPT && !(err == ERR_IO && r->forgive_io))
         return err;
     atomic_fetch_add_explicit(&r->block->stats.corrupt_chunks, 1, memory_order_relaxed);
     warnings_add(r->warnings, "some samples are left out: %s", why->text);

@@ -352,3 +352,29 @@ Test(block_writer, survives_every_failing_file_operation)
     }
     gen_set_free(&set);
 }
+
+Test(block_writer, leaves_out_histograms_that_contradict_themselves)
+{
+    struct fs_sim *sim = fs_sim_new();
+    struct errmsg why;
+    struct block_writer *w;
+    struct block_meta meta;
+    struct block_writer_options o = {.id = id_of(1)};
+    struct gen_set set;
+    gen_set_make(&set, &(struct gen_options){.seed = 1, .targets = 1, .metrics = 1, .scrapes = 5, .step_ms = 10});
+    const double counts[] = {1, 2};
+    struct histogram good = {.count = 3}, bad = {.count = 3, .positive = counts, .positive_count = 2};
+    const struct histogram *hists[] = {&good, &bad, &good, NULL};
+    struct samples s = {
+        .count = 4, .times_ms = (int64_t[]){1, 2, 3, 4}, .values = (double[]){0, 0, 0, 7}, .hists = hists};
+    cr_assert_eq(block_writer_new(fs_sim_fs(sim), "x", &o, &w, &why), ERR_OK);
+    cr_assert_eq(block_writer_series(w, &set.series[0].labels, &why), ERR_OK);
+    cr_assert_eq(block_writer_samples(w, &s, &why), ERR_OK);
+    cr_assert_eq(block_writer_finish(w, &meta, &why), ERR_OK);
+    cr_expect_eq(meta.samples, 3);
+    cr_expect_eq(meta.histogram_samples, 2);
+    cr_expect_eq(block_writer_left_out(w), 1);
+    block_writer_free(w);
+    gen_set_free(&set);
+    fs_sim_free(sim);
+}

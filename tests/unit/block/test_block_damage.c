@@ -48,6 +48,16 @@ static void expect_subset(const struct samples *want, const struct samples *got)
     }
 }
 
+/* The series of the set with these labels. */
+static const struct gen_series *series_of(const struct fixture *f, const struct labels *labels)
+{
+    for (uint32_t i = 0; i < f->set.count; i++)
+        if (labels_cmp(&f->set.series[i].labels, labels) == 0)
+            return &f->set.series[i];
+    cr_assert_fail("a series that was never written");
+    return NULL;
+}
+
 /* Reads everything; whatever comes back must be what was written.  Returns how many samples came. */
 static uint64_t read_all(struct fixture *f, struct block *b)
 {
@@ -60,26 +70,53 @@ static uint64_t read_all(struct fixture *f, struct block *b)
     uint64_t samples = 0;
     arena_init(&arena, NULL);
     cr_assert_eq(block_querier(b, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
-    enum err err = q->ops->select(q, &sel, &arena, NULL, &s, &why);
-    if (err == ERR_OK) {
-        struct series_reader *r = s->ops->reader(s);
-        for (uint32_t i = 0; i < s->count; i++) {
-            struct samples got;
-            const struct gen_series *want = &f->set.series[i];
-            cr_assert_eq(labels_cmp(&s->labels[i], &want->labels), 0);
-            cr_assert_eq(r->ops->read(r, i, INT64_MIN, INT64_MAX, &got, &why), ERR_OK, "%s", why.text);
-            samples += got.count;
-            expect_subset(&want->samples, &got);
-        }
-        r->ops->close(r);
-        cr_assert(samples == f->set.samples || warnings.count > 0, "missing samples are named");
-    } else {
-        cr_assert_eq(err, ERR_CORRUPT);
-        cr_assert(strstr(why.text, "offset"), "%s", why.text);
+    cr_assert_eq(q->ops->select(q, &sel, &arena, NULL, &s, &why), ERR_OK, "%s", why.text);
+    struct series_reader *r = s->ops->reader(s);
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct samples got;
+        const struct gen_series *want = series_of(f, &s->labels[i]);
+        cr_assert_eq(r->ops->read(r, i, INT64_MIN, INT64_MAX, &got, &why), ERR_OK, "%s", why.text);
+        samples += got.count;
+        expect_subset(&want->samples, &got);
     }
+    r->ops->close(r);
+    cr_assert(samples == f->set.samples || (warnings.count > 0 && strstr(warnings.list[0], "offset")),
+              "missing samples are named");
     q->ops->close(q);
     arena_deinit(&arena);
     return samples;
+}
+
+/* Selections give only series that match, and all of them unless there is a warning. */
+static void check_selections(struct fixture *f, struct block *b)
+{
+    const struct matcher m[] = {
+        {.op = MATCH_EQUAL, .name = SLICE_LIT("job"), .value = SLICE_LIT("job-1")},
+        {.op = MATCH_NOT_EQUAL, .name = SLICE_LIT("job"), .value = SLICE_LIT("job-1")},
+        {.op = MATCH_NOT_EQUAL, .name = SLICE_LIT("mode"), .value = SLICE_LIT("")},
+        {.op = MATCH_EQUAL, .name = SLICE_LIT("mode"), .value = SLICE_LIT("")},
+        {.op = MATCH_EQUAL, .name = SLICE_LIT("__name__"), .value = SLICE_LIT("metric_2_total")},
+    };
+    for (uint32_t i = 0; i < sizeof m / sizeof *m; i++) {
+        struct querier *q;
+        struct series_set *s;
+        struct errmsg why;
+        struct arena arena;
+        struct warnings warnings = {0};
+        struct selector sel = {
+            .matchers = &m[i], .matcher_count = 1, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .warnings = &warnings};
+        uint32_t expected = 0;
+        for (uint32_t k = 0; k < f->set.count; k++)
+            expected += matchers_match(&m[i], 1, &f->set.series[k].labels);
+        arena_init(&arena, NULL);
+        cr_assert_eq(block_querier(b, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
+        cr_assert_eq(q->ops->select(q, &sel, &arena, NULL, &s, &why), ERR_OK, "%s", why.text);
+        for (uint32_t k = 0; k < s->count; k++)
+            cr_assert(matchers_match(&m[i], 1, &series_of(f, &s->labels[k])->labels));
+        cr_assert(s->count == expected || (s->count < expected && warnings.count > 0));
+        q->ops->close(q);
+        arena_deinit(&arena);
+    }
 }
 
 static uint64_t verify(struct fixture *f, struct buf *report)
@@ -119,6 +156,8 @@ Test(block_damage, every_flipped_bit_is_found_or_harmless)
                           (unsigned long long)bit);
                 if (err == ERR_OK) {
                     read_all(&f, b);
+                    if (file == 0)
+                        check_selections(&f, b);
                     block_release(b);
                 } else {
                     cr_assert(strstr(why.text, file ? "data" : "index"), "%s", why.text);
@@ -179,6 +218,64 @@ Test(block_damage, files_of_another_block_are_refused)
     buf_deinit(&report);
     deinit_fixture(&a);
     deinit_fixture(&b);
+}
+
+/* Opens and reads with the n-th call failing; returns whether anything failed.  Never a crash or a wrong value. */
+static bool read_with_failure(struct fixture *f, uint64_t n, bool memory)
+{
+    struct page_cache *cache = page_cache_new(1 << 20, NULL);
+    struct block *b;
+    struct errmsg why;
+    if (memory)
+        mem_fail_after(n, false);
+    else
+        fs_sim_fail(f->sim, n, false, FS_SIM_ANY, ERR_IO);
+    enum err err = block_open(fs_sim_fs(f->sim), "b", cache, &b, &why);
+    if (err == ERR_OK) {
+        struct querier *q;
+        struct series_set *s;
+        struct arena arena;
+        struct warnings warnings = {0};
+        struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .warnings = &warnings};
+        arena_init(&arena, NULL);
+        cr_assert_eq(block_querier(b, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
+        err = q->ops->select(q, &sel, &arena, NULL, &s, &why);
+        struct series_reader *r = err == ERR_OK ? s->ops->reader(s) : NULL;
+        for (uint32_t i = 0; err == ERR_OK && i < s->count; i++) {
+            struct samples got;
+            err = r->ops->read(r, i, INT64_MIN, INT64_MAX, &got, &why);
+            if (err == ERR_OK)
+                expect_subset(&series_of(f, &s->labels[i])->samples, &got);
+        }
+        if (r)
+            r->ops->close(r);
+        q->ops->close(q);
+        arena_deinit(&arena);
+        block_release(b);
+    }
+    uint64_t calls = memory ? mem_fail_after(0, false) : 0;
+    bool failed = memory ? calls >= n : fs_sim_failures(f->sim) > 0;
+    cr_assert(err == ERR_OK || err == ERR_IO || err == ERR_LIMIT || err == ERR_NO_MEMORY || err == ERR_CORRUPT, "%s",
+              why.text);
+    cr_assert(failed || err == ERR_OK, "%s", why.text);
+    fs_sim_fail(f->sim, 0, false, FS_SIM_ANY, ERR_OK);
+    page_cache_free(cache);
+    return failed;
+}
+
+Test(block_damage, every_failing_read_and_allocation_is_survived)
+{
+    struct fixture f;
+    init_fixture(&f, 5, 12);
+    uint64_t n = 1;
+    while (read_with_failure(&f, n, false))
+        n++;
+    cr_expect_gt(n, 8);
+    n = 1;
+    while (read_with_failure(&f, n, true))
+        n++;
+    cr_expect_gt(n, 20);
+    deinit_fixture(&f);
 }
 
 static enum err collect(void *ctx, struct slice text)
