@@ -59,7 +59,8 @@ $(OUT)/e2e_%: $(OUT)/tests/e2e/e2e_%.o $(call obj,$(TESTLIB) $(COMPAT)) $(LIB) $
 $(OUT)/build/gen/%.o: CFLAGS += -w
 $(OUT)/tests/fuzz/%.o: CFLAGS += -Wno-missing-prototypes
 $(OUT)/src/server/version.o: CFLAGS += -DGNOMON_VERSION='"$(VERSION)"' -DGNOMON_REVISION='"$(REVISION)"'
-$(OUT)/%.o: %.c Makefile | $(GEN)
+$(OUT)/tests/%.o: | $(GEN)
+$(OUT)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 build/gen/%.pb-c.c: proto/%.proto
