@@ -8,7 +8,7 @@
 #include "numeric/goformat.h"
 #include "numeric/goparse.h"
 
-enum { VALUES = 1000000 };
+enum { VALUES = 10000, ROUNDS = 100 };
 
 static double values[VALUES];
 static char texts[VALUES][32];
@@ -52,23 +52,30 @@ int main(void)
         fill((enum kind)kind, &r.base);
         size_t bytes = 0;
         char out[GOFORMAT_BYTES_MAX];
-        int64_t start = clock_mono_ns(clock);
-        for (int i = 0; i < VALUES; i++)
-            bytes += goformat_json(out, values[i]);
-        double write_ns = (double)(clock_mono_ns(clock) - start) / VALUES;
+        double write_ns = 1e9, read_ns = 1e9;
+        for (int round = 0; round < ROUNDS; round++) {
+            int64_t start = clock_mono_ns(clock);
+            bytes = 0;
+            for (int i = 0; i < VALUES; i++)
+                bytes += goformat_json(out, values[i]);
+            write_ns = fmin(write_ns, (double)(clock_mono_ns(clock) - start) / VALUES);
+        }
         for (int i = 0; i < VALUES; i++) {
             lengths[i] = (uint8_t)goformat_float(out, values[i], 'e', -1);
             memcpy(texts[i], out, lengths[i]);
         }
         uint64_t wrong = 0;
-        start = clock_mono_ns(clock);
-        for (int i = 0; i < VALUES; i++) {
-            double v = 0;
-            if (goparse_float(slice_of(texts[i], lengths[i]), &v, NULL) != ERR_OK || v != values[i])
-                wrong++;
+        for (int round = 0; round < ROUNDS; round++) {
+            int64_t start = clock_mono_ns(clock);
+            for (int i = 0; i < VALUES; i++) {
+                double v = 0;
+                if (goparse_float(slice_of(texts[i], lengths[i]), &v, NULL) != ERR_OK || v != values[i])
+                    wrong++;
+            }
+            read_ns = fmin(read_ns, (double)(clock_mono_ns(clock) - start) / VALUES);
         }
         printf("%-24s write %5.1f ns  %4.1f bytes   read %5.1f ns   wrong %llu\n", names[kind], write_ns,
-               (double)bytes / VALUES, (double)(clock_mono_ns(clock) - start) / VALUES, (unsigned long long)wrong);
+               (double)bytes / VALUES, read_ns, (unsigned long long)wrong);
     }
     return 0;
 }

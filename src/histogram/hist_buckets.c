@@ -2,7 +2,16 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/bytes.h"
 #include "histogram/hist_internal.h"
+
+/* ldexp for a fraction in [0.5, 1): adding to the exponent field, unless the result is no normal number. */
+static double scale(double fraction, int exponent)
+{
+    if (exponent < -1021 || exponent > 1024)
+        return ldexp(fraction, exponent);
+    return f64_from_bits(f64_bits(fraction) + ((uint64_t)(int64_t)exponent << 52));
+}
 
 double histogram_bound(int32_t index, int32_t schema)
 {
@@ -16,7 +25,7 @@ double histogram_bound(int32_t index, int32_t schema)
     int exponent = (index >> schema) + 1;
     if (fraction == 0.5 && exponent == 1025)
         return DBL_MAX;
-    return ldexp(fraction, exponent);
+    return scale(fraction, exponent);
 }
 
 static double custom_bound(const struct histogram *h, int64_t index)

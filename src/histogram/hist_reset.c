@@ -1,5 +1,6 @@
 /* hist_reset.c - whether a counter was reset between two histograms, and whether two are the same. */
 #include <math.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "histogram/hist_internal.h"
@@ -43,6 +44,27 @@ static bool coarse_next(struct coarse_walk *c)
     }
     c->skipping = false;
     return true;
+}
+
+static bool same_layout(const struct hist_side *a, const struct hist_side *b)
+{
+    return a->span_count == b->span_count && a->bucket_count == b->bucket_count &&
+           (a->span_count == 0 || memcmp(a->spans, b->spans, a->span_count * sizeof *a->spans) == 0);
+}
+
+/* buckets_shrank for two sides of one schema and layout: position by position. */
+static bool counts_shrank(const struct hist_side *now, const struct hist_side *before, int32_t schema, double threshold)
+{
+    struct hist_walk w;
+    uint32_t i = 0;
+    hist_walk_init(&w, now);
+    if (threshold != 0 && schema != HISTOGRAM_SCHEMA_CUSTOM)
+        while (hist_walk_next(&w) && histogram_bound((int32_t)w.index, schema) <= threshold)
+            i = w.at + 1;
+    bool shrank = false;
+    for (; i < now->bucket_count; i++)
+        shrank |= now->buckets[i] < before->buckets[i];
+    return shrank;
 }
 
 /* Whether any bucket of `previous` is missing now or has less in it. */
@@ -134,6 +156,11 @@ bool histogram_detect_reset(const struct histogram *h, const struct histogram *p
         return true;
     for (int i = 0; i < 2; i++) {
         struct hist_side now = hist_side_of(h, i), before = hist_side_of(previous, i);
+        if (h->schema == previous->schema && same_layout(&now, &before)) {
+            if (counts_shrank(&now, &before, h->schema, h->zero_threshold))
+                return true;
+            continue;
+        }
         struct coarse_walk a, b;
         coarse_init(&a, &now, h->schema, h->schema, h->zero_threshold);
         coarse_init(&b, &before, previous->schema, h->schema, h->zero_threshold);
