@@ -17,7 +17,8 @@ static int compare_names(const void *a, const void *b)
 
 struct name_set name_set_make(struct arena *arena, const struct name_list *list, const struct slice *extra)
 {
-    struct name_set set = {0, ARENA_ARRAY(arena, struct slice, list->count + 1)};
+    struct name_set set = {0, ARENA_ARRAY(arena, struct slice, list->count + 1),
+                           ARENA_ARRAY(arena, uint32_t, list->count + 1)};
     uint32_t n = 0;
     for (uint32_t i = 0; i < list->count; i++)
         set.names[n++] = list->list[i];
@@ -38,15 +39,39 @@ bool name_set_has(const struct name_set *set, struct slice name)
     return false;
 }
 
+/* Names are short: two overlapping words decide most of them without a call. */
+static inline bool name_eq(struct slice a, struct slice b)
+{
+    if (a.len != b.len)
+        return false;
+    if (a.len < 8 || a.len > 16)
+        return memcmp(a.data, b.data, a.len) == 0;
+    return le64_get(a.data) == le64_get(b.data) && le64_get(a.data + a.len - 8) == le64_get(b.data + b.len - 8);
+}
+
+/* The pair of this name, NULL when there is none. */
+static inline const struct label *find_hinted(const struct labels *l, struct slice name, uint32_t *hint)
+{
+    uint32_t i = *hint;
+    if (i < l->count && name_eq(l->list[i]->name, name))
+        return l->list[i];
+    if (i <= l->count && (i == 0 || slice_cmp(l->list[i - 1]->name, name) < 0) &&
+        (i == l->count || slice_cmp(l->list[i]->name, name) > 0))
+        return NULL;
+    for (i = 0; i < l->count && slice_cmp(l->list[i]->name, name) < 0;)
+        i++;
+    *hint = i;
+    return i < l->count && name_eq(l->list[i]->name, name) ? l->list[i] : NULL;
+}
+
 struct hash128 name_set_hash(const struct name_set *set, const struct labels *labels)
 {
     struct hash128 hash = {0, 0};
-    uint32_t left = set->count;
-    for (uint32_t i = 0; i < labels->count && left; i++)
-        if (name_set_has(set, labels->list[i]->name)) {
-            hash = hash128_add(hash, labels->list[i]->hash);
-            left--;
-        }
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct label *pair = find_hinted(labels, set->names[i], &set->hints[i]);
+        if (pair)
+            hash = hash128_add(hash, pair->hash);
+    }
     return hash;
 }
 

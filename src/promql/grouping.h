@@ -6,9 +6,14 @@
 
 #include "promql/exec.h"
 
-struct name_set { /* sorted, no duplicates */
+/*
+ * Names, sorted, no duplicates.  Label sets of one metric look alike, so a name is first looked for where it
+ * was last time; not for use by several threads at once.
+ */
+struct name_set {
     uint32_t count;
     struct slice *names;
+    uint32_t *hints; /* [count]: where in a label set the name was, or would have been */
 };
 struct name_set name_set_make(struct arena *arena, const struct name_list *list, const struct slice *extra);
 bool name_set_has(const struct name_set *set, struct slice name);

@@ -9,7 +9,7 @@
 #include "promql/series.h"
 #include "promql/stats_only.h"
 
-enum { WINDOWS_BYTES_MAX = 1 << 20, WINDOWS_SLOTS_MAX = 64 };
+enum { WINDOWS_BYTES_MAX = 1 << 21, WINDOWS_SLOTS_MAX = 512 };
 
 static const struct operator_ops range_ops;
 
@@ -113,6 +113,24 @@ void range_windows(const struct range_op *op, const int64_t *times, uint32_t cou
     }
 }
 
+/* What the windows cost, for all series that have them. */
+static void windows_count(struct windows *w, uint32_t steps)
+{
+    uint32_t before = 0;
+    w->shortest = UINT32_MAX;
+    w->points = w->read = w->most = 0;
+    for (uint32_t s = 0; s < steps; s++) {
+        struct window win = w->float_windows[s];
+        uint32_t n = window_count(win);
+        w->points += n;
+        w->read += win.hi - (win.lo > before ? win.lo : before);
+        w->most = n > w->most ? n : w->most;
+        w->shortest = n < w->shortest ? n : w->shortest;
+        w->last = n;
+        before = win.hi;
+    }
+}
+
 static void windows_fill(struct windows *w, struct worker *worker, const struct range_op *op, const struct column *col)
 {
     if (!w->float_windows)
@@ -122,6 +140,7 @@ static void windows_fill(struct windows *w, struct worker *worker, const struct 
     w->count = col->float_count;
     w->first_ms = col->float_count ? col->float_times[0] : 0;
     w->has_terms = false;
+    windows_count(w, op->base.grid.count);
 }
 
 static struct windows *windows_get(struct range_state *state, struct worker *worker, const struct range_op *op,
@@ -186,37 +205,47 @@ static void range_apply(struct range_call *c)
         range_mixes(c);
 }
 
-/* Points of the windows: all of them were looked at, those newer than the window before were read. */
-static void range_count_points(const struct range_call *c, const struct column *col, uint64_t made)
+/* Points of windows that hold histograms, or when each step is accounted for: window by window. */
+static struct windows count_windows(const struct range_call *c, const struct column *col)
 {
-    const struct range_op *r = c->op;
-    struct tally *t = &c->w->tallies[r->base.id];
-    uint64_t peak = 0, window = 0;
+    struct windows sum = {0};
     uint32_t before = 0, hist_before = 0;
     for (uint32_t s = 0; s < c->steps; s++) {
         struct window w = c->windows[s];
-        uint64_t read = w.hi - (w.lo > before ? w.lo : before);
-        window = window_count(w);
+        uint64_t read = w.hi - (w.lo > before ? w.lo : before), points = window_count(w);
         before = w.hi;
         if (col->hist_count > 0) {
             struct window h = c->hist_windows[s];
             for (uint32_t i = h.lo; i < h.hi; i++) {
-                uint64_t points = histogram_points(col->hists[i]);
-                window += points;
-                read += i >= hist_before ? points : 0;
+                uint64_t size = histogram_points(col->hists[i]);
+                points += size;
+                read += i >= hist_before ? size : 0;
             }
             hist_before = h.hi;
         }
-        read = r->child ? 0 : read;
-        t->queryable += window;
-        t->read += read;
-        exec_count_step(c->w->x, &r->base, s, window, read);
-        peak = window > peak ? window : peak;
+        exec_count_step(c->w->x, &c->op->base, s, points, c->op->child ? 0 : read);
+        sum.points += points;
+        sum.read += read;
+        sum.most = points > sum.most ? points : sum.most;
+        sum.last = points;
     }
-    uint64_t points = bits_count(c->present, c->steps);
-    peak = points + window > peak ? points + window : peak;
-    if (made + peak > t->peak)
-        t->peak = made + peak;
+    return sum;
+}
+
+/* All points of the windows were looked at, those newer than the window before were read. */
+static void range_count_points(const struct range_call *c, const struct column *col, uint64_t made, uint64_t points)
+{
+    struct tally *t = &c->w->tallies[c->op->base.id];
+    struct windows own;
+    const struct windows *w = c->shared;
+    if (col->hist_count > 0 || c->w->x->step_queryable) {
+        own = count_windows(c, col);
+        w = &own;
+    }
+    uint64_t peak = points + w->last > w->most ? points + w->last : w->most;
+    t->queryable += w->points;
+    t->read += c->op->child ? 0 : w->read;
+    t->peak = made + peak > t->peak ? made + peak : t->peak;
 }
 
 static enum err range_row(struct range_op *r, struct worker *w, struct range_state *state, const struct column *col,
@@ -246,8 +275,9 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
     range_apply(&c);
     if (c.err == ERR_OK)
         range_suspect(&c, labels);
-    range_count_points(&c, col, *made);
-    *made += bits_count(c.present, c.steps);
+    uint64_t points = bits_count(c.present, c.steps);
+    range_count_points(&c, col, *made, points);
+    *made += points;
     return c.err;
 }
 
@@ -291,7 +321,7 @@ static enum err selector_rows(struct range_op *r, struct worker *w, struct range
             continue;
         if (r->matrix->matrix.selector->vector.stats_only)
             drop_buckets(r, w, &samples);
-        column_of_samples(&col, &samples, use_starts, &state->space);
+        column_of_samples(&col, &samples, use_starts, w->x->kernels, &state->space);
         TRY(range_row(r, w, state, &col, &r->set->labels[first + i], b, i, &made));
         TRY(range_claim(r, w, first + i, batch_present(b, i)));
     }

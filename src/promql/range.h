@@ -50,6 +50,8 @@ struct windows {
     uint32_t count;    /* samples */
     int64_t first_ms;
     bool has_terms;
+    uint32_t shortest;             /* samples in the shortest window */
+    uint64_t points, read, most, last; /* of all windows; new in each; of the longest; of the last */
     struct window *float_windows;
     struct extrapolation *terms; /* made on demand */
 };
@@ -63,7 +65,8 @@ struct column_space {
 };
 void column_space_deinit(struct column_space *space);
 /* Without stale markers; borrows the samples' arrays when nothing has to be left out. */
-void column_of_samples(struct column *col, const struct samples *s, bool use_starts, struct column_space *space);
+void column_of_samples(struct column *col, const struct samples *s, bool use_starts, const struct step_kernels *k,
+                       struct column_space *space);
 /* The present cells of a subquery's row, at the times of its grid. */
 void column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
                    struct arena *tile, struct column_space *space);

@@ -32,14 +32,6 @@ void column_space_deinit(struct column_space *space)
     mem_free((void *)space->hists);
 }
 
-static bool any_stale(const double *v, uint32_t count)
-{
-    uint64_t found = 0;
-    for (uint32_t i = 0; i < count; i++)
-        found |= (uint64_t)(f64_bits(v[i]) == STALE_NAN_BITS);
-    return found;
-}
-
 static void column_point_at(struct column *col, const struct column_space *space, bool use_starts)
 {
     col->float_times = space->float_times;
@@ -50,12 +42,13 @@ static void column_point_at(struct column *col, const struct column_space *space
     col->hist_starts = use_starts ? space->hist_starts : NULL;
 }
 
-void column_of_samples(struct column *col, const struct samples *s, bool use_starts, struct column_space *space)
+void column_of_samples(struct column *col, const struct samples *s, bool use_starts, const struct step_kernels *k,
+                       struct column_space *space)
 {
     use_starts = use_starts && s->start_times_ms;
     *col = (struct column){.float_count = s->count, .float_times = s->times_ms, .values = s->values,
                            .float_starts = use_starts ? s->start_times_ms : NULL, .times_id = s->times_id};
-    if (!s->hists && !any_stale(s->values, s->count))
+    if (!s->hists && !k->any_stale(s->values, s->count))
         return;
     column_space_need(space, s->count);
     uint32_t floats = 0, hists = 0;

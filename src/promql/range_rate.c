@@ -55,26 +55,57 @@ static bool is_counter(const struct range_call *c)
     return c->op->function->id != FUNCTION_DELTA;
 }
 
+/* The increase over a window: last - first, and what each reset lost, in order of time. */
+struct resets {
+    uint32_t count, next; /* next: the first one past the window's start */
+    uint32_t *at;
+};
+
+static double increase_of(const double *v, struct window w, struct resets *r)
+{
+    double result = v[w.hi - 1] - v[w.lo];
+    while (r->next < r->count && r->at[r->next] <= w.lo)
+        r->next++;
+    for (uint32_t i = r->next; i < r->count && r->at[i] < w.hi; i++)
+        result += v[r->at[i] - 1];
+    return result;
+}
+
+/* Two samples in every window. */
+static void rate_dense(struct range_call *c, const struct extrapolation *terms, struct resets *resets, bool counter)
+{
+    const double *v = c->col->values;
+    const struct window *w = c->windows;
+    for (uint32_t s = 0; s < c->steps; s++) {
+        double result = resets->count ? increase_of(v, w[s], resets) : v[w[s].hi - 1] - v[w[s].lo];
+        double factor = counter ? counter_factor(c, &terms[s], v[w[s].lo], result) : terms[s].factor;
+        c->v[s] = result * factor;
+    }
+    bits_fill(c->present, c->steps);
+}
+
 void range_rate(struct range_call *c)
 {
-    if (c->col->float_starts && is_counter(c)) {
+    bool counter = is_counter(c);
+    if (c->col->float_starts && counter) {
         range_rate_starts(c);
         return;
     }
     const double *v = c->col->values;
     const struct extrapolation *terms = terms_get(c);
-    uint32_t *resets = c->scratch;
-    uint32_t reset_count = is_counter(c) ? c->w->x->kernels->drops(resets, v, c->col->float_count) : 0;
-    for (uint32_t s = 0, next = 0; s < c->steps; s++) {
+    struct resets resets = {.at = c->scratch};
+    if (counter)
+        resets.count = c->w->x->kernels->drops(resets.at, v, c->col->float_count);
+    if (c->shared->shortest >= 2) {
+        rate_dense(c, terms, &resets, counter);
+        return;
+    }
+    for (uint32_t s = 0; s < c->steps; s++) {
         struct window w = c->windows[s];
         if (window_count(w) < 2)
             continue;
-        double first = v[w.lo], result = v[w.hi - 1] - first;
-        while (next < reset_count && resets[next] <= w.lo)
-            next++;
-        for (uint32_t i = next; i < reset_count && resets[i] < w.hi; i++)
-            result += v[resets[i] - 1];
-        double factor = is_counter(c) ? counter_factor(c, &terms[s], first, result) : terms[s].factor;
+        double result = increase_of(v, w, &resets);
+        double factor = counter ? counter_factor(c, &terms[s], v[w.lo], result) : terms[s].factor;
         range_put(c, s, result * factor);
     }
 }

@@ -156,7 +156,7 @@ static enum err extended_points(struct run *r, struct bare *bare, const struct s
 {
     struct exec *x = &r->x;
     struct column col;
-    column_of_samples(&col, s, false, &bare->space);
+    column_of_samples(&col, s, false, x->kernels, &bare->space);
     if (col.hist_count > 0)
         return err_set(x->why, ERR_INVALID, "%s modifier is not supported with histograms",
                        bare->vs->smoothed ? "smoothed" : "anchored");

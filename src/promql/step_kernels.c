@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "model/value.h"
+
 #define KERNEL(name) baseline_##name
 #define KERNEL_TARGET
 #define KERNEL_NAME "baseline"

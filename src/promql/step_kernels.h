@@ -56,6 +56,7 @@ struct step_kernels {
 
     /* Positions p in 1..n-1 with v[p] < v[p-1], ascending; returns how many. */
     uint32_t (*drops)(uint32_t *positions, const double *v, uint32_t n);
+    bool (*any_stale)(const double *v, size_t n); /* stale markers */
     /* Whether all are integers below 2^52 in size and none is -0; *most is the largest size. */
     bool (*integers)(const double *v, size_t n, double *most);
 };

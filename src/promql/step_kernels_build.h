@@ -183,6 +183,23 @@ KERNEL_TARGET static uint32_t KERNEL(drops)(uint32_t *positions, const double *v
     return count;
 }
 
+KERNEL_TARGET static bool KERNEL(any_stale)(const double *v, size_t n)
+{
+    KERNEL(i64) found = {0};
+    bool any = false;
+    size_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        LANES x;
+        LOAD(x, v + i);
+        found |= (KERNEL(i64))x.f == (int64_t)STALE_NAN_BITS;
+    }
+    for (int k = 0; k < WIDTH; k++)
+        any |= found[k] != 0;
+    for (; i < n; i++)
+        any |= value_is_stale(v[i]);
+    return any;
+}
+
 KERNEL_TARGET static bool KERNEL(integers)(const double *v, size_t n, double *most)
 {
     const double two52 = 4503599627370496.0; /* adding it to a smaller number rounds that to an integer */
@@ -230,5 +247,6 @@ static const struct step_kernels KERNEL(table) = {
     .window_sum = KERNEL(window_sum),
     .window_variance = KERNEL(window_variance),
     .drops = KERNEL(drops),
+    .any_stale = KERNEL(any_stale),
     .integers = KERNEL(integers),
 };

@@ -1,0 +1,208 @@
+/* select_fill.c - samples of an instant selector put onto the grid; the contract is in select_fill.h. */
+#include "promql/select_fill.h"
+
+#include "base/assert.h"
+#include "histogram/histogram.h"
+#include "model/value.h"
+#include "promql/smoothed.h"
+#include "promql/stats_only.h"
+
+enum { SHARED_BYTES_MAX = 1 << 20, SHARED_COUNT_MAX = 512 };
+
+uint64_t histogram_points(const struct histogram *h)
+{
+    uint64_t parts = (uint64_t)h->positive_span_count + h->negative_span_count + h->positive_count +
+                     h->negative_count + h->bound_count;
+    return (168 + 8 * parts + 8) / 16;
+}
+
+static bool sample_is_stale(const struct samples *s, uint32_t i)
+{
+    return value_is_stale(s->hists && s->hists[i] ? s->hists[i]->sum : s->values[i]);
+}
+
+void select_count(struct select_op *s, struct worker *w, uint32_t step, uint64_t points)
+{
+    struct tally *t = &w->tallies[s->base.id];
+    t->queryable += points;
+    t->read += points;
+    exec_count_step(w->x, &s->base, step, points, points);
+}
+
+/* ---- Which sample each step sees ---- */
+
+static void sightings_fill(struct sightings *seen, const struct select_op *s, struct worker *w,
+                           const struct samples *samples)
+{
+    const struct grid *g = &s->base.grid;
+    int64_t lookback = w->x->lookback_ms;
+    uint32_t next = 0; /* samples at or before the step */
+    if (!seen->index)
+        seen->index = arena_alloc(&w->arena, g->count * sizeof *seen->index);
+    seen->times_id = samples->times_id;
+    seen->count = samples->count;
+    seen->first_ms = samples->times_ms[0];
+    seen->complete = true;
+    for (uint32_t step = 0; step < g->count; step++) {
+        int64_t t = modifiers_time(&s->vs->mod, grid_time(g, step));
+        while (next < samples->count && samples->times_ms[next] <= t)
+            next++;
+        bool sees = next > 0 && samples->times_ms[next - 1] > time_sub(t, lookback);
+        seen->index[step] = sees ? next - 1 : SELECT_NONE;
+        seen->complete &= sees;
+    }
+}
+
+static void shared_init(struct select_state *state, const struct select_op *s, struct worker *w)
+{
+    size_t each = s->base.grid.count * sizeof *state->own.index;
+    state->shared_count = SHARED_COUNT_MAX;
+    while (state->shared_count > 1 && state->shared_count * each > SHARED_BYTES_MAX)
+        state->shared_count /= 2;
+    state->shared = ARENA_ARRAY(&w->arena, struct sightings, state->shared_count);
+}
+
+static const struct sightings *sightings_get(struct select_state *state, const struct select_op *s, struct worker *w,
+                                             const struct samples *samples)
+{
+    struct sightings *seen = &state->own;
+    if (samples->times_id) {
+        if (!state->shared)
+            shared_init(state, s, w);
+        uint64_t hash = samples->times_id * UINT64_C(0x9e3779b97f4a7c15);
+        seen = &state->shared[hash >> 32 & (state->shared_count - 1)];
+        if (seen->times_id == samples->times_id && seen->count == samples->count &&
+            seen->first_ms == samples->times_ms[0])
+            return seen;
+    }
+    sightings_fill(seen, s, w, samples);
+    return seen;
+}
+
+/* ---- Rows ---- */
+
+/* Floats that every step sees, none of them a stale marker; false: it has to be done step by step. */
+static bool fill_dense(const struct sightings *seen, const double *values, uint32_t steps, double *out)
+{
+    uint64_t stale = 0;
+    if (!seen->complete)
+        return false;
+    for (uint32_t step = 0; step < steps; step++) {
+        double v = values[seen->index[step]];
+        stale |= (uint64_t)value_is_stale(v);
+        out[step] = v;
+    }
+    return !stale;
+}
+
+static double yielded(enum select_yield yield, const struct samples *s, uint32_t i)
+{
+    switch (yield) {
+    case SELECT_TIMESTAMP:
+        return (double)s->times_ms[i] / 1000;
+    case SELECT_TIME:
+        return (double)s->times_ms[i];
+    case SELECT_START_TIMESTAMP:
+        return (double)(s->start_times_ms ? s->start_times_ms[i] : 0) / 1000;
+    default:
+        return s->values[i];
+    }
+}
+
+/* Steps often see the same histogram: it is copied once. */
+static void fill_sparse(struct select_op *s, struct worker *w, const struct sightings *seen,
+                        const struct samples *samples, struct batch *b, uint32_t row)
+{
+    const struct histogram *from = NULL, *copy = NULL;
+    bool keeps_hists = s->yield == SELECT_VALUE || s->yield == SELECT_TIME;
+    for (uint32_t step = 0; step < b->steps; step++) {
+        uint32_t i = seen->index[step];
+        if (i == SELECT_NONE || sample_is_stale(samples, i))
+            continue;
+        const struct histogram *h = samples->hists && keeps_hists ? samples->hists[i] : NULL;
+        if (!h) {
+            batch_put(b, row, step, yielded(s->yield, samples, i));
+            select_count(s, w, step, 1);
+            continue;
+        }
+        if (h != from)
+            copy = histogram_keep(&w->tile, h);
+        from = h;
+        batch_need_h(b, row)[step] = copy;
+        bits_set(batch_present(b, row), step);
+        select_count(s, w, step, histogram_points(h));
+    }
+}
+
+/* The reference seeks to the start of the lookback window and walks on to the step. */
+static void drop_buckets(struct select_op *s, struct worker *w, struct samples *samples)
+{
+    if (!samples->hists)
+        return;
+    uint32_t count = s->base.grid.count;
+    struct stats_step *steps = ARENA_ARRAY(&w->tile, struct stats_step, count);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t t = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, i));
+        steps[i] = (struct stats_step){time_sub(t, w->x->lookback_ms - 1), t};
+    }
+    stats_only_samples(samples, steps, count, &w->tile);
+}
+
+void select_fill(struct select_op *s, struct worker *w, struct select_state *state, struct samples *samples,
+                 struct batch *b, uint32_t row)
+{
+    const struct sightings *seen = sightings_get(state, s, w, samples);
+    if (s->vs->stats_only)
+        drop_buckets(s, w, samples);
+    if (s->yield == SELECT_VALUE && !samples->hists && !w->x->step_queryable &&
+        fill_dense(seen, samples->values, b->steps, batch_v(b, row))) {
+        bits_fill(batch_present(b, row), b->steps);
+        select_count(s, w, 0, b->steps);
+        return;
+    }
+    fill_sparse(s, w, seen, samples, b, row);
+}
+
+/* ---- Smoothed ---- */
+
+static void warn_metric(struct select_op *s, struct worker *w, uint32_t series, const char *text)
+{
+    struct notes *n = &w->notes;
+    notes_warn(n, op_place_at(&s->base, s->selector), "%s %s", text,
+               notes_quote(n, labels_name(&s->set->labels[series])));
+}
+
+static void note_reconciled(struct select_op *s, struct worker *w, unsigned notes, const char *operation)
+{
+    if (notes & HISTOGRAM_BOUNDS_RECONCILED)
+        notes_info(&w->notes, op_place_at(&s->base, s->selector),
+                   "mismatched custom buckets were reconciled during %s", operation);
+}
+
+/* Samples around a step are not counted: the reference doesn't. */
+void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
+                          const struct samples *samples, uint32_t series, struct batch *b, uint32_t row)
+{
+    struct samples own = *samples;
+    struct smoothed_cursor at = {{0, 0}, {0, 0}};
+    struct column col;
+    if (s->vs->stats_only)
+        drop_buckets(s, w, &own);
+    column_of_samples(&col, &own, false, w->x->kernels, &state->space);
+    for (uint32_t step = 0; step < b->steps; step++) {
+        int64_t t = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, step));
+        struct smoothed_value value = smoothed_at(&col, &at, t, w->x->lookback_ms, &w->tile);
+        if (value.warning)
+            warn_metric(s, w, series, value.warning);
+        note_reconciled(s, w, value.notes.subtraction, "subtraction");
+        note_reconciled(s, w, value.notes.addition, "addition");
+        if (!value.present)
+            continue;
+        if (s->yield == SELECT_VALUE && value.h) {
+            batch_need_h(b, row)[step] = value.h;
+            bits_set(batch_present(b, row), step);
+        } else {
+            batch_put(b, row, step, s->yield == SELECT_VALUE ? value.v : (double)t / 1000);
+        }
+    }
+}
