@@ -39,7 +39,7 @@ all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|rel
 
 run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
 	@scripts/deps.sh build
-	@$(MAKE) --no-print-directory release
+	@$(MAKE) --no-print-directory -j$$(nproc 2>/dev/null || echo 2) release
 	@exec build/release/$(NAME) --web.listen-address=127.0.0.1:8428 --storage.path=gnomon-data --self-scrape-interval=10s $(ARGS)
 release: ## build build/release/gnomon, optimised
 	@$(MAKE) --no-print-directory VARIANT=release build/release/$(NAME)
@@ -59,7 +59,7 @@ $(OUT)/e2e_%: $(OUT)/tests/e2e/e2e_%.o $(call obj,$(TESTLIB) $(COMPAT)) $(LIB) $
 $(OUT)/build/gen/%.o: CFLAGS += -w
 $(OUT)/tests/fuzz/%.o: CFLAGS += -Wno-missing-prototypes
 $(OUT)/src/server/version.o: CFLAGS += -DGNOMON_VERSION='"$(VERSION)"' -DGNOMON_REVISION='"$(REVISION)"'
-$(OUT)/tests/%.o: | $(GEN)
+$(call obj,$(filter tests/%,$(C_FILES))): | $(GEN)
 $(OUT)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(CFLAGS) -MMD -MP -c $< -o $@

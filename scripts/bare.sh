@@ -32,13 +32,13 @@ cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
 cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
 chroot "$root" update-ca-certificates >/dev/null 2>&1 || true
 git clone -q . "$root/gnomon"
+inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"; } # nothing of this machine's settings
 
 echo "bare.sh: make run"
-chroot "$root" sh -c 'cd /gnomon && exec make run' >"$root/run.log" 2>&1 &
+inside sh -c 'cd /gnomon && exec make run' >"$root/run.log" 2>&1 &
 server=$!
 i=0
-until chroot "$root" sh -c 'exec 3<>/dev/tcp/127.0.0.1/8428' 2>/dev/null ||
-    grep -q 'datasource' "$root/run.log" 2>/dev/null; do
+until grep -q 'datasource' "$root/run.log" 2>/dev/null; do
     i=$((i + 1))
     kill -0 "$server" 2>/dev/null && [ "$i" -lt 900 ] || { cat "$root/run.log"; echo "bare.sh: make run failed"; exit 1; }
     sleep 1
@@ -52,6 +52,6 @@ kill "$server"; wait "$server" 2>/dev/null || true
 server=
 
 echo "bare.sh: make test"
-chroot "$root" sh -c 'cd /gnomon && make test' | tail -n 60 | tee "$root/test.log"
+inside sh -c 'cd /gnomon && make test' | tail -n 60 | tee "$root/test.log"
 tail -n 1 "$root/test.log" | grep -qE '^[0-9]+ passed, 0 failed$' || { echo "bare.sh: make test failed"; exit 1; }
 echo "bare.sh: both commands work on a bare $suite"
