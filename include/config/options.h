@@ -85,6 +85,12 @@
       "Step of a subquery that names none (Prometheus: its evaluation_interval).") \
     X(QUERY_LOG_SLOW, QUERY, "query.log-slow", DURATION, "5s", "", \
       "Queries that took longer are logged; 0 is none.") \
+    X(REMOTE_READ_SAMPLE_LIMIT, QUERY, "storage.remote.read-sample-limit", COUNT, "50000000", "0..", \
+      "Samples that one query of a remote read may be answered with, unless as a stream; 0 is no bound.") \
+    X(REMOTE_READ_CONCURRENT_LIMIT, QUERY, "storage.remote.read-concurrent-limit", COUNT, "10", "1..10000", \
+      "Remote reads that run at once; further ones wait.") \
+    X(REMOTE_READ_MAX_BYTES_IN_FRAME, QUERY, "storage.remote.read-max-bytes-in-frame", BYTES, "1MiB", "", \
+      "About how long a frame of a streamed remote read gets.") \
     X(ENABLE_FEATURE, QUERY, "enable-feature", LIST, "", CONFIG_FEATURES, \
       "Features of PromQL that Prometheus too has behind this flag.")
 /* clang-format on */

@@ -9,6 +9,7 @@
 #include "api/api_internal.h"
 #include "base/assert.h"
 #include "base/mem.h"
+#include "metrics/metrics.h"
 #include "regex/regex.h"
 
 static enum err check_prefix(const char *prefix, struct errmsg *why)
@@ -29,6 +30,10 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     api->route_prefix = config_string(o->config, OPT_WEB_ROUTE_PREFIX);
     arena_init(&api->arena, NULL);
     gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
+    gate_init(&api->reads, (unsigned)config_count(o->config, OPT_REMOTE_READ_CONCURRENT_LIMIT));
+    uint64_t memory = config_memory(o->config, OPT_MEMORY_LIMIT, process_memory_available());
+    api->read_memory = (struct mem_budget){
+        .name = "query.max-memory", .limit = (int64_t)config_memory(o->config, OPT_QUERY_MAX_MEMORY, memory)};
     api->counters = mem_array(api_route_count + 1, sizeof *api->counters);
     for (unsigned i = 0; i <= api_route_count; i++) {
         api->counters[i].seconds.bounds = metric_seconds_bounds;
@@ -57,6 +62,7 @@ void api_free(struct api *api)
         return;
     assert(!api->self_scrape);
     gate_deinit(&api->queries);
+    gate_deinit(&api->reads);
     mem_free(api->counters);
     arena_deinit(&api->arena);
     mem_free(api);
@@ -121,6 +127,7 @@ void api_after(const struct http_request *r, int status, uint64_t bytes, int64_t
     atomic_fetch_add_explicit(&c->by_status[api_status_slot(status)], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed);
     metric_observe(&c->seconds, (double)duration_ns * 1e-9);
-    if (api_route_is_query(route))
-        gate_leave(&api->queries, r);
+    struct gate *gate = api_route_gate(api, route);
+    if (gate)
+        gate_leave(gate, r);
 }

@@ -130,7 +130,7 @@ extern const unsigned api_route_count;
 /* The route that a path belongs to; api_route_count for none. */
 unsigned api_route_find(const struct api *api, struct slice path);
 const char *api_route_name(unsigned route); /* "/api/v1/label/:name/values"; "other" for api_route_count */
-bool api_route_is_query(unsigned route);    /* holds a slot of the gate */
+struct gate *api_route_gate(struct api *api, unsigned route); /* that its requests pass; NULL for none */
 /* A path without the route prefix and without /prometheus. */
 struct slice api_path(const struct api *api, struct slice path);
 unsigned api_status_slot(int status);
@@ -147,7 +147,8 @@ struct api {
     int64_t start_ms;
     const char *route_prefix; /* "" or "/x" */
     const struct regex *cors; /* NULL: off */
-    struct gate queries;
+    struct gate queries, reads;
+    struct mem_budget read_memory; /* what all answers of remote read take while they are formed */
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;
     struct metric_histogram query_seconds, queue_seconds;
@@ -200,6 +201,7 @@ void on_ping(struct http_request *r, void *ctx);
 void on_metrics(struct http_request *r, void *ctx);
 void on_root(struct http_request *r, void *ctx);
 void on_federate(struct http_request *r, void *ctx);
+void on_read(struct http_request *r, void *ctx);
 void on_write(struct http_request *r, void *ctx);
 
 #endif

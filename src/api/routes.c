@@ -14,12 +14,13 @@ struct route {
     const char *name; /* handler label; NULL: the path */
     unsigned methods, flags;
     http_handler handler;
-    bool query;
+    bool slot; /* holds one of a gate while it is answered */
 };
 
 static const struct route routes[] = {
     {"/api/v1/write", NULL, HTTP_POST, HTTP_RAW_BODY, on_write, false},
     {"/api/v1/push", NULL, HTTP_POST, HTTP_RAW_BODY, on_write, false},
+    {"/api/v1/read", NULL, HTTP_POST, HTTP_RAW_BODY | HTTP_NO_COMPRESS, on_read, true},
     {"/api/v1/query", NULL, FORM, 0, on_query, true},
     {"/api/v1/query_range", NULL, FORM, 0, on_query_range, true},
     {"/api/v1/query_exemplars", NULL, FORM, HTTP_DEFER, on_query_exemplars, false},
@@ -88,9 +89,11 @@ const char *api_route_name(unsigned route)
     return routes[route].name ? routes[route].name : routes[route].path;
 }
 
-bool api_route_is_query(unsigned route)
+struct gate *api_route_gate(struct api *api, unsigned route)
 {
-    return route < api_route_count && routes[route].query;
+    if (route == api_route_count || !routes[route].slot)
+        return NULL;
+    return routes[route].handler == on_read ? &api->reads : &api->queries;
 }
 
 /* Whether a path fits a route whose path may hold one '*'. */

@@ -257,7 +257,7 @@ const struct alias config_aliases[] = {
     NOOP(PROMETHEUS, "storage.tsdb.head-chunks-write-queue-size", OWN_STORE),
     NOOP(PROMETHEUS, "storage.tsdb.samples-per-chunk", OWN_STORE),
     NOOP(PROMETHEUS, "storage.tsdb.head-chunks-segment-size", OWN_STORE),
-    NOOP(PROMETHEUS, "storage.remote.*", "remote read is not there"),
+    NOOP(PROMETHEUS, "storage.remote.flush-deadline", "nothing is sent to other servers"),
     NOOP(PROMETHEUS, "storage.agent.*", "there is no agent mode"),
     NOOP(PROMETHEUS, "alertmanager.*", NO_RULES),
     NOOP(PROMETHEUS, "rules.*", NO_RULES),

@@ -3,8 +3,8 @@
  * form and take the same way, so that there is one way only.
  */
 #include "base/assert.h"
+#include "base/wire.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 enum { STREAM_BATCH = 1 << 20 }; /* above what connections are likely to have */
 

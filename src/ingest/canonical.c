@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/wire.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 enum { TAG_LABEL = WIRE_TAG(1, WIRE_BYTES), TAG_NAME = WIRE_TAG(1, WIRE_BYTES), TAG_TEXT = WIRE_TAG(2, WIRE_BYTES) };
 

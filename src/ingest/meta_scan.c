@@ -1,6 +1,6 @@
 /* meta_scan.c - MetricMetadata { type = 1; metric_family_name = 2; help = 4; unit = 5 } */
+#include "base/wire.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 static bool parse_one(struct slice message, struct metadata *out)
 {

@@ -12,8 +12,8 @@
  * bytes, or 9 when the value is 0); other shapes take the general way.
  */
 #include "base/assert.h"
+#include "base/wire.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 enum { AHEAD = 12, LONE_MISSES = 4, RETRY_EVERY = 64 };
 enum {

@@ -11,8 +11,8 @@
  *     lane        committed with the ticket
  */
 #include "base/assert.h"
+#include "base/wire.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 static void count_add(_Atomic uint64_t *c, uint64_t n)
 {

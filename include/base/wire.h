@@ -1,14 +1,17 @@
 /*
- * wire_internal.h - reading protobuf fields: tags, lengths, skipping what is unknown.
+ * wire.h - protobuf fields: reading tags and lengths, skipping what is unknown; writing fields into a buf.
  *
- * Every function takes where it stands and where the message ends, and returns where it stands
+ * Every reading function takes where it stands and where the message ends, and returns where it stands
  * afterwards, or NULL when the bytes break the format.
+ *
+ * Threads: any.
  */
-#ifndef INGEST_WIRE_INTERNAL_H
-#define INGEST_WIRE_INTERNAL_H
+#ifndef BASE_WIRE_H
+#define BASE_WIRE_H
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/slice.h"
 
@@ -69,5 +72,25 @@ static inline size_t wire_varint_bytes(uint64_t v)
 
 /* The value of a field with this tag; groups are skipped when they are balanced. */
 const uint8_t *wire_skip(const uint8_t *p, const uint8_t *end, uint32_t tag);
+
+/* Fields, as protobuf 3 writes them; the caller leaves out what has the default value. */
+static inline void wire_put_varint(struct buf *out, uint32_t field, uint64_t v)
+{
+    buf_varint(out, WIRE_TAG(field, WIRE_VARINT));
+    buf_varint(out, v);
+}
+
+static inline void wire_put_double(struct buf *out, uint32_t field, double v)
+{
+    buf_varint(out, WIRE_TAG(field, WIRE_FIXED64));
+    buf_le64(out, f64_bits(v));
+}
+
+static inline void wire_put_bytes(struct buf *out, uint32_t field, struct slice s)
+{
+    buf_varint(out, WIRE_TAG(field, WIRE_BYTES));
+    buf_varint(out, s.len);
+    buf_slice(out, s);
+}
 
 #endif

@@ -1,5 +1,5 @@
 /* wire.c - skipping unknown protobuf fields. */
-#include "ingest/wire_internal.h"
+#include "base/wire.h"
 
 static const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end, unsigned type)
 {
