@@ -1,5 +1,8 @@
 /*
- * bench_chunk.c - size and speed of the float codec: bench_chunk [CORPUS]
+ * bench_chunk.c - size and speed of the float codec: bench_chunk [CORPUS], or bench_chunk random [COUNT]
+ *
+ * `random` encodes and decodes that many (10^9) random bit patterns, all alike or mixed with neighbours
+ * that share their upper bits, and stops at the first that comes back different.
  *
  * For windows of 120 to 1,024 samples at the corpus' interval and at 15 times it: bytes per sample of
  * the values, nanoseconds per sample (CPU) of encoding and, per instruction set, of decoding.
@@ -125,8 +128,43 @@ static void run(const struct corpus *c, const char *interval, uint32_t size)
     buf_deinit(&out);
 }
 
+/* Chunks of random lengths; from one to the next more of the upper bits are kept, so every mode gets its turn. */
+static int run_random(double total)
+{
+    static double values[CHUNK_SAMPLES_GOOD], back[CHUNK_SAMPLES_GOOD];
+    uint64_t rng = 88172645463325252u, before = 0, modes[16] = {0};
+    struct buf out = {0};
+    double done = 0, start = bench_seconds();
+    for (uint32_t round = 0; done < total; round++) {
+        uint32_t count = 1 + (uint32_t)(corpus_random(&rng) % CHUNK_SAMPLES_GOOD);
+        unsigned shared = round % 64; /* upper bits that neighbours have in common */
+        uint64_t keep = shared ? ~UINT64_C(0) << (64 - shared) : 0;
+        for (uint32_t i = 0; i < count; i++) {
+            before = (before & keep) | (corpus_random(&rng) & ~keep);
+            values[i] = f64_from_bits(before);
+        }
+        buf_reset(&out);
+        chunk_encode_values(values, count, NULL, &out);
+        modes[out.data[0] & 15]++;
+        if (chunk_decode_values(buf_view(&out), count, back) != ERR_OK ||
+            memcmp(values, back, count * sizeof *back) != 0)
+            corpus_die("a random chunk comes back different");
+        before = corpus_random(&rng);
+        done += count;
+    }
+    printf("%.0f random bit patterns came back, %.1f ns each; chunks by mode:", done,
+           (bench_seconds() - start) * 1e9 / done);
+    for (int m = 0; m < 16; m++)
+        printf(" %llu", (unsigned long long)modes[m]);
+    printf("\n");
+    buf_deinit(&out);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "random") == 0)
+        return run_random(argc > 2 ? atof(argv[2]) : 1e9);
     static const uint32_t sizes[] = {120, 280, 480, 1024};
     struct corpus c = corpus_load(argc, argv), thin = corpus_thin(&c, 15);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
