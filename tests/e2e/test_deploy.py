@@ -1,0 +1,257 @@
+"""configs/ and deploy/: every file is read by the program it is meant for.
+
+Programs that are missing skip their tests and say so; scripts/deploy_tools.sh builds the Go ones
+(kustomize, helm, deploycheck) into a cache that this test looks into.
+PROMETHEUS, PROMTOOL, KUSTOMIZE, HELM, DEPLOYCHECK=path choose other programs.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import BINARY, ROOT, Gnomon, Process, Skip, free_port, program, request, run, wait_for
+
+CACHE = os.environ.get("DEPLOY_TOOLS", os.path.expanduser("~/.cache/gnomon-deploy-tools/bin"))
+DASHBOARDS = sorted(glob.glob(ROOT + "/configs/grafana/dashboards/*.json"))
+RULES = ROOT + "/configs/prometheus/gnomon.rules.yml"
+FRAGMENTS = ["single", "ha-pair", "sharded", "drop-series"]
+
+
+def tool(name):
+    cached = os.path.join(CACHE, name)
+    if not os.environ.get(name.upper()) and os.access(cached, os.X_OK):
+        return cached
+    try:
+        return program(name)
+    except Skip:
+        raise Skip(f"{name} is not here (scripts/deploy_tools.sh builds it, or set {name.upper()}=path)")
+
+
+def call(*args, stdin=None, cwd=ROOT):
+    p = subprocess.run(args, input=stdin, capture_output=True, text=True, cwd=cwd, timeout=300)
+    assert p.returncode == 0, f"{' '.join(args)}: status {p.returncode}\n{p.stdout[-3000:]}\n{p.stderr[-3000:]}"
+    return p.stdout
+
+
+# --- Prometheus: fragments and alerts
+
+def test_the_example_config_is_accepted():
+    call(BINARY, "check", "config", ROOT + "/configs/gnomon.yml")
+
+
+def test_prometheus_fragments_are_valid():
+    promtool = program("promtool")
+    for name in FRAGMENTS:
+        call(promtool, "check", "config", f"configs/prometheus/{name}.yml")
+    call(promtool, "check", "rules", RULES)
+
+
+def test_alerts_pass_their_unit_tests():
+    out = call(program("promtool"), "test", "rules", "gnomon.rules.test.yml", cwd=ROOT + "/configs/prometheus")
+    assert "SUCCESS" in out, out
+    with open(RULES.replace(".yml", ".test.yml")) as f:
+        tested = f.read()
+    with open(RULES) as f:
+        names = re.findall(r"- alert: (\w+)", f.read())
+    untested = [n for n in names if n not in tested]
+    assert len(names) >= 15 and not untested, f"without a test: {untested}"
+
+
+def fragment(name, servers, prom_port, dir):
+    """A fragment with its hosts and intervals made those of this machine; what matters stays as it is."""
+    with open(f"{ROOT}/configs/prometheus/{name}.yml") as f:
+        text = f.read().replace("scrape_interval: 15s", "scrape_interval: 1s").replace("send_interval: 1m", "send_interval: 1s")
+    text = text.replace("localhost:9090", f"127.0.0.1:{prom_port}")
+    for i, server in enumerate(servers):
+        text = text.replace(f"gnomon-{i}:8428", f"127.0.0.1:{server.port}")
+    text = text.replace("gnomon:8428", f"127.0.0.1:{servers[0].port}")
+    assert "gnomon:" not in text and not re.search(r"gnomon-\d:", text), text
+    path = f"{dir}/prometheus.yml"
+    with open(path, "w") as f:
+        f.write(text)
+    shutil.copy(RULES, dir)
+    return path
+
+
+class Prometheus:
+    """A real one that runs a fragment against the given servers."""
+
+    def __init__(self, name, servers):
+        binary, self.port, self.dir = program("prometheus"), free_port(), tempfile.mkdtemp(prefix="gnomon-deploy-")
+        config = fragment(name, servers, self.port, self.dir)
+        self.process = Process([binary, f"--config.file={config}", f"--storage.tsdb.path={self.dir}/data",
+                                f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn",
+                                "--enable-feature=exemplar-storage"], self.dir + "/log")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill(signal.SIGTERM)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def ready(self):
+        try:
+            return request("GET", self.port, "/-/ready")[0] == 200
+        except OSError:
+            return False
+
+    def api(self, path):
+        return json.loads(request("GET", self.port, "/api/v1/" + path)[2])["data"]
+
+
+def series_of(server):
+    return {json.dumps(s["metric"], sort_keys=True) for s in server.query('{__name__=~".+"}')}
+
+
+def test_single_fills_gnomon_and_its_alerts_load():
+    with Gnomon() as server, Prometheus("single", [server]) as prometheus:
+        wait_for("samples", lambda: server.query('up{job="gnomon", prometheus="main"} == 1'))
+        wait_for("metadata", lambda: server.api("metadata", metric="process_cpu_seconds_total"), timeout=90)
+        rules = [r for g in prometheus.api("rules")["groups"] for r in g["rules"]]
+        assert len(rules) >= 15 and all(r["health"] in ("ok", "unknown") for r in rules), rules
+        firing = [a["labels"]["alertname"] for a in prometheus.api("alerts")["alerts"] if a["state"] == "firing"]
+        assert not firing, firing
+
+
+def test_both_of_an_ha_pair_hold_everything():
+    with Gnomon() as a, Gnomon() as b, Prometheus("ha-pair", [a, b]):
+        wait_for("samples on both", lambda: len(a.query("up")) == 2 and len(b.query("up")) == 2)
+        wait_for("the same series", lambda: series_of(a) == series_of(b) and len(series_of(a)) > 200)
+
+
+def test_sharding_puts_every_series_on_exactly_one():
+    program("prometheus")
+    with open(f"{ROOT}/configs/prometheus/sharded.yml") as f:
+        assert f.read().count("modulus: 3") == 3
+    with Gnomon() as a, Gnomon() as b, Gnomon() as c:
+        servers = [a, b, c]
+        with Prometheus("sharded", servers) as prometheus:
+            # Eight jobs, so that no shard stays empty: the hash is by job.
+            path = prometheus.dir + "/prometheus.yml"
+            with open(path) as f:
+                text = f.read()
+            jobs = "".join(f'  - {{job_name: "job{i}", static_configs: [{{targets: ["127.0.0.1:{a.port}"]}}]}}\n' for i in range(8))
+            with open(path, "w") as f:
+                f.write(text.replace("scrape_configs:\n", "scrape_configs:\n" + jobs))
+            wait_for("Prometheus", prometheus.ready)
+            prometheus.process.p.send_signal(signal.SIGHUP)
+            wait_for("all jobs", lambda: sum(len(s.query('up{job=~"job.*"}')) for s in servers) >= 8)
+            sets = [series_of(s) for s in servers]
+            assert all(sets) and not (sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2]), [len(s) for s in sets]
+            assert not any("__tmp" in s for some in sets for s in some)
+
+
+# --- Grafana: provisioning and dashboards
+
+def test_dashboards_are_what_their_generator_writes():
+    call(sys.executable, "scripts/gen_dashboards.py", "--check")
+
+
+def test_provisioning_points_to_what_is_there():
+    with open(ROOT + "/configs/grafana/provisioning/datasources/gnomon.yml") as f:
+        assert "type: prometheus" in f.read()
+    with open(ROOT + "/configs/grafana/provisioning/dashboards/gnomon.yml") as f:
+        path = re.search(r"path: (\S+)", f.read()).group(1)
+    with open(ROOT + "/deploy/docker/docker-compose.yml") as f:
+        assert f":{path}" in f.read(), f"the compose file does not mount {path}"
+
+
+def dashboard_expressions():
+    for path in DASHBOARDS:
+        with open(path) as f:
+            for panel in json.load(f)["panels"]:
+                for target in panel.get("targets", []):
+                    yield f"{os.path.basename(path)}: {panel['title']}", target["expr"]
+
+
+def alert_expressions():
+    """[(name, expression)] of the rules file, which keeps to one form: expr: TEXT, or expr: | and a deeper block."""
+    with open(RULES) as f:
+        for rule in re.split(r"- alert: ", f.read())[1:]:
+            block = re.search(r"^        expr: \|\n((?:          .*\n)+)", rule, re.M)
+            yield rule.split()[0], block.group(1) if block else re.search(r"^        expr: (.+)$", rule, re.M).group(1)
+
+
+def selectors(node, found):
+    """(metric name, matchers) of every selector in an answer of parse_query."""
+    if isinstance(node, dict):
+        if node.get("type") in ("vectorSelector", "matrixSelector"):
+            found.append((node["name"], node["matchers"]))
+        for child in node.values():
+            selectors(child, found)
+    elif isinstance(node, list):
+        for child in node:
+            selectors(child, found)
+    return found
+
+
+def exposed(server):
+    """{name: [labels]} of /metrics."""
+    names = {}
+    for line in server.get("/metrics")[2].decode().splitlines():
+        if line and not line.startswith("#"):
+            m = re.match(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? ", line)
+            names.setdefault(m.group(1), []).append(dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', m.group(2) or "")))
+    return names
+
+
+def admits(matcher, labels):
+    value, wanted = labels.get(matcher["name"], ""), matcher["value"]
+    return {"=": value == wanted, "!=": value != wanted, "=~": re.fullmatch(wanted, value) is not None,
+            "!~": re.fullmatch(wanted, value) is None}[matcher["type"]]
+
+
+# Labels that a scrape adds, and those that stand only after something went wrong.
+FROM_THE_SCRAPE = {"job", "instance", "__name__"}
+MAY_BE_ABSENT = {"code"}
+ADDED_BY_THE_SCRAPE = {"up"}
+
+
+def check_selectors(server, what, expr, names):
+    for name, matchers in selectors(server.api("parse_query", query=expr), []):
+        if name in ADDED_BY_THE_SCRAPE:
+            continue
+        assert name in names, f"{what}: /metrics has no {name}\n{expr}"
+        own = [m for m in matchers if m["name"] not in FROM_THE_SCRAPE | MAY_BE_ABSENT]
+        assert any(all(admits(m, labels) for m in own) for labels in names[name]), f"{what}: no series of {name} has {own}"
+
+
+def busy(server):
+    """Traffic of every kind, so that every handler has counted something."""
+    now = int(time.time() * 1000)
+    assert server.write([({"__name__": "m", "i": str(i)}, [(now, i)]) for i in range(100)])[0] == 204
+    assert server.write([({"__name__": "m", "i": "old"}, [(1000, 1)])])[0] == 400
+    server.get("/api/v1/query?query=sum(m)")
+    server.get("/api/v1/query?query=sum(")
+
+
+def test_every_expression_of_dashboards_and_alerts_has_its_data():
+    with Gnomon("--self-scrape-interval=1s") as server:
+        busy(server)
+        names = exposed(server)
+        wait_for("a few scrapes of itself", lambda: server.query('count_over_time(up{job="gnomon"}[1m]) >= 4'))
+        busy(server)
+        time.sleep(2.5)
+        checked = 0
+        for what, expr in dashboard_expressions():
+            expr = expr.replace("$__rate_interval", "1m").replace("$job", ".*").replace("$instance", ".*")
+            check_selectors(server, what, expr, names)
+            empty_is_good = expr.endswith("> 0")
+            assert server.query(expr) or empty_is_good, f"{what}: no data\n{expr}"
+            checked += 1
+        for what, expr in alert_expressions():
+            check_selectors(server, what, expr, names)
+            server.query(expr)
+            checked += 1
+        assert checked > 100, checked
+        print(f"{checked} expressions of {len(DASHBOARDS)} dashboards and the alerts")
+
+
+run(globals())
