@@ -112,6 +112,10 @@ bare: ## prove both commands on a bare Debian in a chroot (root only; needs debo
 # Rewritten only when a file appears or disappears, so that a removed file is relinked away.
 $(OUT)/files: FORCE
 	@mkdir -p $(@D); echo $(SRC) $(TEST) | cmp -s - $@ || echo $(SRC) $(TEST) > $@
+# Likewise for what `gnomon version` says.
+$(OUT)/src/server/version.o: $(OUT)/version
+$(OUT)/version: FORCE
+	@mkdir -p $(@D); echo $(VERSION) $(REVISION) | cmp -s - $@ || echo $(VERSION) $(REVISION) > $@
 FORCE:
 compile_commands.json: Makefile $(OUT)/files
 	@for f in $(SRC) $(TEST); do echo "{\"directory\": \"$(CURDIR)\", \"file\": \"$$f\", \
@@ -119,6 +123,8 @@ compile_commands.json: Makefile $(OUT)/files
 clean: ## remove build/
 	rm -rf build compile_commands.json
 help: ## this list
-	@sed -nE 's/^([a-z][a-z-]*):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z][a-z0-9-]*):.*## (.*)/\1\t\2/p' Makefile deploy/install.mk | expand -t 14
+
+-include deploy/install.mk
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -4,6 +4,7 @@ Programs that are missing skip their tests and say so; scripts/deploy_tools.sh b
 (kustomize, helm, deploycheck) into a cache that this test looks into.
 PROMETHEUS, PROMTOOL, KUSTOMIZE, HELM, DEPLOYCHECK=path choose other programs.
 """
+import contextlib
 import glob
 import json
 import os
@@ -252,6 +253,257 @@ def test_every_expression_of_dashboards_and_alerts_has_its_data():
             checked += 1
         assert checked > 100, checked
         print(f"{checked} expressions of {len(DASHBOARDS)} dashboards and the alerts")
+
+
+# --- Kubernetes: kustomize and helm print, deploycheck judges
+
+OVERLAYS = ["base", "overlays/prometheus-operator", "overlays/ha-pair", "overlays/sharded"]
+CHART = ROOT + "/deploy/helm/gnomon"
+VALUES = [None] + sorted(glob.glob(CHART + "/ci/*.yaml"))
+
+
+def kustomize(dir):
+    try:
+        return call(tool("kustomize"), "build", dir)
+    except Skip:
+        return call(tool("kubectl"), "kustomize", dir)
+
+
+def helm_template(values, *more):
+    return call(tool("helm"), "template", "test", CHART, "--namespace", "monitoring", "--kube-version", "1.33.0",
+                *(["--values", values] if values else []), *more)
+
+
+def test_kustomizations_print_what_kubernetes_takes():
+    check = tool("deploycheck")
+    for dir in OVERLAYS:
+        print(f"{dir}: {call(check, 'manifests', stdin=kustomize(ROOT + '/deploy/kubernetes/' + dir)).strip()}")
+
+
+def test_the_chart_prints_what_kubernetes_takes():
+    check, helm = tool("deploycheck"), tool("helm")
+    for values in VALUES:
+        call(helm, "lint", "--strict", CHART, *(["--values", values] if values else []))
+        name = os.path.basename(values or "defaults")
+        print(f"{name}: {call(check, 'manifests', stdin=helm_template(values)).strip()}")
+
+
+def test_the_chart_refuses_values_that_it_does_not_have():
+    helm = tool("helm")
+    for wrong, named in (("server.scrape.enabled=true", "scrape"), ("server.retentionPeriod=soon", "retentionPeriod"),
+                         ("server.image.pullPolicy=Sometimes", "pullPolicy")):
+        p = subprocess.run([helm, "template", "x", CHART, "--kube-version", "1.33.0", "--set", wrong], capture_output=True, text=True)
+        assert p.returncode != 0 and named in p.stderr, (wrong, p.stderr)
+
+
+def test_deploycheck_finds_mistakes():
+    check, good = tool("deploycheck"), kustomize(ROOT + "/deploy/kubernetes/base")
+    for change, complaint in [
+            (("readOnly: true", "readonly: true"), "unknown field"),
+            (("runAsNonRoot: true", "runAsNonRoot: false"), "not restricted"),
+            (("containerPort: 8428", "containerPort: eight"), "cannot"),
+            (("serviceName: gnomon-headless", "serviceName: gnomon"), "no headless Service"),
+            (("mountPath: /data\n          name: data", "mountPath: /data\n          name: dta"), "not there")]:
+        assert change[0] in good, change
+        p = subprocess.run([check, "manifests"], input=good.replace(*change), capture_output=True, text=True)
+        assert p.returncode == 1 and complaint in p.stderr, (change, p.stdout, p.stderr)
+
+
+def test_the_prometheusrule_is_that_of_configs():
+    call(sys.executable, "scripts/gen_prometheusrule.py", "--check")
+
+
+def block(text, key):
+    """The indented lines below `key: |` of a manifest, without their indentation."""
+    lines = text.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.strip() == f"{key}: |")
+    depth = len(lines[at + 1]) - len(lines[at + 1].lstrip())
+    end = next((i for i in range(at + 1, len(lines)) if lines[i].strip() and not lines[i].startswith(" " * depth)), len(lines))
+    return "\n".join(line[depth:] for line in lines[at + 1:end]) + "\n"
+
+
+def starts_with(args, config):
+    """The real server takes what a manifest gives it; path and address are replaced by ours."""
+    ours = [a for a in args if not re.match(r"--?(storage.path|storageDataPath|httpListenAddr|web.listen-address|config.file)=", a)]
+    prefix = next((a.split("=", 1)[1] for a in ours if a.startswith("--http.pathPrefix=")), "")
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as f:
+        f.write(config or "")
+        f.flush()
+        server = Gnomon(*ours, *([f"--config.file={f.name}"] if config else []))
+        try:
+            server.start(ready=False)
+            wait_for("an answer", lambda: answers(server, prefix + "/-/ready"), timeout=20)
+        finally:
+            server.stop()
+            shutil.rmtree(server.tmp, ignore_errors=True)
+
+
+def answers(server, path):
+    assert server.process.p.poll() is None, server.process.tail()
+    try:
+        return server.get(path)[0] == 200
+    except OSError:
+        return False
+
+
+def test_the_server_takes_the_arguments_of_the_manifests():
+    starts_with([], block(kustomize(ROOT + "/deploy/kubernetes/base"), "gnomon.yml"))
+    for values in VALUES:
+        text = helm_template(values)
+        args = re.findall(r'^            - "?(--[^"\n]*)"?$', text, re.M)
+        assert len(args) >= 3, text
+        starts_with(args, block(text, "gnomon.yml") if "gnomon.yml: |" in text else None)
+
+
+# --- Docker: the compose file, and its stack with the programs that are here
+
+def test_the_compose_file_is_valid():
+    print(call(tool("deploycheck"), "compose", ROOT + "/deploy/docker/docker-compose.yml").strip())
+
+
+def optional(name, *more):
+    try:
+        return program(name, *more)
+    except Skip:
+        return None
+
+
+@contextlib.contextmanager
+def stopped(children):
+    """Ends them before the server: a Prometheus waits long for one that is gone."""
+    try:
+        yield
+    finally:
+        for child in children:
+            child.kill(signal.SIGTERM)
+
+
+def test_the_compose_stack_runs_as_processes():
+    """Prometheus with the compose file's own configuration, hosts replaced; exporters that are missing are left out."""
+    prometheus = program("prometheus")
+    found = {"alertmanager": optional("alertmanager", "prometheus-alertmanager"),
+             "node-exporter": optional("node_exporter", "prometheus-node-exporter"),
+             "blackbox-exporter": optional("blackbox_exporter", "prometheus-blackbox-exporter")}
+    dir, docker, children = tempfile.mkdtemp(prefix="gnomon-compose-"), ROOT + "/deploy/docker", []
+    ports = {name: free_port() for name in ["prometheus", "grafana", "cluster", *found]}
+    arguments = {"alertmanager": [f"--config.file={docker}/alertmanager.yml", f"--storage.path={dir}/am",
+                                  f"--cluster.listen-address=127.0.0.1:{ports['cluster']}"],
+                 "node-exporter": [], "blackbox-exporter": [f"--config.file={docker}/blackbox.yml"]}
+    try:
+        with Gnomon() as server, stopped(children):
+            with open(docker + "/prometheus.yml") as f:
+                text = f.read().replace(": 15s", ": 1s").replace("gnomon:8428", f"127.0.0.1:{server.port}")
+            for host, port in (("localhost", 9090), ("alertmanager", 9093), ("grafana", 3000), ("node-exporter", 9100),
+                               ("blackbox-exporter", 9115)):
+                text = text.replace(f"{host}:{port}", f"127.0.0.1:{ports.get(host, ports['prometheus'])}")
+            with open(dir + "/prometheus.yml", "w") as f:
+                f.write(text)
+            shutil.copy(RULES, dir)
+            for name, path in found.items():
+                if path:
+                    children.append(Process([path, f"--web.listen-address=127.0.0.1:{ports[name]}", *arguments[name]], f"{dir}/{name}.log"))
+            children.append(Process([prometheus, f"--config.file={dir}/prometheus.yml", f"--storage.tsdb.path={dir}/data",
+                                     f"--web.listen-address=127.0.0.1:{ports['prometheus']}"], dir + "/prometheus.log"))
+            there = {"gnomon", "prometheus"} | {n.replace("-exporter", "") for n, path in found.items() if path}
+            up = lambda: {s["metric"]["job"] for s in server.query('up{prometheus="compose"} == 1')}
+            wait_for(f"{there}", lambda: up() >= there)
+            if found["blackbox-exporter"]:
+                wait_for("a probe", lambda: server.query("probe_success == 1"))
+            if found["alertmanager"]:
+                wait_for("the Alertmanager", lambda: json.loads(request("GET", ports["prometheus"], "/api/v1/alertmanagers")[2])["data"]["activeAlertmanagers"])
+            print(f"up in Gnomon: {', '.join(sorted(up()))}; not here: {', '.join(n for n, p in found.items() if not p) or '-'}, grafana")
+    finally:
+        shutil.rmtree(dir, ignore_errors=True)
+
+
+# --- systemd, man page, completions
+
+def installed():
+    """`make install` into a directory of its own."""
+    dir = tempfile.mkdtemp(prefix="gnomon-install-")
+    call("make", "--no-print-directory", "install", f"DESTDIR={dir}", "PREFIX=/usr")
+    return dir
+
+
+def test_make_install_and_uninstall():
+    dir = installed()
+    try:
+        config = dir + "/etc/gnomon/gnomon.yml"
+        call(dir + "/usr/bin/gnomon", "check", "config", config)
+        with open(config, "a") as f:
+            f.write("log.level: debug\n")
+        call("make", "--no-print-directory", "install", f"DESTDIR={dir}", "PREFIX=/usr")
+        with open(config) as f:
+            text = f.read()
+        assert "\nstorage.path: /var/lib/gnomon\n" in text and text.endswith("log.level: debug\n"), "settings were overwritten"
+        call("make", "--no-print-directory", "uninstall", f"DESTDIR={dir}", "PREFIX=/usr")
+        left = sorted(os.path.relpath(os.path.join(at, f), dir) for at, _, files in os.walk(dir) for f in files)
+        assert left == ["etc/default/gnomon", "etc/gnomon/gnomon.yml"], left
+    finally:
+        shutil.rmtree(dir, ignore_errors=True)
+
+
+def test_systemd_takes_the_unit_and_finds_it_safe():
+    analyze, dir = program("systemd-analyze"), installed()
+    try:
+        unit = dir + "/usr/lib/systemd/system/gnomon.service"
+        with open(unit) as f:
+            text = f.read()
+        with open(unit, "w") as f:  # the program must exist where the unit says
+            f.write(text.replace("ExecStart=/usr/bin", f"ExecStart={dir}/usr/bin"))
+        p = subprocess.run([analyze, "verify", unit], capture_output=True, text=True)
+        ours = [line for line in p.stderr.splitlines() if "gnomon.service" in line and "man gnomon" not in line
+                and "man page" not in line.lower() and "Unit network-online" not in line]
+        assert not ours, ours
+        out = call(analyze, "security", "--offline=true", "--threshold=20", unit)
+        print(out.strip().splitlines()[-1])
+        sysusers, tmpfiles = shutil.which("systemd-sysusers"), shutil.which("systemd-tmpfiles")
+        if sysusers:
+            call(sysusers, "--dry-run", dir + "/usr/lib/sysusers.d/gnomon.conf")
+        if tmpfiles:
+            root = tempfile.mkdtemp(prefix="gnomon-tmpfiles-", dir=dir)
+            p = subprocess.run([tmpfiles, "--create", f"--root={root}", dir + "/usr/lib/tmpfiles.d/gnomon.conf"], capture_output=True, text=True)
+            assert "Failed to parse" not in p.stderr and "Unknown" not in p.stderr, p.stderr
+    finally:
+        shutil.rmtree(dir, ignore_errors=True)
+
+
+def options():
+    """The names that --help lists."""
+    return re.findall(r"^  --([a-z][\w.-]*)", call(BINARY, "--help"), re.M)
+
+
+def test_the_man_page_has_every_option_and_no_mistake():
+    call("make", "--no-print-directory", "manual")
+    with open(ROOT + "/build/manual/gnomon.1") as f:
+        text = f.read().replace("\\-", "-")
+    missing = [o for o in options() if f"--{o}" not in text]
+    assert not missing, missing
+    if shutil.which("groff"):
+        p = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", ROOT + "/build/manual/gnomon.1"], capture_output=True, text=True)
+        assert p.returncode == 0 and not p.stderr, p.stderr
+
+
+def complete(*words):
+    script = """source build/manual/gnomon.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        compopt() { :; }; _gnomon; printf '%s\\n' "${COMPREPLY[@]}" """
+    return call("bash", "-c", script, "bash", *words).split()
+
+
+def test_bash_completes_commands_options_and_values():
+    call("make", "--no-print-directory", "manual")
+    assert complete("gnomon", "ver") == ["verify", "version"]
+    offered = {o.rstrip("=") for o in complete("gnomon", "--")}
+    assert offered == {f"--{o}" for o in options()}, offered ^ {f"--{o}" for o in options()}
+    assert complete("gnomon", "--log.format", "=", "j") == ["json"]
+    assert complete("gnomon", "--log.level", "=") == ["debug", "info", "warn", "error"]
+    assert complete("gnomon", "verify", "--q") == ["--quick"]
+
+
+def test_zsh_takes_its_completion():
+    zsh = program("zsh")
+    call("make", "--no-print-directory", "manual")
+    call(zsh, "-n", ROOT + "/build/manual/_gnomon")
 
 
 run(globals())

@@ -220,9 +220,28 @@ func (o *objects) checkStatefulSet(s *appsv1.StatefulSet) (faults []error) {
 	return faults
 }
 
+// selectsSet also knows the label that the StatefulSet controller gives each pod.
+func selectsSet(s *corev1.Service, set *appsv1.StatefulSet) bool {
+	selector := labels.SelectorFromSet(s.Spec.Selector)
+	for i := int32(0); i < ptrOr(set.Spec.Replicas, 1); i++ {
+		pod := labels.Merge(set.Spec.Template.Labels, labels.Set{appsv1.StatefulSetPodNameLabel: fmt.Sprintf("%s-%d", set.Name, i)})
+		if selector.Matches(pod) {
+			return true
+		}
+	}
+	return false
+}
+
+func ptrOr(p *int32, value int32) int32 {
+	if p == nil {
+		return value
+	}
+	return *p
+}
+
 func (o *objects) checkService(s *corev1.Service) (faults []error) {
 	for _, set := range o.statefulSets {
-		if !labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(set.Spec.Template.Labels)) {
+		if !selectsSet(s, set) {
 			continue
 		}
 		for _, p := range s.Spec.Ports {
