@@ -134,12 +134,12 @@ static void remove_locked(struct shard *s, struct page *page) REQUIRES(s->lock)
     s->clock[page->slot]->slot = page->slot;
 }
 
-/* Frees one page that nobody uses; false when the shard has none. */
+/* Frees one page that nobody uses and that was not used since the hand came by; false when there is none. */
 static bool evict_one(struct page_cache *cache, struct shard *s)
 {
     struct page *victim = NULL;
     mutex_lock(&s->lock);
-    for (size_t steps = 2 * s->count; steps > 0 && !victim; steps--) {
+    for (size_t steps = s->count; steps > 0 && !victim; steps--) {
         s->hand = s->hand + 1 < s->count ? s->hand + 1 : 0;
         struct page *p = s->clock[s->hand];
         if (atomic_load_explicit(&p->pins, memory_order_acquire) == 0 &&
@@ -159,7 +159,7 @@ static bool evict_one(struct page_cache *cache, struct shard *s)
 
 static bool evict_any(struct page_cache *cache)
 {
-    for (int i = 0; i < SHARDS; i++) {
+    for (int i = 0; i < 2 * SHARDS; i++) { /* twice: the first time around may only clear marks */
         uint32_t turn = atomic_fetch_add_explicit(&cache->next_victim, 1, memory_order_relaxed);
         if (evict_one(cache, &cache->shards[turn % SHARDS]))
             return true;
