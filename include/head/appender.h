@@ -120,6 +120,22 @@ void head_alias_add(struct head_appender *a, struct hash128 hash, series_ref ref
  */
 uint32_t head_append(struct head_appender *a, struct head_row *rows, uint32_t count, struct buf *records);
 
+/* Whether it can be kept: not absurdly many buckets. */
+bool head_histogram_fits(const struct histogram *hist);
+/*
+ * Appends a native histogram (valid, schema at most HISTOGRAM_SCHEMA_MAX or custom).  False: the series
+ * left the head meanwhile; get it again.
+ */
+bool head_histogram_append(struct head_appender *a, series_ref ref, int64_t time_ms, const struct histogram *hist,
+                           struct buf *records);
+
+/*
+ * Appends an exemplar; labels: canonical label bytes, may be empty.  False: it was older than the newest
+ * one of its series, or the bound is 0, and was dropped.
+ */
+bool head_exemplar_append(struct head_appender *a, series_ref ref, int64_t time_ms, double value, struct slice labels,
+                          struct buf *records);
+
 /* Remembers that `next` came after `ref`. */
 void head_learn(struct head_appender *a, series_ref ref, series_ref next);
 

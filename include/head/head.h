@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/slice.h"
+#include "storage/exemplar.h"
 #include "storage/metadata.h"
 #include "storage/querier.h"
 
@@ -72,6 +73,10 @@ MUST_CHECK enum err head_querier(struct head *head, int64_t mint_ms, int64_t max
                                  struct errmsg *why);
 /* Metadata by name (empty: all names, in no order); stops when visit returns false.  The entry lives for the call. */
 void head_metadata(struct head *head, struct slice metric, metadata_visit visit, void *ctx);
+
+/* Exemplars of series that match, within the range; series by labels_cmp. */
+void head_exemplars(struct head *head, const struct matcher *matchers, uint32_t count, int64_t mint_ms,
+                    int64_t maxt_ms, exemplar_visit visit, void *ctx);
 
 /* ---- from records ---- */
 

@@ -6,6 +6,7 @@
  * newest one of its series touches its line and, when the value changed, its newest tail line; the
  * XOR bytes of the change serve tail and record alike.
  */
+#include "chunk/hist_chunk.h"
 #include "head/append_internal.h"
 #include "head/record_internal.h"
 
@@ -200,6 +201,33 @@ uint32_t head_append(struct head_appender *a, struct head_row *rows, uint32_t co
             records->len += (size_t)(done - out);
     }
     return left;
+}
+
+bool head_histogram_fits(const struct histogram *hist)
+{
+    return hist_chunk_fit(&hist, 1) == 1;
+}
+
+bool head_histogram_append(struct head_appender *a, series_ref ref, int64_t time_ms, const struct histogram *hist,
+                           struct buf *records)
+{
+    struct head *h = a->head;
+    struct page *p = page_of(h, ref / PAGE_SERIES);
+    struct series_line *x = line_of(h, ref);
+    struct buf code = {0};
+    hist_encode(hist, &code);
+    assert(!code.failed);
+    mutex_lock(&p->lock);
+    bool alive = series_alive(x), fresh = alive && hist_add(h, p, x, time_ms, buf_view(&code));
+    uint32_t sequence = p->sequence;
+    p->sequence += fresh;
+    if (fresh && records)
+        record_histogram(records, ref, sequence, time_ms, buf_view(&code));
+    mutex_unlock(&p->lock);
+    count_add(&a->counts.histograms, fresh);
+    count_add(&a->counts.duplicate, alive && !fresh);
+    buf_deinit(&code);
+    return alive;
 }
 
 void head_learn(struct head_appender *a, series_ref ref, series_ref next)

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "chunk/hist_chunk.h"
 #include "head/cut_internal.h"
 
 enum { CHECK_EVERY = 4096 };
@@ -49,6 +50,7 @@ static void freeze_page(struct head *h, uint32_t page, int64_t before_ms)
         struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
         if (x->more && x->more->side.count)
             side_freeze(h, &x->more->side, before_ms);
+        hist_freeze(h, x, before_ms);
     }
     mutex_unlock(&p->lock);
 }
@@ -106,6 +108,22 @@ static void windows_unique(struct head_cut *cut)
     cut->window_count = n;
 }
 
+/* Windows of the frozen histograms of a series. */
+static void windows_of_hists(struct head_cut *cut, const struct series_line *x, int64_t range_ms)
+{
+    const struct hist_store *s = x->more ? x->more->hists : NULL;
+    for (uint32_t i = 0; s && i < s->part_count; i++) {
+        const struct hist_part *p = &s->parts[i];
+        int64_t times[HIST_CHUNK_SAMPLES_MAX];
+        if (!p->frozen)
+            continue;
+        enum err err = times_decode(slice_of(p->data, p->times_bytes), p->count, times);
+        assert(err == ERR_OK); /* our own bytes */
+        for (uint32_t k = 0; k < p->count; k++)
+            window_add(cut, window_of(times[k], range_ms));
+    }
+}
+
 static void windows_of_page(struct head_cut *cut, uint32_t page, int64_t range_ms)
 {
     struct head *h = cut->head;
@@ -118,6 +136,7 @@ static void windows_of_page(struct head_cut *cut, uint32_t page, int64_t range_m
         const struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
         for (uint32_t i = 0; x->more && i < x->more->side.frozen_count; i++)
             window_add(cut, window_of(x->more->side.frozen[i].time_ms, range_ms));
+        windows_of_hists(cut, x, range_ms);
     }
     mutex_unlock(&p->lock);
 }
@@ -172,7 +191,8 @@ static void refs_of_page(struct head_cut *cut, uint32_t page, int64_t mint_ms, i
         const struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
         if (!series_alive(x))
             continue;
-        if (stream_within(x, low, high) || (x->more && side_within(&x->more->side, mint_ms, maxt_ms)))
+        if (stream_within(x, low, high) || (x->more && side_within(&x->more->side, mint_ms, maxt_ms)) ||
+            hist_within(x, true, mint_ms, maxt_ms))
             out->list[out->count++] = page * PAGE_SERIES + slot;
     }
     mutex_unlock(&p->lock);

@@ -30,6 +30,7 @@ enum err head_new(const struct head_options *o, struct head **out, struct errmsg
     bytes_add(&h->bytes_index, bytes);
     pairs_init(h);
     h->families = families_new(o->metadata_max);
+    h->exemplars = exemplars_new(o->exemplars_max);
     *out = h;
     return ERR_OK;
 }
@@ -43,6 +44,7 @@ void head_free(struct head *h)
     segments_deinit(h);
     pairs_deinit(h);
     families_free(h->families);
+    exemplars_free(h->exemplars);
     tags_deinit(&h->series_index);
     mem_free(atomic_load(&h->aliases.block));
     mem_free(h->free_pages);
@@ -232,6 +234,7 @@ void head_stats(struct head *h, struct head_stats *out)
     out->label_pairs = get_relaxed(&h->pair_count) - 1;
     out->label_names = vec_count(&h->names);
     out->metadata_held = families_count(h->families);
+    out->exemplars_held = exemplars_count(h->exemplars);
     out->bytes_lines = (uint64_t)get_relaxed(&h->bytes_lines);
     out->bytes_columns = (uint64_t)get_relaxed(&h->bytes_columns);
     out->bytes_tails = (uint64_t)get_relaxed(&h->bytes_tails);

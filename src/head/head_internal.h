@@ -75,6 +75,7 @@ struct series_more {
     uint32_t chunk_count, chunk_capacity;
     struct side side;
     struct chunk_hint hint;
+    struct hist_store *hists; /* native histograms; NULL for most */
 };
 
 enum page_flags {
@@ -94,6 +95,7 @@ struct page {
     void *column;     /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
     uint32_t start, end; /* indexes of the entries held: [start, end); they only grow */
     uint32_t sealed_at;  /* `end` when the background last looked for long tails */
+    uint32_t hists_added; /* native histograms since then */
     uint32_t capacity;
     uint32_t sequence; /* of the next record */
     int64_t floor_ms;  /* samples before it go to the side: a cut has taken that range */
@@ -193,6 +195,7 @@ struct head {
     struct head_counts gone; /* counts of appenders that were freed */
 
     struct families *families;
+    struct exemplars *exemplars;
 
     _Atomic uint64_t series, series_created, series_removed, replay_lost, cuts, chunks_sealed, chunks;
     _Atomic int64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels,
@@ -278,6 +281,7 @@ series_ref series_find(struct head *h, struct hash128 hash); /* inside an epoch 
 void series_publish(struct head *h, series_ref ref, const uint32_t *pairs, uint32_t count, struct hash128 hash,
                     uint32_t label_bytes) REQUIRES(h->create);
 void series_remove(struct head *h, series_ref ref) REQUIRES(h->create);
+void series_canonical(struct head *h, series_ref ref, struct buf *out); /* label bytes; none when it left */
 struct series_more *series_more(struct head *h, struct series_line *line);
 
 /* ---- side.c: the page's lock is held ---- */
@@ -309,6 +313,16 @@ enum err head_label_names(struct head *h, const struct selector *sel, uint64_t l
                           name_visit visit, void *ctx, struct errmsg *why);
 enum err head_label_values(struct head *h, struct slice name, const struct selector *sel, uint64_t limit,
                            struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why);
+
+/* ---- exemplars.c ---- */
+enum exemplar_change { EXEMPLAR_ADDED, EXEMPLAR_SAME, EXEMPLAR_DROPPED };
+struct exemplars *exemplars_new(uint32_t max);
+void exemplars_free(struct exemplars *e);
+uint32_t exemplars_count(struct exemplars *e);
+enum exemplar_change exemplar_store(struct head *h, struct slice series, int64_t time_ms, uint64_t bits,
+                                    struct slice labels);
+void exemplars_record(struct head *h, struct buf *records); /* all of them, oldest first */
+bool canonical_is_sound(struct slice canonical);
 
 /* ---- metadata.c ---- */
 enum metadata_change { METADATA_SAME, METADATA_CHANGED, METADATA_FULL };

@@ -5,6 +5,7 @@
  * beside the column, and the column itself unless the reader has it from the series before.
  * Decoding happens afterwards.
  */
+#include "head/hist_internal.h"
 #include "head/seal_internal.h"
 
 #define TIMES_ID_HEAD (UINT64_C(1) << 63)
@@ -30,6 +31,8 @@ struct head_reader {
     struct buf chunk_bytes;
     struct side_sample *side;
     size_t side_count, side_capacity;
+    struct hist_copy hists;
+    struct arena hist_arena; /* of one read */
     uint32_t span; /* how many samples chunks and tail can have at most */
     bool tail_taken;
     /* Decoded. */
@@ -39,6 +42,7 @@ struct head_reader {
     int64_t *out_times;
     double *out_values;
     size_t out_time_capacity, out_value_capacity;
+    bool has_hists;
 };
 
 /* ---- copying: the page's lock is held ---- */
@@ -84,7 +88,7 @@ static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, 
     const struct series_line *x = line_of(h, ref);
     r->chunk_count = r->side_count = 0;
     r->span = 0;
-    r->tail_taken = false;
+    r->tail_taken = r->has_hists = false;
     buf_reset(&r->chunk_bytes);
     mutex_lock(&p->lock);
     uint32_t low = column_find(p, mint_ms), high = maxt_ms == INT64_MAX ? p->end : column_find(p, maxt_ms + 1);
@@ -102,6 +106,10 @@ static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, 
         copy_side_list(r, x->more->side.frozen, x->more->side.frozen_count, mint_ms, maxt_ms);
         if (!r->frozen)
             copy_side_list(r, x->more->side.list, x->more->side.count, mint_ms, maxt_ms);
+        if (x->more->hists) {
+            hist_copy_take(x, r->frozen, mint_ms, maxt_ms, &r->hists);
+            r->has_hists = r->hists.part_count + r->hists.item_count > 0;
+        }
     }
     mutex_unlock(&p->lock);
 }
@@ -191,12 +199,38 @@ static uint32_t merge(struct head_reader *r, uint32_t start, uint32_t count)
     return n;
 }
 
+/* Floats and histograms in one order of time, in arena memory; for one time the histogram stays. */
+static enum err add_hists(struct head_reader *r, int64_t mint_ms, int64_t maxt_ms, struct samples *out,
+                          struct errmsg *why)
+{
+    struct hist_sample *list;
+    arena_deinit(&r->hist_arena);
+    arena_init(&r->hist_arena, NULL);
+    uint32_t count = hist_copy_decode(&r->hists, mint_ms, maxt_ms, &r->hist_arena, &list), n = 0, i = 0, k = 0;
+    if (count == UINT32_MAX)
+        return err_set(why, ERR_NO_MEMORY, "histograms do not fit into memory");
+    size_t most = (size_t)count + out->count;
+    int64_t *times = ARENA_ARRAY(&r->hist_arena, int64_t, most + 1);
+    double *values = ARENA_ARRAY(&r->hist_arena, double, most + 1);
+    const struct histogram **hists = ARENA_ARRAY(&r->hist_arena, const struct histogram *, most + 1);
+    while (i < out->count || k < count) {
+        bool hist = k < count && (i == out->count || list[k].time_ms <= out->times_ms[i]);
+        if (hist && i < out->count && list[k].time_ms == out->times_ms[i])
+            i++;
+        times[n] = hist ? list[k].time_ms : out->times_ms[i];
+        hists[n] = hist ? list[k++].h : NULL;
+        values[n] = hists[n] ? 0 : out->values[i++];
+        n++;
+    }
+    *out = (struct samples){.count = n, .times_ms = times, .values = values, .hists = hists};
+    return ERR_OK;
+}
+
 static enum err reader_read(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
                             struct samples *out, struct errmsg *why)
 {
     struct head_reader *r = (struct head_reader *)base;
     uint32_t start = 0, count = 0;
-    (void)why;
     copy_series(r, r->refs[i], mint_ms, maxt_ms);
     if (r->span)
         count = decode_stream(r, &start);
@@ -210,7 +244,7 @@ static enum err reader_read(struct series_reader *base, uint32_t i, int64_t mint
         out->times_ms = r->out_times;
         out->values = r->out_values;
     }
-    return ERR_OK;
+    return r->has_hists ? add_hists(r, mint_ms, maxt_ms, out, why) : ERR_OK;
 }
 
 /* The newest sample is in the line unless something lies beside the column. */
@@ -221,7 +255,7 @@ static bool newest_of(struct head *h, series_ref ref, int64_t *time_ms, uint64_t
     bool plain;
     mutex_lock(&p->lock);
     *none = !series_alive(x) || ((series_is_empty(x) || x->end <= p->start) && !x->more);
-    plain = !*none && !(x->more && (x->more->side.count || x->more->side.frozen_count)) && x->end > p->start &&
+    plain = !*none && !(x->more && (x->more->side.count || x->more->side.frozen_count)) && hist_is_empty(x) && x->end > p->start &&
             !series_is_empty(x);
     if (plain) {
         *time_ms = column_at(p, x->end - 1);
@@ -247,6 +281,7 @@ static enum err reader_last(struct series_reader *base, uint32_t i, int64_t mint
         if (out->count > 1) {
             out->times_ms += out->count - 1;
             out->values += out->count - 1;
+            out->hists = out->hists && out->hists[out->count - 1] ? out->hists + (out->count - 1) : NULL;
             out->count = 1;
             out->times_id = 0;
         }
@@ -265,6 +300,8 @@ static void reader_close(struct series_reader *base)
     struct head_reader *r = (struct head_reader *)base;
     tail_copy_deinit(&r->tail);
     buf_deinit(&r->chunk_bytes);
+    hist_copy_deinit(&r->hists);
+    arena_deinit(&r->hist_arena);
     mem_free(r->times);
     mem_free(r->chunks);
     mem_free(r->side);
@@ -284,6 +321,7 @@ struct series_reader *head_reader_new(struct head *h, const series_ref *refs, bo
     r->head = h;
     r->refs = refs;
     r->frozen = frozen;
+    arena_init(&r->hist_arena, NULL);
     return &r->base;
 }
 

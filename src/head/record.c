@@ -32,3 +32,21 @@ void record_metadata(struct buf *records, const struct metadata *m)
     put_text(records, m->help);
     put_text(records, m->unit);
 }
+
+void record_histogram(struct buf *records, series_ref ref, uint32_t sequence, int64_t time_ms, struct slice code)
+{
+    buf_u8(records, RECORD_HISTOGRAM);
+    buf_varint(records, ref);
+    buf_varint(records, sequence);
+    buf_le64(records, (uint64_t)time_ms);
+    put_text(records, code);
+}
+
+void record_exemplar(struct buf *records, struct slice series, int64_t time_ms, uint64_t bits, struct slice labels)
+{
+    buf_u8(records, RECORD_EXEMPLAR);
+    put_text(records, series);
+    buf_le64(records, (uint64_t)time_ms);
+    buf_le64(records, bits);
+    put_text(records, labels);
+}

@@ -27,6 +27,8 @@ enum { SAMPLES_HEAD_MAX = 2 + VARINT_BYTES_MAX * 2 + 2 + 8 + 8, SAMPLES_EACH_MAX
 
 void record_pair(struct buf *records, uint32_t id, struct slice wire);
 void record_series(struct buf *records, series_ref ref, const uint32_t *pairs, uint32_t count);
+void record_histogram(struct buf *records, series_ref ref, uint32_t sequence, int64_t time_ms, struct slice code);
+void record_exemplar(struct buf *records, struct slice series, int64_t time_ms, uint64_t bits, struct slice labels);
 void record_metadata(struct buf *records, const struct metadata *m);
 
 #endif

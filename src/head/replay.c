@@ -17,7 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH_BYTES = 8 << 20, BATCH_RUNS = 1 << 18 };
+enum {
+    BATCH_BYTES = 8 << 20,
+    BATCH_RUNS = 1 << 18,
+    /* Numbers are given out in order; one far beyond what is known is damage, not a reason to take memory. */
+    PAGE_JUMP_MAX = 1 << 18,
+    PAIR_JUMP_MAX = 1 << 22,
+};
+
+static bool page_is_near(struct head *h, uint64_t page)
+{
+    return page > 0 && page < (uint64_t)SEGMENTS_MAX * SEGMENT_PAGES && page < get_relaxed(&h->page_count) + PAGE_JUMP_MAX;
+}
 
 struct head_replay *head_replay_new(struct head *h, unsigned threads)
 {
@@ -100,13 +111,47 @@ static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, con
     return skip_samples(p, end, bitmap);
 }
 
+static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t ref, sequence;
+    struct slice code;
+    if (!(p = varint_get(p, end, &ref)) || !(p = varint_get(p, end, &sequence)) || end - p < 8)
+        return NULL;
+    int64_t time_ms = (int64_t)le64_get(p);
+    if (!(p = get_bytes(p + 8, end, &code)))
+        return NULL;
+    if (ref < PAGE_SERIES || ref >= (uint64_t)SEGMENTS_MAX * SEGMENT_SERIES || sequence > UINT32_MAX)
+        return NULL;
+    r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
+    r->runs[r->run_count++] = (struct replay_run){
+        .page = (uint32_t)ref / PAGE_SERIES, .slot = (uint8_t)(ref % PAGE_SERIES), .sequence = (uint32_t)sequence,
+        .time_ms = time_ms, .at = (uint32_t)(code.data - r->batch.data), .bitmap = code.len};
+    return p;
+}
+
+static const uint8_t *parse_exemplar(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    struct slice series, labels;
+    if (!(p = get_bytes(p, end, &series)) || end - p < 16)
+        return NULL;
+    int64_t time_ms = (int64_t)le64_get(p);
+    uint64_t bits = le64_get(p + 8);
+    if (!(p = get_bytes(p + 16, end, &labels)) || series.len == 0 || series.len > LABELS_BYTES_MAX ||
+        labels.len > LABELS_BYTES_MAX || !canonical_is_sound(series) || !canonical_is_sound(labels))
+        return NULL;
+    exemplar_store(r->head, series, time_ms, bits, labels);
+    r->report.exemplars++;
+    return p;
+}
+
 static const uint8_t *parse_pair(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     uint64_t id;
     struct slice wire, name, value;
     if (!(p = varint_get(p, end, &id)) || !(p = get_bytes(p, end, &wire)))
         return NULL;
-    if (id == 0 || id >= (uint64_t)PAIR_SEGMENT * PAIR_SEGMENTS_MAX || wire.len > LABELS_BYTES_MAX ||
+    if (id == 0 || id >= (uint64_t)PAIR_SEGMENT * PAIR_SEGMENTS_MAX ||
+        id >= get_relaxed(&r->head->pair_count) + PAIR_JUMP_MAX || wire.len > LABELS_BYTES_MAX ||
         !wire_parse(wire, &name, &value))
         return NULL;
     mutex_lock(&r->head->create);
@@ -149,7 +194,7 @@ static const uint8_t *parse_page(struct head_replay *r, const uint8_t *p, const 
     struct slice content;
     if (!(p = varint_get(p, end, &page)) || !(p = get_bytes(p, end, &content)))
         return NULL;
-    if (page == 0 || page >= (uint64_t)SEGMENTS_MAX * SEGMENT_PAGES)
+    if (!page_is_near(r->head, page))
         return NULL;
     mutex_lock(&r->head->create);
     page_begin(r->head, (uint32_t)page);
@@ -176,6 +221,10 @@ static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, cons
         return parse_samples(r, p, end);
     case RECORD_METADATA:
         return parse_metadata(r, p, end);
+    case RECORD_EXEMPLAR:
+        return parse_exemplar(r, p, end);
+    case RECORD_HISTOGRAM:
+        return parse_histogram(r, p, end);
     case RECORD_PAGE:
         return parse_page(r, p, end);
     default:
@@ -210,7 +259,7 @@ static bool canonical_of(struct head *h, const uint32_t *ids, uint32_t count, st
 bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
 {
     struct head *h = r->head;
-    if (ref < PAGE_SERIES || ref >= (uint64_t)SEGMENTS_MAX * SEGMENT_SERIES || !canonical_of(h, ids, count, &r->canonical))
+    if (!page_is_near(h, ref / PAGE_SERIES) || !canonical_of(h, ids, count, &r->canonical))
         return false;
     struct hash128 hash = series_hash(&h->key, r->canonical.data, r->canonical.len);
     series_ref known = series_find(h, hash);

@@ -11,7 +11,7 @@ struct share {
     size_t count;
     const struct replay_page *pages;
     size_t page_count;
-    uint64_t samples, skipped, lost, damaged;
+    uint64_t samples, histograms, skipped, lost, damaged;
 };
 
 static int by_page(const void *a, const void *b)
@@ -63,6 +63,21 @@ static void apply_sample(struct share *s, struct page *p, struct series_line *x,
     append_value(a, x, bits);
 }
 
+static void apply_histogram(struct share *s, struct page *p, struct series_line *x, const struct replay_run *run)
+{
+    struct slice code = slice_of(s->replay->batch.data + run->at, (size_t)run->bitmap);
+    struct arena arena;
+    arena_init(&arena, NULL);
+    bool fine = series_alive(x) && hist_decode(code, &arena) != NULL;
+    arena_deinit(&arena);
+    if (fine) {
+        hist_add(s->appender->head, p, x, run->time_ms, code);
+        count_add(&s->appender->counts.histograms, 1);
+    }
+    s->histograms += fine;
+    s->lost += !fine;
+}
+
 static void apply_run(struct share *s, const struct replay_run *run)
 {
     struct head *h = s->replay->head;
@@ -82,6 +97,11 @@ static void apply_run(struct share *s, const struct replay_run *run)
     if (run->sequence > p->sequence)
         page_mark_lost(h, run->page);
     p->sequence = run->sequence + 1;
+    if (run->count == 0) {
+        apply_histogram(s, p, line, run);
+        mutex_unlock(&p->lock);
+        return;
+    }
     uint32_t after = place_in_column(h, p, run->time_ms);
     for (uint32_t k = 0; k < run->count; k++) {
         uint64_t bits;
@@ -144,6 +164,7 @@ static void run_shares(struct head_replay *r, struct share *shares)
         pthread_join(threads[i], NULL);
     for (unsigned i = 0; i < r->threads; i++) {
         r->report.samples += shares[i].samples;
+        r->report.histograms += shares[i].histograms;
         r->report.skipped += shares[i].skipped;
         r->report.lost += shares[i].lost;
         for (uint64_t k = 0; k < shares[i].damaged; k++)

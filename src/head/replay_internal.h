@@ -8,13 +8,13 @@
 
 enum { REPLAY_THREADS_MAX = 64 };
 
-/* One RECORD_SAMPLES that waits for its page. */
+/* One RECORD_SAMPLES or RECORD_HISTOGRAM that waits for its page. */
 struct replay_run {
     uint32_t page, sequence;
     int64_t time_ms;
-    uint64_t bitmap;
-    uint32_t at; /* of the control bytes in the batch */
-    uint8_t slot, count;
+    uint64_t bitmap; /* of a histogram: its bytes */
+    uint32_t at; /* of the control bytes, or of the histogram, in the batch */
+    uint8_t slot, count; /* count 0: a histogram */
 };
 
 /* A RECORD_PAGE that waits for the others. */

@@ -4,6 +4,7 @@
  * Everything is checked before it is believed: counts against what is left of the record, indexes
  * against the column, chunks by decoding them.
  */
+#include "chunk/hist_chunk.h"
 #include "head/append_internal.h"
 #include "head/replay_internal.h"
 #include "head/seal_internal.h"
@@ -158,6 +159,41 @@ static void read_side(struct head *h, struct page *p, struct series_line *x, str
     }
 }
 
+static void read_hists(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
+{
+    struct arena arena;
+    uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0);
+    for (uint64_t i = 0; i < count && c->p; i++) {
+        struct hist_part part = {.count = (uint32_t)take_varint(c, HIST_CHUNK_SAMPLES_MAX)};
+        part.first_ms = (int64_t)take_le64(c);
+        part.last_ms = (int64_t)take_le64(c);
+        part.times_bytes = (uint32_t)take_varint(c, UINT32_MAX);
+        struct slice data = take_bytes(c);
+        part.bytes = (uint32_t)data.len;
+        part.data = mem_alloc(data.len);
+        if (data.len)
+            memcpy(part.data, data.data, data.len);
+        if (c->p && hist_part_is_sound(&part)) {
+            hist_part_add(h, x, &part);
+        } else {
+            mem_free(part.data);
+            c->p = NULL;
+        }
+    }
+    count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0);
+    for (uint64_t i = 0; i < count && c->p; i++) {
+        int64_t time_ms = (int64_t)take_le64(c);
+        struct slice code = take_bytes(c);
+        arena_init(&arena, NULL);
+        if (c->p && hist_decode(code, &arena))
+            hist_add(h, p, x, time_ms, code);
+        else
+            c->p = NULL;
+        arena_deinit(&arena);
+    }
+    hist_extend_bounds(p, x);
+}
+
 static void read_page(struct head_appender *a, uint32_t page, struct page *p, struct cursor *c)
 {
     struct head *h = a->head;
@@ -181,6 +217,8 @@ static void read_page(struct head_appender *a, uint32_t page, struct page *p, st
             read_tail(a, x, c, p->end);
         if (c->p)
             read_side(h, p, x, c);
+        if (c->p)
+            read_hists(h, p, x, c);
     }
 }
 

@@ -11,7 +11,7 @@
  */
 #include "head/seal_internal.h"
 
-enum { PAGES_PER_SLICE = 256, LOOKS_PER_SEAL = 4 };
+enum { PAGES_PER_SLICE = 256, LOOKS_PER_SEAL = 4, HISTS_PER_VISIT = 4, HISTS_WORTH_A_LOOK = 32 };
 
 /* One tail on its way into a chunk. */
 struct seal {
@@ -46,14 +46,24 @@ static uint32_t copy_tails(struct sealer *s, uint32_t page)
 {
     struct page *p = page_of(s->head, page);
     uint32_t count = 0;
+    unsigned hists = HISTS_PER_VISIT; /* these are encoded under the lock, so a few at a time */
     mutex_lock(&p->lock);
-    if (p->end - p->sealed_at < s->head->options.seal_samples / LOOKS_PER_SEAL) {
+    if (p->end - p->sealed_at < s->head->options.seal_samples / LOOKS_PER_SEAL && p->hists_added < HISTS_WORTH_A_LOOK) {
         mutex_unlock(&p->lock); /* too little has come since the last look: its 64 lines need not be touched */
         return 0;
     }
     p->sealed_at = p->end;
+    p->hists_added = 0;
     for (uint32_t slot = 0; slot < get_relaxed(&p->slots); slot++) {
-        const struct series_line *x = line_of(s->head, page * PAGE_SERIES + slot);
+        struct series_line *x = line_of(s->head, page * PAGE_SERIES + slot);
+        if (series_alive(x) && hist_wants_seal(x)) {
+            if (hists) {
+                hist_seal(s->head, x);
+                hists--;
+            } else {
+                p->hists_added = HISTS_WORTH_A_LOOK; /* the others at the next look */
+            }
+        }
         if (!wants_seal(s->head, x))
             continue;
         struct seal *one = &s->list[count++];

@@ -1,5 +1,5 @@
 /* series.c - a series comes to be: its place, its labels, its ways to be found. */
-#include "head/head_internal.h"
+#include "head/hist_internal.h"
 #include "head/record_internal.h"
 
 bool series_alive(const struct series_line *line)
@@ -44,6 +44,7 @@ void more_free(struct head *h, struct series_more *more)
     }
     bytes_add(&h->bytes_chunks, -bytes);
     side_free(h, &more->side);
+    hist_store_free(h, more->hists);
     mem_free(more->chunks);
     mem_free(more);
 }
@@ -62,6 +63,19 @@ uint32_t series_pairs(struct head *h, series_ref ref, uint32_t ids[LABEL_COUNT_M
         ids[i] = (uint32_t)id;
     }
     return line->label_count;
+}
+
+void series_canonical(struct head *h, series_ref ref, struct buf *out)
+{
+    uint32_t ids[LABEL_COUNT_MAX], count = series_alive(line_of(h, ref)) ? series_pairs(h, ref, ids) : 0;
+    buf_reset(out);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pair *p = pair_of(h, ids[i]);
+        buf_u8(out, 0x0a);
+        buf_varint(out, p->wire_bytes);
+        buf_append(out, p->wire, p->wire_bytes);
+    }
+    assert(!out->failed);
 }
 
 struct labels series_labels(struct head *h, series_ref ref, struct arena *arena)

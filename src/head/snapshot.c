@@ -80,6 +80,27 @@ static void put_side(struct buf *out, const struct series_more *more)
     }
 }
 
+static void put_hists(struct buf *out, const struct series_more *more)
+{
+    const struct hist_store *s = more ? more->hists : NULL;
+    buf_varint(out, s ? s->part_count : 0);
+    for (uint32_t i = 0; s && i < s->part_count; i++) {
+        const struct hist_part *p = &s->parts[i];
+        buf_varint(out, p->count);
+        buf_le64(out, (uint64_t)p->first_ms);
+        buf_le64(out, (uint64_t)p->last_ms);
+        buf_varint(out, p->times_bytes);
+        buf_varint(out, p->bytes);
+        buf_append(out, p->data, p->bytes);
+    }
+    buf_varint(out, s ? s->recent_count : 0);
+    for (uint32_t i = 0; s && i < s->recent_count; i++) {
+        buf_le64(out, (uint64_t)s->recent[i].time_ms);
+        buf_varint(out, s->recent[i].bytes);
+        buf_append(out, s->recent[i].data, s->recent[i].bytes);
+    }
+}
+
 static void put_samples(struct snapshot *s, const struct series_line *x)
 {
     struct buf *out = &s->page;
@@ -93,6 +114,7 @@ static void put_samples(struct snapshot *s, const struct series_line *x)
     buf_varint(out, s->stream.len);
     buf_slice(out, buf_view(&s->stream));
     put_side(out, x->more);
+    put_hists(out, x->more);
 }
 
 /* head->create is held, so that the series of the page are those that were told before it. */
@@ -156,6 +178,7 @@ enum err head_checkpoint(struct head *h, head_emit emit, void *ctx, struct errms
     }
     if (err == ERR_OK) {
         head_metadata(h, (struct slice){0}, put_metadata, &s);
+        exemplars_record(h, &s.records);
         err = send(&s, emit, ctx, why);
     }
     buf_deinit(&s.records);

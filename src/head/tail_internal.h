@@ -18,7 +18,7 @@
 #ifndef HEAD_TAIL_INTERNAL_H
 #define HEAD_TAIL_INTERNAL_H
 
-#include "head/head_internal.h"
+#include "head/hist_internal.h"
 
 enum {
     TAIL_BYTES = 60,
@@ -100,7 +100,8 @@ static inline bool series_is_empty(const struct series_line *x)
 /* Nothing of it is held. */
 static inline bool series_is_idle(const struct series_line *x)
 {
-    return series_is_empty(x) && !(x->more && (x->more->side.count || x->more->side.frozen_count));
+    return series_is_empty(x) && !(x->more && (x->more->side.count || x->more->side.frozen_count)) &&
+           hist_is_empty(x);
 }
 
 /* The next sample stands at column index x->end; control and packed belong to value ^ x->last. */

@@ -75,6 +75,7 @@ static void truncate_series(struct truncation *t, struct page *p, struct series_
     if (x->more) {
         drop_chunks(h, x->more, start);
         forget_frozen(h, &x->more->side);
+        hist_drop_frozen(h, x);
     }
     if (x->end <= start) {
         tail_clear(h, x);
@@ -82,7 +83,8 @@ static void truncate_series(struct truncation *t, struct page *p, struct series_
     } else if (x->first < start) {
         trim_tail(t, x, start);
     }
-    if (x->more && !x->more->chunk_count && !x->more->side.count && x->end <= start) {
+    hist_extend_bounds(p, x);
+    if (x->more && !x->more->chunk_count && !x->more->side.count && hist_is_empty(x) && x->end <= start) {
         more_free(h, x->more);
         x->more = NULL;
     }

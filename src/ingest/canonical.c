@@ -195,6 +195,32 @@ enum err canonical_make(struct lane *l, struct miss *m, struct errmsg *why)
     return ERR_OK;
 }
 
+static size_t runes_of(struct slice s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += (s.data[i] & 0xc0) != 0x80;
+    return n;
+}
+
+bool canonical_any(struct lane *l, struct slice message, struct slice *out, bool *fine, size_t *runes)
+{
+    struct pair_list list = {0};
+    *out = (struct slice){0};
+    *runes = 0;
+    bool readable = parse_labels(message, &list);
+    if (readable) {
+        enum ingest_reason reason = check_list(&l->ingest->options, &list);
+        *fine = reason == INGEST_REASONS || reason == INGEST_NO_NAME;
+        for (size_t i = 0; *fine && i < list.count; i++)
+            *runes += runes_of(list.list[i].name) + runes_of(list.list[i].value);
+        if (*fine)
+            *out = write_list(l, &list);
+    }
+    mem_free(list.list);
+    return readable;
+}
+
 /* Printable ASCII and UTF-8 as they are; the rest escaped; long texts cut. */
 static void print_text(struct slice text, struct buf *out)
 {

@@ -34,6 +34,13 @@ struct extra {
     uint32_t at;                      /* of the series, as in rows */
     uint32_t label_len;               /* bytes at `at` with the labels */
     series_ref ref;                   /* 0: not known yet */
+    bool rejected;
+    struct miss *miss;                /* when the series was not predicted */
+    int64_t time_ms;
+    const struct histogram *hist;     /* in arena memory; NULL: breaks a rule */
+    double value;                     /* of an exemplar */
+    struct slice labels;              /* of an exemplar, canonical */
+    bool usable;                      /* its labels obey the rules */
 };
 
 /* Where the last request of a sender ended, for the prediction of the next one's first series. */
@@ -88,13 +95,32 @@ MUST_CHECK enum err scan_request(struct lane *l, series_ref previous, struct err
  * canonical already, else in l->arena) or a reason why it is refused.  ERR_INVALID: broken protobuf.
  */
 MUST_CHECK enum err canonical_make(struct lane *l, struct miss *m, struct errmsg *why);
+/*
+ * Labels that need no metric name (exemplars): canonical bytes in arena memory; *fine: they obey the rules;
+ * *runes: characters of names and values together.  False: broken protobuf.
+ */
+bool canonical_any(struct lane *l, struct slice message, struct slice *out, bool *fine, size_t *runes);
 /* The labels in a message as text for the sender: bounded, escaped. */
 void canonical_print(struct lane *l, struct slice message, struct buf *out);
 
 /* ---- meta_scan.c ---- */
 MUST_CHECK enum err metadata_parse(struct lane *l, struct errmsg *why);
 
+/* ---- hist_scan.c ---- */
+bool histogram_parse(struct lane *l, struct extra *e); /* false: broken protobuf */
+
+/* ---- extras.c ---- */
+MUST_CHECK enum err extras_parse(struct lane *l, struct errmsg *why);
+void extras_check(struct lane *l, struct ingest_result *result, int64_t oldest_ms, int64_t newest_ms);
+void extras_store(struct lane *l, struct buf *records, struct ingest_result *result);
+
 /* ---- write.c ---- */
+/* The miss that starts at `at`; call with growing `at` and the same *from. */
+struct miss *miss_of(struct lane *l, uint32_t at, size_t *from);
+/* A series that was recognised but left the head before the append. */
+struct miss *revive(struct lane *l, uint32_t at, struct miss *again);
+/* Gets or makes the series; sets m->ref.  ERR_LIMIT: no more series. */
+MUST_CHECK enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf *records);
 /* Counts rejected samples and remembers the first offenders. */
 void reject(struct lane *l, struct ingest_result *result, enum ingest_reason reason, uint32_t count, uint32_t at,
             uint32_t len, int64_t time_ms);

@@ -25,7 +25,7 @@ static bool parse_one(struct slice message, struct metadata *out)
             p = wire_bytes(p, end, &out->unit);
             break;
         default:
-            p = wire_skip(p, end, tag);
+            p = tag >> 3 <= 5 && tag >> 3 != 3 ? NULL : wire_skip(p, end, tag);
         }
         if (!p)
             return false;

@@ -238,7 +238,7 @@ static const uint8_t *other_field(struct scan *s, const uint8_t *p, const uint8_
     }
 }
 
-/* A series whose ref is not known: remembered once, if anything of it has to be stored. */
+/* A series whose ref is not known: remembered once; without samples, too, as its labels may be broken. */
 static void miss_add(struct scan *s, const struct current *c, const uint8_t *end)
 {
     struct lane *l = s->lane;
@@ -253,8 +253,6 @@ static void miss_add(struct scan *s, const struct current *c, const uint8_t *end
         return;
     if (c->scattered)
         s->previous = 0;
-    if (l->row_count == c->first_row && l->extra_count == c->first_extra)
-        return;
     l->misses = mem_grow(l->misses, &l->miss_capacity, l->miss_count + 1, sizeof *l->misses);
     l->misses[l->miss_count++] = (struct miss){
         .at = (uint32_t)(c->start - l->raw),

@@ -62,7 +62,7 @@ void reject(struct lane *l, struct ingest_result *result, enum ingest_reason rea
 {
     result->rejected[reason] += count;
     count_add(&l->counts.rejected[reason], count);
-    if (l->offender_count++ >= OFFENDERS)
+    if (reason == INGEST_BAD_EXEMPLAR || l->offender_count++ >= OFFENDERS)
         return;
     buf_printf(&l->offenders, "; %s: ", reason_text(reason));
     canonical_print(l, slice_of(l->raw + at, len), &l->offenders);
@@ -74,10 +74,10 @@ static void explain(struct lane *l, struct ingest_result *result)
 {
     uint64_t rejected = 0;
     for (unsigned i = 0; i < INGEST_REASONS; i++)
-        rejected += result->rejected[i];
+        rejected += i == INGEST_BAD_EXEMPLAR ? 0 : result->rejected[i];
     if (rejected == 0)
         return;
-    uint64_t taken = (uint64_t)result->samples + result->histograms + result->exemplars;
+    uint64_t taken = (uint64_t)result->samples + result->histograms;
     err_set(&result->why, ERR_OK, "%llu of %llu samples rejected, the others are stored%.*s%s",
             (unsigned long long)rejected, (unsigned long long)(taken + rejected), (int)l->offenders.len,
             (const char *)l->offenders.data, l->offender_count > OFFENDERS ? "; ..." : "");
@@ -112,7 +112,7 @@ static enum err find_misses(struct lane *l, struct errmsg *why)
     return ERR_OK;
 }
 
-static struct miss *miss_of(struct lane *l, uint32_t at, size_t *from)
+struct miss *miss_of(struct lane *l, uint32_t at, size_t *from)
 {
     while (*from < l->miss_count && l->misses[*from].at < at)
         ++*from;
@@ -120,11 +120,9 @@ static struct miss *miss_of(struct lane *l, uint32_t at, size_t *from)
 }
 
 /* Takes out rows with times that are not accepted, and those of series that are refused. */
-static void check_rows(struct lane *l, struct ingest_result *result)
+static void check_rows(struct lane *l, struct ingest_result *result, int64_t oldest, int64_t newest)
 {
-    const struct ingest_options *o = &l->ingest->options;
-    int64_t now = clock_now_ms(o->clock), newest = now + o->future_max_ms;
-    int64_t oldest = o->retention_ms ? now - o->retention_ms : INT64_MIN + 1, good = newest;
+    int64_t good = newest;
     size_t from = 0;
     for (size_t i = 0; i < l->row_count; i++) {
         struct head_row *row = &l->rows[i];
@@ -152,7 +150,7 @@ static void check_rows(struct lane *l, struct ingest_result *result)
 
 /* ---- storing ---- */
 
-static enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf *records)
+enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf *records)
 {
     if (!m->canonical.len && canonical_make(l, m, NULL) != ERR_OK)
         return ERR_INVALID; /* it left the head a moment ago; these bytes were accepted before */
@@ -162,8 +160,7 @@ static enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, str
     return err;
 }
 
-/* A series that was recognised but left the head before the append. */
-static struct miss *revive(struct lane *l, uint32_t at, struct miss *again)
+struct miss *revive(struct lane *l, uint32_t at, struct miss *again)
 {
     if (again->at == at && again->len)
         return again;
@@ -240,6 +237,7 @@ static void store(struct lane *l, struct stream *stream, struct buf *records, st
         append_late(l, records, result);
         add_aliases(l);
     }
+    extras_store(l, records, result);
     learn(l, stream);
     for (size_t i = 0; i < l->metadata_count; i++)
         head_metadata_set(l->appender, &l->metadata[i], records);
@@ -256,6 +254,8 @@ static void finish(struct lane *l, struct ingest_result *result)
     count_add(&l->counts.series, result->series);
     count_add(&l->counts.samples, result->samples);
     count_add(&l->counts.metadata, result->metadata);
+    count_add(&l->counts.histograms, result->histograms);
+    count_add(&l->counts.exemplars, result->exemplars);
 }
 
 static enum err prepare(struct lane *l, const struct ingest_request *req, struct stream *stream,
@@ -264,15 +264,19 @@ static enum err prepare(struct lane *l, const struct ingest_request *req, struct
     TRY(decode_body(l, req, &result->why));
     TRY(scan_request(l, stream->last, &result->why));
     TRY(metadata_parse(l, &result->why));
+    TRY(extras_parse(l, &result->why));
     TRY(find_misses(l, &result->why));
-    check_rows(l, result);
+    const struct ingest_options *o = &l->ingest->options;
+    int64_t now = clock_now_ms(o->clock), oldest = o->retention_ms ? now - o->retention_ms : INT64_MIN + 1;
+    check_rows(l, result, oldest, now + o->future_max_ms);
+    extras_check(l, result, oldest, now + o->future_max_ms);
     return head_room(l->appender, &result->why);
 }
 
 static enum err write_request(struct lane *l, const struct ingest_request *req, struct ingest_result *result,
                               bool *pending)
 {
-    struct stream *stream = &l->streams[req->stream % STREAMS];
+    struct stream *stream = &l->streams[req->stream * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (STREAMS - 1)];
     struct buf *records = NULL;
     if (stream->id != req->stream)
         *stream = (struct stream){.id = req->stream};

@@ -70,18 +70,20 @@ uint64_t model_random(struct head_model *m, uint64_t below)
     return random_u64(&m->random.base) % below;
 }
 
-static void put_sample(struct model_series *s, int64_t time_ms, uint64_t bits)
+/* For one time a histogram hides a float, whichever came first. */
+static void put_sample(struct model_series *s, int64_t time_ms, uint64_t bits, bool hist)
 {
     size_t i = s->count;
     while (i > 0 && s->list[i - 1].time_ms > time_ms)
         i--;
     if (i > 0 && s->list[i - 1].time_ms == time_ms) {
-        s->list[i - 1].bits = bits;
+        if (hist || !s->list[i - 1].hist)
+            s->list[i - 1] = (struct model_sample){time_ms, bits, hist};
         return;
     }
     s->list = mem_grow(s->list, &s->capacity, s->count + 1, sizeof *s->list);
     memmove(s->list + i + 1, s->list + i, (s->count - i) * sizeof *s->list);
-    s->list[i] = (struct model_sample){time_ms, bits};
+    s->list[i] = (struct model_sample){time_ms, bits, hist};
     s->count++;
 }
 
@@ -105,7 +107,7 @@ void model_append(struct head_model *m, const struct model_row *rows, size_t cou
     struct head_row *in = mem_array(count, sizeof *in);
     head_appender_enter(m->appender, 1);
     for (size_t i = 0; i < count; i++) {
-        put_sample(&m->series[rows[i].series], rows[i].time_ms, rows[i].bits);
+        put_sample(&m->series[rows[i].series], rows[i].time_ms, rows[i].bits, false);
         in[i] = (struct head_row){.ref = get_series(m, rows[i].series, rows[i].time_ms),
                                   .time_ms = rows[i].time_ms,
                                   .bits = rows[i].bits};
@@ -116,6 +118,50 @@ void model_append(struct head_model *m, const struct model_row *rows, size_t cou
     assert(m->frame_count < sizeof m->frame_ends / sizeof m->frame_ends[0]);
     m->frame_ends[m->frame_count++] = m->records.len;
     mem_free(in);
+}
+
+/* Layout and counts follow from the sum, so that neighbours differ in both. */
+struct made_histogram {
+    struct histogram h;
+    struct histogram_span spans[2];
+    double positive[8];
+};
+
+static const struct histogram *histogram_of(double sum, struct made_histogram *out)
+{
+    uint64_t r = f64_bits(sum) * 0x9e3779b97f4a7c15u;
+    *out = (struct made_histogram){.spans = {{(int32_t)(r >> 60), 2 + (uint32_t)(r >> 56) % 2}, {1, 1}}};
+    uint32_t n = out->spans[0].length + out->spans[1].length;
+    double count = 3;
+    for (uint32_t i = 0; i < n; i++)
+        count += out->positive[i] = (double)((r >> 4 * i) % 1000) + (r >> 50 == 7 ? 0.5 : 0);
+    out->h = (struct histogram){.schema = (int32_t)(r >> 40) % 40 ? 3 : 2, .reset_hint = (uint32_t)(r >> 20) % 3,
+                                .zero_threshold = 1e-9, .zero_count = 3, .count = count, .sum = sum,
+                                .positive_span_count = 2, .positive_count = n, .positive_spans = out->spans,
+                                .positive = out->positive};
+    return &out->h;
+}
+
+static bool histogram_same(const struct histogram *a, const struct histogram *b)
+{
+    if (!a || a->schema != b->schema || a->reset_hint != b->reset_hint || a->count != b->count ||
+        f64_bits(a->sum) != f64_bits(b->sum) || a->zero_count != b->zero_count || a->negative_count ||
+        a->positive_count != b->positive_count || a->positive_span_count != b->positive_span_count || a->bound_count)
+        return false;
+    return memcmp(a->positive, b->positive, a->positive_count * sizeof *a->positive) == 0 &&
+           memcmp(a->positive_spans, b->positive_spans, a->positive_span_count * sizeof *a->positive_spans) == 0;
+}
+
+void model_append_histogram(struct head_model *m, size_t series, int64_t time_ms, double sum)
+{
+    struct made_histogram made;
+    put_sample(&m->series[series], time_ms, f64_bits(sum), true);
+    head_appender_enter(m->appender, 1);
+    series_ref ref = get_series(m, series, time_ms);
+    bool there = head_histogram_append(m->appender, ref, time_ms, histogram_of(sum, &made), &m->records);
+    MUST(there, "head_histogram_append");
+    head_appender_leave(m->appender);
+    m->frame_ends[m->frame_count++] = m->records.len;
 }
 
 static uint64_t next_bits(struct head_model *m, size_t series, uint64_t before)
@@ -163,6 +209,10 @@ void model_scrapes(struct head_model *m, int64_t from_ms, int scrapes)
             }
         }
         model_append(m, rows, n);
+        for (size_t i = 7; i < m->series_count; i += 25) {
+            int64_t t = from_ms + k * 15000 - (model_random(m, 9) == 0 ? (int64_t)model_random(m, 300000) : 0);
+            model_append_histogram(m, i, t, (double)model_random(m, 100000) / 4);
+        }
     }
     mem_free(rows);
 }
@@ -196,7 +246,12 @@ static size_t compare_series(const struct model_series *s, const struct samples 
         MUST(k < got->count, "%s: sample %zu of time %lld is missing", s->labels, i, (long long)s->list[i].time_ms);
         MUST(got->times_ms[k] == s->list[i].time_ms, "%s: sample %zu: %lld instead of %lld", s->labels, k,
                      (long long)got->times_ms[k], (long long)s->list[i].time_ms);
-        MUST(f64_bits(got->values[k]) == s->list[i].bits, "%s: value of sample %zu", s->labels, k);
+        const struct histogram *h = got->hists ? got->hists[k] : NULL;
+        struct made_histogram made;
+        if (s->list[i].hist)
+            MUST(histogram_same(h, histogram_of(f64_from_bits(s->list[i].bits), &made)), "%s: histogram %zu", s->labels, k);
+        else
+            MUST(!h && f64_bits(got->values[k]) == s->list[i].bits, "%s: value of sample %zu", s->labels, k);
         k++;
     }
     MUST(k == got->count, "%s: %u samples instead of %zu", s->labels, got->count, k);
@@ -205,6 +260,8 @@ static size_t compare_series(const struct model_series *s, const struct samples 
 
 static void compare_last(const struct samples *all, int64_t time_ms, uint64_t bits, bool some, const char *labels)
 {
+    if (some && all->count && all->hists && all->hists[0])
+        bits = f64_bits(all->values[0]); /* the histogram was compared with all the others */
     MUST(all->count == some, "%s: last", labels);
     if (some) {
         MUST(all->times_ms[0] == time_ms, "%s: time of last", labels);
@@ -235,7 +292,9 @@ void model_compare(struct head_model *m, struct head *head, int64_t mint_ms, int
         found += compare_series(series, &s, mint_ms, maxt_ms) > 0;
         int64_t time_ms = s.count ? s.times_ms[s.count - 1] : 0;
         uint64_t bits = s.count ? f64_bits(s.values[s.count - 1]) : 0;
+        bool hist = s.count && s.hists && s.hists[s.count - 1];
         MUST(r->ops->last(r, i, mint_ms, maxt_ms, &last, &why) == ERR_OK, "last");
+        MUST(!hist || (last.count && last.hists && last.hists[0]), "%s: last is a histogram", series->labels);
         compare_last(&last, time_ms, bits, s.count > 0, series->labels);
     }
     for (size_t i = 0; i < m->series_count; i++)

@@ -12,7 +12,8 @@
 
 struct model_sample {
     int64_t time_ms;
-    uint64_t bits;
+    uint64_t bits; /* of the value, or of a histogram's sum */
+    bool hist;
 };
 
 struct model_series {
@@ -44,6 +45,8 @@ struct model_row {
     uint64_t bits;
 };
 void model_append(struct head_model *m, const struct model_row *rows, size_t count);
+/* Native histograms, made from their sums alone. */
+void model_append_histogram(struct head_model *m, size_t series, int64_t time_ms, double sum);
 /* Random requests in the style of scrapes, with gaps, repeats, late, doubled and special values. */
 void model_scrapes(struct head_model *m, int64_t from_ms, int scrapes);
 /* Every series of `head` against the model; times outside [mint, maxt] are left out on both sides. */

@@ -15,6 +15,7 @@ Test(head_model, gives_back_what_was_written_bit_by_bit)
         model_init(&m, seed, 150);
         model_scrapes(&m, START, 60);
         cr_log_info("seed %llu", (unsigned long long)seed);
+        head_check(m.head);
         model_compare(&m, m.head, INT64_MIN, INT64_MAX);
         for (int k = 0; k < 20; k++) {
             int64_t a = START + (int64_t)model_random(&m, 1000000) - 50000;
@@ -34,6 +35,7 @@ Test(head_model, is_the_same_after_a_replay)
         struct head *again = model_replay(&m, 1 + (unsigned)seed % 3, &report);
         cr_assert_eq(report.lost, 0);
         cr_assert_eq(report.damaged, 0, "%s", report.first_damage);
+        head_check(again);
         model_compare(&m, again, INT64_MIN, INT64_MAX);
         head_free(again);
         model_deinit(&m);
@@ -55,6 +57,7 @@ Test(head_model, is_the_same_with_sealed_chunks)
         for (int round = 0; round < 8; round++) {
             model_scrapes(&m, START + round * 15000 * 70, 70);
             maintain(m.head);
+            head_check(m.head);
             model_compare(&m, m.head, INT64_MIN, INT64_MAX);
             int64_t a = START + (int64_t)model_random(&m, 8000000);
             model_compare(&m, m.head, a, a + (int64_t)model_random(&m, 400000));
@@ -114,6 +117,7 @@ Test(head_model, is_the_same_from_a_checkpoint_and_the_records_after_it)
         cr_expect_eq(report.damaged, 0, "%s", report.first_damage);
         cr_expect_eq(report.lost, 0);
         cr_expect_gt(report.skipped, 0);
+        head_check(again);
         model_compare(&m, again, INT64_MIN, INT64_MAX);
         head_free(again);
         model_deinit(&m);

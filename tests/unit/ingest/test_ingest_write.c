@@ -244,3 +244,148 @@ Test(ingest_write, keeps_metadata_and_takes_the_newest)
     cr_expect_eq(st.metadata_updates, 3);
     fixture_free(f);
 }
+
+/* ---- exemplars and native histograms ---- */
+
+static void put_f64(struct buf *b, uint32_t field, double v)
+{
+    buf_varint(b, field << 3 | 1);
+    buf_le64(b, f64_bits(v));
+}
+
+static void put_varint(struct buf *b, uint32_t field, uint64_t v)
+{
+    buf_varint(b, field << 3);
+    buf_varint(b, v);
+}
+
+static void put_packed(struct buf *b, uint32_t field, const int64_t *deltas, int count)
+{
+    struct buf packed = {0};
+    for (int i = 0; i < count; i++)
+        buf_varint(&packed, zigzag_put(deltas[i]));
+    buf_varint(b, field << 3 | 2);
+    buf_varint(b, packed.len);
+    buf_slice(b, buf_view(&packed));
+    buf_deinit(&packed);
+}
+
+/* An integer histogram with three buckets from index 0 on: 1, 3, 2; `count` should be 6. */
+static void add_histogram(struct fixture *f, int64_t time_ms, uint64_t count, double sum)
+{
+    struct buf h = {0}, span = {0};
+    put_varint(&h, 1, count);
+    put_f64(&h, 3, sum);
+    put_varint(&h, 4, zigzag_put(2));
+    put_f64(&h, 5, 0.001);
+    put_varint(&span, 1, zigzag_put(0));
+    put_varint(&span, 2, 3);
+    buf_varint(&h, 11 << 3 | 2);
+    buf_varint(&h, span.len);
+    buf_slice(&h, buf_view(&span));
+    put_packed(&h, 12, (const int64_t[]){1, 2, -1}, 3);
+    put_varint(&h, 15, (uint64_t)time_ms);
+    rw_field(&f->body, 4, buf_view(&h));
+    buf_deinit(&h);
+    buf_deinit(&span);
+}
+
+static void add_exemplar(struct fixture *f, const char *trace, int64_t time_ms, double value)
+{
+    struct buf label = {0}, e = {0};
+    buf_varint(&label, 1 << 3 | 2);
+    buf_varint(&label, 8);
+    buf_str(&label, "trace_id");
+    buf_varint(&label, 2 << 3 | 2);
+    buf_varint(&label, strlen(trace));
+    buf_str(&label, trace);
+    buf_varint(&e, 1 << 3 | 2);
+    buf_varint(&e, label.len);
+    buf_slice(&e, buf_view(&label));
+    put_f64(&e, 2, value);
+    put_varint(&e, 3, (uint64_t)time_ms);
+    rw_field(&f->body, 3, buf_view(&e));
+    buf_deinit(&label);
+    buf_deinit(&e);
+}
+
+Test(ingest_write, keeps_native_histograms_beside_floats)
+{
+    struct fixture *f = fixture_new();
+    for (int k = 0; k < 3; k++) {
+        rw_series(&f->body, "__name__=h|job=x");
+        add_histogram(f, NOW_MS + k * 1000, 6, k + 0.5);
+        cr_expect_eq(send_body(f), 204, "%s", f->result.why.text);
+        cr_expect_eq(f->result.histograms, 1);
+    }
+    rw_series(&f->body, "__name__=h|job=x");
+    rw_sample(&f->body, NOW_MS + 1500, 42);
+    add_histogram(f, NOW_MS + 500, 7, 1); /* the buckets say 6 */
+    cr_expect_eq(send_body(f), 400);
+    cr_expect_eq(f->result.rejected[INGEST_BAD_HISTOGRAM], 1);
+    cr_expect_eq(f->result.samples, 1);
+
+    struct arena arena;
+    struct querier *q;
+    struct series_set *set;
+    struct samples s;
+    struct errmsg why;
+    arena_init(&arena, NULL);
+    cr_assert_eq(head_querier(f->head, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
+    struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    cr_assert_eq(q->ops->select(q, &sel, &arena, NULL, &set, &why), ERR_OK);
+    cr_assert_eq(set->count, 1);
+    struct series_reader *r = set->ops->reader(set);
+    cr_assert_eq(r->ops->read(r, 0, INT64_MIN, INT64_MAX, &s, &why), ERR_OK);
+    cr_assert_eq(s.count, 4);
+    cr_assert(s.hists != NULL);
+    cr_expect_null(s.hists[2]);
+    cr_expect_eq(s.values[2], 42);
+    cr_expect_eq(s.hists[3]->sum, 2.5);
+    cr_expect_eq(s.hists[3]->count, 6);
+    cr_expect_eq(s.hists[3]->positive_count, 3);
+    cr_expect_eq(s.hists[3]->positive[1], 3);
+    cr_expect_eq(s.hists[3]->positive[2], 2);
+    cr_expect_eq(s.hists[3]->schema, 2);
+    cr_assert_eq(r->ops->last(r, 0, INT64_MIN, INT64_MAX, &s, &why), ERR_OK);
+    cr_assert_eq(s.count, 1);
+    cr_expect(s.hists && s.hists[0]->sum == 2.5);
+    r->ops->close(r);
+    q->ops->close(q);
+    arena_deinit(&arena);
+    fixture_free(f);
+}
+
+static bool print_exemplar(void *ctx, const struct labels *series, const struct exemplar *e)
+{
+    struct buf *out = ctx;
+    labels_print(series, out);
+    buf_u8(out, ' ');
+    labels_print(&e->labels, out);
+    buf_printf(out, " %lld:%g\n", (long long)(e->time_ms - NOW_MS), e->value);
+    return true;
+}
+
+Test(ingest_write, keeps_exemplars_of_known_series)
+{
+    struct fixture *f = fixture_new();
+    rw_series(&f->body, "__name__=only_an_exemplar");
+    add_exemplar(f, "none", NOW_MS, 1);
+    rw_series(&f->body, "__name__=m|job=x");
+    rw_sample(&f->body, NOW_MS, 1);
+    add_exemplar(f, "aa", NOW_MS, 0.5);
+    add_exemplar(f, "aa", NOW_MS, 0.5); /* again */
+    add_exemplar(f, "bb", NOW_MS + 5, 0.7);
+    add_exemplar(f, "cc", NOW_MS + 4, 0.7); /* older than the newest */
+    cr_expect_eq(send_body(f), 204, "%s", f->result.why.text);
+    cr_expect_eq(f->result.rejected[INGEST_BAD_EXEMPLAR], 2);
+    struct buf text = {0};
+    head_exemplars(f->head, NULL, 0, INT64_MIN, INT64_MAX, print_exemplar, &text);
+    cr_expect_str_eq(buf_cstr(&text), "m{job=\"x\"} {trace_id=\"aa\"} 0:0.5\nm{job=\"x\"} {trace_id=\"bb\"} 5:0.7\n");
+    struct head_stats st;
+    head_stats(f->head, &st);
+    cr_expect_eq(st.exemplars, 2);
+    cr_expect_eq(st.exemplars_held, 2);
+    buf_deinit(&text);
+    fixture_free(f);
+}
