@@ -32,7 +32,7 @@
 
 typedef uint32_t series_ref; /* page << 6 | slot; 0 = none.  Never means another series while anyone could hold it */
 
-enum { PAGE_SERIES = 64, SEGMENT_SERIES = 65536, LABEL_COUNT_MAX = 255, LABELS_BYTES_MAX = 65535 };
+enum { PAGE_SERIES = 64, SEGMENT_SERIES = 16384, LABEL_COUNT_MAX = 255, LABELS_BYTES_MAX = 65535 };
 
 /* One series: a cache line.  Fields without _Atomic are guarded by the lock of its page. */
 struct series_line {
@@ -52,7 +52,7 @@ struct series_line {
 };
 _Static_assert(sizeof(struct series_line) == 64, "a series is one cache line");
 
-/* 65,536 series with their neighbours' hints; private but for head_predict. */
+/* 16,384 series with their neighbours' hints; private but for head_predict. */
 struct head_segment;
 struct head_lines {
     struct series_line *_Atomic *lines;          /* [segment] -> first line; NULL: not there */

@@ -18,11 +18,11 @@
 
 enum {
     SEGMENT_PAGES = SEGMENT_SERIES / PAGE_SERIES,
-    SEGMENTS_MAX = 32768, /* refs stay below 2^31 */
+    SEGMENTS_MAX = 131072, /* refs stay below 2^31 */
     PAIR_SEGMENT = 4096,
     PAIR_SEGMENTS_MAX = 65536,
-    LINE_SEGMENT = 65536, /* tail lines */
-    LINE_SEGMENTS_MAX = 65536,
+    LINE_SEGMENT = 16384, /* tail lines */
+    LINE_SEGMENTS_MAX = 262144,
     LINE_STOCK = 64, /* tail lines that an appender takes at once */
 };
 #define ALIAS_BIT (UINT32_C(1) << 31) /* in the series index: id of an alias, not a ref */

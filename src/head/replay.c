@@ -103,12 +103,15 @@ static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, con
     p += map_bytes;
     if (count < 64 && bitmap >> count)
         return NULL;
+    const uint8_t *after = skip_samples(p, end, bitmap);
+    if (!after)
+        return NULL;
     r->page = (uint32_t)page;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
     r->runs[r->run_count++] = (struct replay_run){
         .page = (uint32_t)page, .sequence = (uint32_t)sequence, .slot = (uint8_t)slot, .count = (uint8_t)count,
         .time_ms = r->time_ms, .bitmap = bitmap, .at = (uint32_t)(p - r->batch.data)};
-    return skip_samples(p, end, bitmap);
+    return after;
 }
 
 static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, const uint8_t *end)
@@ -177,13 +180,14 @@ static const uint8_t *parse_metadata(struct head_replay *r, const uint8_t *p, co
 static const uint8_t *parse_series(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     uint64_t ref, count, id;
-    r->series = mem_grow(r->series, &r->series_capacity, r->series_count + 1, sizeof *r->series);
-    r->series[r->series_count++] = (uint32_t)(p - r->batch.data);
+    uint32_t at = (uint32_t)(p - r->batch.data);
     if (!(p = varint_get(p, end, &ref)) || !(p = varint_get(p, end, &count)) || count == 0 || count > LABEL_COUNT_MAX)
         return NULL;
     for (uint64_t i = 0; i < count; i++)
         if (!(p = varint_get(p, end, &id)))
             return NULL;
+    r->series = mem_grow(r->series, &r->series_capacity, r->series_count + 1, sizeof *r->series);
+    r->series[r->series_count++] = at;
     return p;
 }
 

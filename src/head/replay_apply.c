@@ -136,7 +136,7 @@ static void cut_shares(struct head_replay *r, struct share *shares)
 {
     for (unsigned i = 0; i < r->threads; i++)
         shares[i] = (struct share){.replay = r, .appender = r->appenders[i]};
-    for (size_t i = 0, start = 0, end; i < r->threads; i++, start = end) {
+    for (size_t i = 0, start = 0, end; r->run_count && i < r->threads; i++, start = end) {
         end = i + 1 == r->threads ? r->run_count : r->run_count * (i + 1) / r->threads;
         end = end < start ? start : end;
         while (end > start && end < r->run_count && r->runs[end].page == r->runs[end - 1].page)
@@ -144,7 +144,7 @@ static void cut_shares(struct head_replay *r, struct share *shares)
         shares[i].runs = r->runs + start;
         shares[i].count = end - start;
     }
-    for (size_t i = 0, start = 0, end; i < r->threads; i++, start = end) {
+    for (size_t i = 0, start = 0, end; r->page_count && i < r->threads; i++, start = end) {
         end = i + 1 == r->threads ? r->page_count : r->page_count * (i + 1) / r->threads;
         end = end < start ? start : end;
         while (end > start && end < r->page_count && r->pages[end].page == r->pages[end - 1].page)

@@ -63,7 +63,7 @@ static void read_column(struct head *h, struct page *p, struct cursor *c)
         else
             column_push(h, p, time_ms);
     }
-    if (c->p && last_ms >= p->last_ms)
+    if (c->p && (count == 0 || last_ms == p->last_ms))
         p->last_ms = last_ms;
     else
         c->p = NULL;
@@ -125,11 +125,11 @@ static void read_tail(struct head_appender *a, struct series_line *x, struct cur
     uint32_t first = (uint32_t)take_varint(c, limit), end = first + (uint32_t)take_varint(c, limit - first), index;
     uint32_t before = x->more && x->more->chunk_count ? x->more->chunks[x->more->chunk_count - 1].end : 0;
     struct slice stream = take_bytes(c);
-    struct tail_walk w = {.at = stream.data, .end = stream.data + stream.len, .value = base, .index = first};
     if (!c->p || first < before) {
         c->p = NULL;
         return;
     }
+    struct tail_walk w = {.at = stream.data, .end = stream.data + stream.len, .value = base, .index = first};
     if (base || x->more)
         series_more(a->head, x)->base = base;
     x->last = base;
@@ -140,12 +140,14 @@ static void read_tail(struct head_appender *a, struct series_line *x, struct cur
         x->end = index + 1;
         append_value(a, x, value);
     }
-    if (w.bad || (stream.len && (x->end != end || x->last != last)))
-        c->p = NULL;
-    x->last = last;
-    x->end = end;
-    if (stream.len == 0)
-        x->first = end;
+    if (w.bad || (stream.len && (x->end != end || x->last != last))) {
+        c->p = NULL; /* what was read so far stays, as a whole */
+    } else {
+        x->last = last;
+        x->end = end;
+        if (stream.len == 0)
+            x->first = end;
+    }
 }
 
 static void read_side(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
@@ -194,6 +196,14 @@ static void read_hists(struct head *h, struct page *p, struct series_line *x, st
     hist_extend_bounds(p, x);
 }
 
+/* A series of which only the chunks could be read: nothing stands before their end. */
+static void settle(struct series_line *x)
+{
+    uint32_t end = x->more && x->more->chunk_count ? x->more->chunks[x->more->chunk_count - 1].end : 0;
+    if (x->end < end)
+        x->first = x->end = end;
+}
+
 static void read_page(struct head_appender *a, uint32_t page, struct page *p, struct cursor *c)
 {
     struct head *h = a->head;
@@ -219,6 +229,8 @@ static void read_page(struct head_appender *a, uint32_t page, struct page *p, st
             read_side(h, p, x, c);
         if (c->p)
             read_hists(h, p, x, c);
+        if (!c->p)
+            settle(x);
     }
 }
 

@@ -1,7 +1,7 @@
 /*
  * segments.c - where series, pages and tail lines live: tables of big blocks that never move.
  *
- * A segment holds 65,536 series: their lines (one OS page per page of series), the hints to their
+ * A segment holds 16,384 series: their lines (one OS page per page of series), the hints to their
  * successors and the page heads, in one allocation that the kernel fills in when it is touched.
  */
 #include "head/head_internal.h"
@@ -87,6 +87,12 @@ static void pages_reach(struct head *h, uint32_t page)
     }
 }
 
+static void line_segment_make(struct head *h, uint32_t i)
+{
+    struct tail_line *lines = mem_zalloc(LINE_SEGMENT * sizeof *lines);
+    atomic_store_explicit(&h->tail_lines[i], lines, memory_order_release);
+}
+
 void segments_init(struct head *h)
 {
     h->lines.lines = mem_array(SEGMENTS_MAX, sizeof *h->lines.lines);
@@ -94,6 +100,7 @@ void segments_init(struct head *h)
     h->segments = mem_array(SEGMENTS_MAX, sizeof *h->segments);
     h->tail_lines = mem_array(LINE_SEGMENTS_MAX, sizeof *h->tail_lines);
     h->line_next = 1; /* line 0 means "none" */
+    line_segment_make(h, 0);
     pages_reach(h, 0); /* page 0 holds no series, but ref 0 can be looked at: its successor is 0 */
 }
 
@@ -152,8 +159,7 @@ static void stock_fill_locked(struct head_appender *a) REQUIRES(a->head->stock)
         uint32_t id = h->line_next++;
         assert(id != UINT32_MAX);
         if (!get_relaxed(&h->tail_lines[id / LINE_SEGMENT]))
-            atomic_store_explicit(&h->tail_lines[id / LINE_SEGMENT], mem_zalloc(LINE_SEGMENT * sizeof(struct tail_line)),
-                                  memory_order_release);
+            line_segment_make(h, id / LINE_SEGMENT);
         a->lines[a->line_count++] = id;
         bytes_add(&h->bytes_tails, (int64_t)sizeof(struct tail_line));
     }

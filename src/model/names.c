@@ -47,6 +47,8 @@ static size_t utf8_sequence(const uint8_t *p, const uint8_t *end)
 
 bool utf8_valid(struct slice s)
 {
+    if (s.len == 0)
+        return true;
     const uint8_t *p = s.data, *end = s.data + s.len;
     while (p < end) {
         if (end - p >= 8 && (le64_get(p) & UINT64_C(0x8080808080808080)) == 0) {

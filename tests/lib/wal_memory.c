@@ -15,7 +15,7 @@ void wal_memory_init(struct wal_memory *w)
     w->options.clock = &w->clock.base;
     w->options.dir = "wal";
     w->options.id = 7;
-    w->options.segment_bytes = 1 << 20;
+    w->options.segment_bytes = 1 << 16;
     w->options.manual = true;
     enum err err = fs_mkdir_all(w->options.fs, w->options.dir, &why);
     assert(err == ERR_OK);

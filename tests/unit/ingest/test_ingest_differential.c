@@ -172,7 +172,8 @@ static char *labels_text(struct model *m, TimeSeries *t)
 {
     struct labels_builder b;
     bool named = false;
-    qsort(t->labels, t->n_labels, sizeof *t->labels, by_name);
+    if (t->n_labels)
+        qsort(t->labels, t->n_labels, sizeof *t->labels, by_name);
     labels_builder_init(&b, &m->arena, NULL);
     for (size_t i = 0; i < t->n_labels; i++) {
         struct slice name = slice_of(t->labels[i]->name.data, t->labels[i]->name.len);
