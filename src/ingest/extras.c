@@ -8,8 +8,8 @@
  * newest one, of a series without samples) is dropped and counted, as Prometheus does it.
  */
 #include "base/assert.h"
+#include "base/wire.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 enum { EXEMPLAR_RUNES_MAX = 128 }; /* of all names and values together, as OpenMetrics says */
 

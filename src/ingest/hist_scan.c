@@ -2,9 +2,9 @@
  * hist_scan.c - native histograms of a request: parsed, checked as Prometheus checks them, lowered to
  * absolute counts and at most schema 8.
  */
+#include "base/wire.h"
 #include "histogram/histogram.h"
 #include "ingest/ingest_internal.h"
-#include "ingest/wire_internal.h"
 
 /* A repeated field being collected; the memory is kept from request to request. */
 struct numbers {
