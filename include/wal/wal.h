@@ -148,6 +148,7 @@ struct wal_damage {
 /* What was found in one segment. */
 struct wal_segment_info {
     uint64_t number, bytes;
+    uint64_t used;                  /* bytes up to the end of the last good frame */
     uint64_t frames, last_sequence; /* good ones, copies included; 0 when there are none */
     bool damaged;
 };

@@ -54,6 +54,7 @@ bool block_round(struct tsdb *db)
     if (now - db->blocks_tried_ns > RETRY_BLOCKS_S * INT64_C(1000000000)) {
         db->blocks_tried_ns = now;
         blocks_retry(db);
+        reserve_keep(db);
     }
     bool did = retention_once(db);
     did = compact_once(db) || did;

@@ -121,11 +121,24 @@ static void set_change(struct tsdb *db, struct block *add, const struct block_id
 
 /* ---- changes ---- */
 
+/*
+ * manifest_lock held.  On a full disk the reserve file makes room for the few KB: without them retention
+ * could not unlist blocks, and the disk would stay full.
+ */
+static enum err manifest_write(struct tsdb *db, const struct manifest *m, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES], reserve[TSDB_PATH_BYTES];
+    tsdb_path(db, path, "MANIFEST");
+    tsdb_path(db, reserve, "reserve");
+    enum err err = manifest_store(db->o.fs, path, m, why);
+    if (err == ERR_NO_SPACE && fs_unlink(db->o.fs, reserve, NULL) == ERR_OK)
+        err = manifest_store(db->o.fs, path, m, why);
+    return err;
+}
+
 enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, struct errmsg *why)
 {
-    char path[TSDB_PATH_BYTES];
     struct manifest next;
-    tsdb_path(db, path, "MANIFEST");
     mutex_lock(&db->manifest_lock);
     manifest_copy(&next, &db->manifest);
     if (change->add) {
@@ -139,7 +152,7 @@ enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, stru
         next.checkpoint = *change->checkpoint;
     if (change->flushed_ms)
         next.flushed_ms = *change->flushed_ms;
-    enum err err = manifest_store(db->o.fs, path, &next, why);
+    enum err err = manifest_write(db, &next, why);
     if (err == ERR_OK) {
         manifest_deinit(&db->manifest);
         db->manifest = next;
@@ -272,7 +285,6 @@ static struct block *listed_open(struct tsdb *db, struct manifest_block *b)
 
 void blocks_open(struct tsdb *db)
 {
-    char path[TSDB_PATH_BYTES];
     mutex_lock(&db->manifest_lock);
     struct manifest *m = &db->manifest;
     struct block_set *set = set_new((uint32_t)m->block_count, (uint32_t)m->block_count);
@@ -287,9 +299,8 @@ void blocks_open(struct tsdb *db)
     }
     problems_fill(m, set);
     set_install(db, set);
-    tsdb_path(db, path, "MANIFEST");
-    if (changed && manifest_store(db->o.fs, path, m, NULL) != ERR_OK)
-        log_warn("tsdb", "manifest could not be written", "path=\"%s\"", path); /* the next change writes it */
+    if (changed && manifest_write(db, m, NULL) != ERR_OK)
+        log_warn("tsdb", "manifest could not be written", "dir=\"%s\"", db->dir); /* the next change writes it */
     mutex_unlock(&db->manifest_lock);
 }
 

@@ -5,13 +5,16 @@
  * regular merge (six of about equal size) happens at once, while a few late samples do not make a week's
  * block be written again.
  *
+ * A window that still gets blocks (the head flushes early because of memory) is not left to pile up: as
+ * soon as TIER blocks of about one size are in it, they become one.
+ *
  * Order of writes: of two blocks with a sample of one series and time the one with the higher sequence
  * wins, and a merged block has the highest sequence of its parts.  So a block that overlaps the merge in
  * time and lies between its parts in sequence must be part of it.
  */
 #include "tsdb/compact_plan.h"
 
-enum { WORTH_SHARE = 8, MANY = 10, FACTOR = 6 };
+enum { WORTH_SHARE = 8, MANY = 10, FACTOR = 6, TIER = 8, TIER_SIZES = 4 };
 
 struct compact_ranges compact_ranges_of(int64_t base_ms, int64_t max_ms)
 {
@@ -119,6 +122,30 @@ static bool pick_window(const struct compact_block *blocks, uint32_t count, uint
     return close_over_sequence(blocks, count, p) && worth(blocks, p);
 }
 
+/* Picks TIER or more blocks of the smallest size class in a window of the first range. */
+static bool pick_tier(const struct compact_block *blocks, uint32_t count, uint32_t smallest, int64_t range,
+                      struct compact_plan *p)
+{
+    int64_t window = window_of(blocks[smallest].mint_ms, range);
+    p->count = 0;
+    for (uint32_t i = 0; i < count && p->count < COMPACT_BLOCKS_MAX; i++)
+        if (!blocks[i].stuck && in_window(&blocks[i], window, range) &&
+            blocks[i].bytes / TIER_SIZES <= blocks[smallest].bytes && blocks[i].bytes >= blocks[smallest].bytes)
+            p->picked[p->count++] = i;
+    return p->count >= TIER && close_over_sequence(blocks, count, p);
+}
+
+static bool plan_tier(const struct compact_block *blocks, uint32_t count, int64_t range, struct compact_plan *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (pick_tier(blocks, count, i, range, out)) {
+            out->range = 0;
+            sort_picked(out);
+            return true;
+        }
+    return false;
+}
+
 bool compact_plan_next(const struct compact_block *blocks, uint32_t count, const struct compact_ranges *ranges,
                        int64_t complete_ms, struct compact_plan *out)
 {
@@ -139,5 +166,5 @@ bool compact_plan_next(const struct compact_block *blocks, uint32_t count, const
         sort_picked(out);
         return true;
     }
-    return false;
+    return plan_tier(blocks, count, ranges->ms[0], out);
 }

@@ -8,6 +8,7 @@
  *     checkpoints/<sequence>.checkpoint
  *     quarantine/    what was found damaged and moved aside
  *     wal/
+ *     reserve        bytes to give up when the disk is full, so that blocks can still be unlisted
  *
  * A lost or damaged manifest is rebuilt from the blocks' own meta files, a lost format file from the
  * manifest or the log: each fact stands in two places.
@@ -22,7 +23,7 @@
 #include "tsdb/dir_view.h"
 #include "tsdb/tsdb_internal.h"
 
-enum { FORMAT_BYTES_MAX = 4096 };
+enum { FORMAT_BYTES_MAX = 4096, RESERVE_BYTES = 256 << 10 };
 
 void tsdb_path(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a)
 {
@@ -220,6 +221,26 @@ static void leftovers_remove(struct tsdb *db)
     }
 }
 
+/* ---- reserve ---- */
+
+void reserve_keep(struct tsdb *db)
+{
+    char path[TSDB_PATH_BYTES];
+    struct fs_stat st;
+    struct file *file;
+    tsdb_path(db, path, "reserve");
+    if (fs_stat_path(db->o.fs, path, &st, NULL) == ERR_OK && st.bytes >= RESERVE_BYTES)
+        return;
+    if (fs_open(db->o.fs, path, FS_WRITE | FS_CREATE, &file, NULL) != ERR_OK)
+        return;
+    uint8_t *zeros = mem_zalloc(RESERVE_BYTES);
+    enum err err = file_pwrite(file, zeros, RESERVE_BYTES, 0, NULL);
+    mem_free(zeros);
+    enum err close_err = file_close(file, NULL);
+    if (err != ERR_OK || close_err != ERR_OK)
+        err = fs_unlink(db->o.fs, path, NULL); /* half of it helps nobody: tried again later */
+}
+
 /* ---- opening ---- */
 
 static enum err folders_make(struct tsdb *db, struct errmsg *why)
@@ -284,6 +305,7 @@ enum err data_dir_open(struct tsdb *db, struct errmsg *why)
     TRY(parent_sync(db, why));
     TRY(id_and_manifest(db, why));
     leftovers_remove(db);
+    reserve_keep(db);
     return ERR_OK;
 }
 

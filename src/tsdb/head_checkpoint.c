@@ -18,7 +18,11 @@
 #include "tsdb/checkpoint.h"
 #include "tsdb/tsdb_internal.h"
 
-enum { AGED_BYTES_MIN = 4 << 20 }; /* of log worth a checkpoint for its age alone */
+enum {
+    AGED_BYTES_MIN = 4 << 20, /* of log worth a checkpoint for its age alone */
+    BETWEEN_MS = 1000,
+    PILED_UP_MS = 60000,
+};
 
 void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffix, char out[TSDB_PATH_BYTES])
 {
@@ -95,6 +99,7 @@ static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
     if (before != sequence) /* else it was replaced by one with fewer samples */
         remove_older(db, before);
     db->checkpoint_size = bytes;
+    db->checkpoint_sequence = sequence;
     TSDB_COUNT(db, checkpoint_bytes, bytes);
     return ERR_OK;
 }
@@ -114,8 +119,15 @@ enum err checkpoint_take(struct tsdb *db, bool flushed, struct errmsg *why)
 
 bool checkpoint_due(struct tsdb *db)
 {
-    uint64_t log = wal_replay_bytes(db->wal);
-    uint64_t bound = db->checkpoint_size > db->o.checkpoint_bytes ? db->checkpoint_size : db->o.checkpoint_bytes;
+    const struct wal_stats *stats = wal_stats(db->wal);
     int64_t age_ms = (clock_mono_ns(db->o.clock) - db->checkpoint_ns) / 1000000;
-    return log > bound || (age_ms > db->o.checkpoint_ms && log > AGED_BYTES_MIN);
+    bool news = atomic_load_explicit(&stats->last_sequence, memory_order_relaxed) > db->checkpoint_sequence;
+    if (!news || age_ms < BETWEEN_MS)
+        return false;
+    uint64_t log = wal_replay_bytes(db->wal), disk = atomic_load_explicit(&stats->segment_bytes, memory_order_relaxed);
+    uint64_t bound = db->checkpoint_size > db->o.checkpoint_bytes ? db->checkpoint_size : db->o.checkpoint_bytes;
+    uint64_t spares = (db->o.wal.segments_spare + 1) * db->o.wal.segment_bytes;
+    bool piled_up = disk > 2 * bound + spares; /* many short lives, each with a segment hardly used */
+    bool old = age_ms > db->o.checkpoint_ms && log > AGED_BYTES_MIN;
+    return log > bound || old || (piled_up && age_ms > PILED_UP_MS);
 }

@@ -140,6 +140,7 @@ static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t
     if (wal_start(db->wal, last + 1, report, &text) != ERR_OK)
         log_error("tsdb", "starts without a log that can be written: queries only", "err=\"%s\"", text.text);
     wal_truncate(db->wal, checkpoint + 1);
+    db->checkpoint_sequence = checkpoint;
 }
 
 enum err replay_run(struct tsdb *db, struct errmsg *why)

@@ -59,7 +59,7 @@ struct tsdb {
     size_t stuck_count, stuck_capacity;
     int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
     int64_t checkpoint_ns;      /* when the last one was taken; guarded by head_work */
-    uint64_t checkpoint_size;   /* bytes of it; guarded by head_work */
+    uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
 
     struct mutex state_lock;
     struct cond state_cond;
@@ -82,6 +82,7 @@ int64_t tsdb_oldest_ms(const struct tsdb *db); /* retention: samples before it d
 /* data_dir.c: lock, format file, manifest, leftovers. */
 MUST_CHECK enum err data_dir_open(struct tsdb *db, struct errmsg *why);
 void data_dir_close(struct tsdb *db);
+void reserve_keep(struct tsdb *db); /* makes the reserve file again if there is room */
 
 /* block_set.c */
 void block_sets_init(struct tsdb *db);

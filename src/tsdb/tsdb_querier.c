@@ -43,8 +43,11 @@ static void pin_problems(struct tsdb *db, struct pin *pin, int64_t mint_ms, int6
     if (tsdb_ready(db))
         return;
     uint64_t done = db->stats.replay_bytes_done, all = db->stats.replay_bytes;
-    snprintf(pin->replaying, sizeof pin->replaying, "the newest samples are still being read from the log (%d %%)",
-             all ? (int)(done * 100 / all) : 0);
+    if (atomic_load(&db->state) == TSDB_REPLAYING)
+        snprintf(pin->replaying, sizeof pin->replaying, "the newest samples are still being read from the log (%d %%)",
+                 all ? (int)(done * 100 / all) : 0);
+    else
+        snprintf(pin->replaying, sizeof pin->replaying, "the newest samples are missing: the log could not be read");
     pin->texts[pin->text_count++] = pin->replaying;
 }
 

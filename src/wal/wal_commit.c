@@ -182,6 +182,8 @@ static enum err active_sync(struct wal *wal, struct errmsg *why)
 
 static void active_close(struct wal *wal)
 {
+    files_note(wal, wal->active_number, wal->active_offset, wal->next_sequence - 1);
+    atomic_store_explicit(&wal->active_bytes, 0, memory_order_relaxed);
     enum err ignored = file_close(wal->active, NULL);
     (void)ignored; /* synced before, or abandoned because of an error that is known */
     wal->active = NULL;
@@ -198,7 +200,7 @@ static enum err active_write(struct wal *wal, const uint8_t *frames, size_t byte
     wal->active_offset += bytes;
     wal->dirty = true;
     COUNT(bytes, bytes);
-    files_note(wal, wal->active_number, wal->active_offset, wal->next_sequence - 1);
+    atomic_store_explicit(&wal->active_bytes, wal->active_offset, memory_order_relaxed);
     return ERR_OK;
 }
 
@@ -408,6 +410,7 @@ enum err commit_last(struct wal *wal, struct errmsg *why)
             *why = wal->refusal;
         mutex_unlock(&wal->state_lock);
     }
-    active_close(wal);
+    if (wal->active)
+        active_close(wal);
     return err;
 }

@@ -144,6 +144,7 @@ void files_scan_done(struct wal *wal, const struct wal_report *report, uint64_t 
         const struct wal_segment_info *info = info_find(report, s.number);
         s.last_sequence = info ? info->last_sequence : last_sequence;
         s.damaged = info && info->damaged;
+        s.bytes = info && info->frames ? info->used : s.bytes;
         bool empty = info && info->frames == 0 && !s.damaged; /* of a short life: do not pile up */
         if (!empty || !retire(wal, &s))
             wal->segments[kept++] = s;
@@ -301,5 +302,5 @@ uint64_t files_replay_bytes(struct wal *wal)
     for (size_t i = 0; i < wal->segment_count; i++)
         bytes += wal->segments[i].bytes;
     mutex_unlock(&wal->files_lock);
-    return bytes;
+    return bytes + atomic_load_explicit(&wal->active_bytes, memory_order_relaxed);
 }

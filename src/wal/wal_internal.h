@@ -49,6 +49,7 @@ struct wal {
     struct mutex commit_lock;
     struct file *active;       /* NULL: none could be made */
     uint64_t active_number, active_offset;
+    _Atomic uint64_t active_bytes; /* active_offset for others; files_lock may be held over slow calls */
     uint64_t next_sequence;
     struct buf unsynced;       /* whole frames that are not known to be on the disk, oldest first */
     uint64_t unsynced_payload; /* bytes of them that lanes reserved */
@@ -102,6 +103,7 @@ void files_scan_done(struct wal *wal, const struct wal_report *report, uint64_t 
 MUST_CHECK enum err files_settle(struct wal *wal, struct errmsg *why);
 /* Takes the ready segment or makes one now; it becomes the last of wal->segments. */
 MUST_CHECK enum err files_next(struct wal *wal, struct file **out, uint64_t *number, struct errmsg *why);
+/* The committer leaves a segment: what is in it. */
 void files_note(struct wal *wal, uint64_t number, uint64_t bytes, uint64_t last_sequence);
 void files_poison(struct wal *wal, uint64_t number);
 /* A segment that holds nothing that is needed goes at once. */

@@ -202,6 +202,7 @@ static bool frame_accept(struct wal_reader *r, const struct buf *buffer, uint64_
     r->offset = frame_aligned(at + buffer->len);
     struct wal_segment_info *info = &r->info[r->index];
     info->frames++;
+    info->used = r->offset;
     info->last_sequence = sequence > info->last_sequence ? sequence : info->last_sequence;
     if (sequence < r->expected) {
         r->report.passed++;

@@ -61,6 +61,23 @@ static bool space_for(struct fs_sim *sim, uint64_t old_size, uint64_t new_size)
     return true;
 }
 
+/* Files without a name and without an open handle give their room back. */
+static void space_recount(struct fs_sim *sim)
+{
+    if (sim->capacity == 0)
+        return;
+    bool *used = mem_array(sim->node_count, sizeof *used);
+    for (size_t i = 0; i < sim->node_count; i++) {
+        used[i] = used[i] || sim->nodes[i].open_count > 0;
+        for (size_t k = 0; k < sim->nodes[i].names.count; k++) /* removed directories are empty */
+            used[sim->nodes[i].names.list[k].node] = true;
+    }
+    sim->bytes = 0;
+    for (size_t i = 0; i < sim->node_count; i++)
+        sim->bytes += used[i] ? sim->nodes[i].cache.size : 0;
+    mem_free(used);
+}
+
 /* ---- names ---- */
 
 static void name_add(struct fs_sim *sim, uint32_t dir, const char *name, uint32_t node)
@@ -123,6 +140,7 @@ static enum err sim_rename(struct fs *fs, const char *from, const char *to, stru
     c->from_name = mem_strdup(from_name);
     sim_name_remove(&sim->nodes[from_dir].names, from_name);
     sim_name_set(&sim->nodes[dir].names, name, node);
+    space_recount(sim);
     return sim_leave(sim, err);
 }
 
@@ -159,6 +177,7 @@ static enum err sim_remove(struct fs *fs, const char *path, bool want_dir, struc
     if (want_dir && sim->nodes[node].names.count > 0)
         return sim_leave(sim, err_set(why, ERR_EXISTS, "%s: Directory not empty", path));
     name_drop(sim, dir, name);
+    space_recount(sim);
     return sim_leave(sim, err);
 }
 
@@ -281,6 +300,7 @@ static enum err sim_close(struct file *file, struct errmsg *why)
         node->open_count--;
         if (f->holds_lock)
             node->locked = false;
+        space_recount(f->sim);
     }
     sim_leave(f->sim, err);
     mem_free(f);
@@ -543,6 +563,7 @@ void fs_sim_capacity(struct fs_sim *sim, uint64_t bytes)
 {
     mutex_lock(&sim->lock);
     sim->capacity = bytes;
+    space_recount(sim);
     mutex_unlock(&sim->lock);
 }
 

@@ -177,6 +177,11 @@ Test(fs_sim, runs_out_of_space)
     cr_assert_eq(file_truncate(f, 4, &why), ERR_OK);
     put(f, "5678", 4);
     close_it(f);
+    f = open_new("d/b");
+    cr_expect_eq(file_pwrite(f, "9", 1, 0, &why), ERR_NO_SPACE);
+    cr_assert_eq(fs_unlink(fs_sim_fs(sim), "d/a", &why), ERR_OK);
+    put(f, "9", 0);
+    close_it(f);
 }
 
 Test(fs_sim, lists_files_and_holds_locks)

@@ -88,3 +88,15 @@ Test(compact_plan, leaves_blocks_alone_that_cannot_be_merged)
     b[1].stuck = true;
     cr_expect_str_eq(next(b, 3, 4 * H), "none", "it would lose its place between them");
 }
+
+Test(compact_plan, does_not_let_an_unfinished_window_pile_up)
+{
+    struct compact_block b[16];
+    for (uint32_t i = 0; i < 16; i++)
+        b[i] = (struct compact_block){.mint_ms = 2 * H, .maxt_ms = 3 * H, .seq_max = i + 1, .bytes = i < 8 ? 800 : 100 + i};
+    cr_expect_str_eq(next(b, 7, 3 * H), "none");
+    cr_expect_str_eq(next(b, 8, 3 * H), "0: 0 1 2 3 4 5 6 7");
+    b[0].bytes = 6400;
+    cr_expect_str_eq(next(b, 8, 3 * H), "none", "seven of one size");
+    cr_expect_str_eq(next(b, 16, 3 * H), "0: 8 9 10 11 12 13 14 15");
+}

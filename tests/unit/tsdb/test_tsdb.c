@@ -375,7 +375,7 @@ Test(tsdb, verify_finds_nothing_in_a_sound_directory_and_every_damage)
     uint32_t count = fs_sim_files(s->sim, &arena, &paths);
     for (uint32_t i = 0; i < count; i++) {
         size_t bytes = fs_sim_bytes(s->sim, paths[i]).len;
-        if (strstr(paths[i], "lock") || strstr(paths[i], ".spare") || bytes == 0)
+        if (strstr(paths[i], "lock") || strstr(paths[i], "reserve") || strstr(paths[i], ".spare") || bytes == 0)
             continue;
         uint64_t bit = strstr(paths[i], ".wal") ? 8 * 600 : bytes * 4; /* in a frame; in the middle */
         fs_sim_flip(s->sim, paths[i], bit);
@@ -409,4 +409,41 @@ Test(tsdb, flushes_right_after_a_checkpoint)
     flush_store(); /* not a frame was written in between */
     cr_expect_eq(blocks_count(), 1);
     cr_expect_eq(store_sim_check(s, "flushed"), 8 * 20);
+}
+
+Test(tsdb, drops_blocks_on_a_full_disk)
+{
+    s->o.retention_bytes = 1;
+    open_store();
+    write_minutes(2);
+    flush_store();
+    struct fs_space space;
+    fs_sim_capacity(s->sim, UINT64_C(1) << 40);
+    cr_assert_eq(fs_space_of(s->o.fs, "data", &space, &why), ERR_OK);
+    fs_sim_capacity(s->sim, space.total_bytes - space.free_bytes);
+    tsdb_run_once(s->db);
+    cr_expect_eq(tsdb_stats(s->db)->blocks_dropped_by_size, 1, "the reserve makes room for the manifest");
+    fs_sim_capacity(s->sim, 0);
+    clock_fake_advance(&s->clock, 120000);
+    tsdb_run_once(s->db);
+    struct fs_stat st;
+    cr_expect_eq(fs_stat_path(s->o.fs, "data/reserve", &st, NULL), ERR_OK, "made again");
+}
+
+Test(tsdb, flushes_early_when_the_head_takes_too_much_memory)
+{
+    s->o.head_bytes_max = 60000;
+    open_store();
+    for (int i = 0; i < 60; i++) {
+        for (uint32_t k = 0; k < 4; k++)
+            cr_assert(store_sim_write(s, k * 60, 60, clock_now_ms(&s->clock.base)));
+        store_sim_commit(s);
+        clock_fake_advance(&s->clock, 1000);
+        while (tsdb_run_once(s->db))
+            ;
+    }
+    cr_expect_gt(tsdb_stats(s->db)->flushes, 1);
+    cr_expect_gt(tsdb_stats(s->db)->compactions, 0, "of %d flushes", (int)tsdb_stats(s->db)->flushes);
+    cr_expect_lt(blocks_count(), 16);
+    store_sim_check(s, "after early flushes");
 }
