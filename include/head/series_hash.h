@@ -54,6 +54,8 @@ static inline struct hash128 series_hash(const struct series_hash_key *key, cons
     return key->hash(key, bytes, len);
 }
 
+/* Tests: the code for CPUs with less; false when it was in use anyway. */
+bool series_hash_narrow(struct series_hash_key *key);
 /* The first kind bit by bit, for tests: the same result on any machine. */
 struct hash128 series_hash_clmul_reference(const struct series_hash_key *key, const uint8_t *bytes, size_t len);
 

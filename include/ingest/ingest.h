@@ -67,7 +67,7 @@ struct ingest_result {
     uint32_t rejected[INGEST_REASONS];                         /* samples (histograms, exemplars) by reason */
     struct errmsg why;          /* what to tell the sender; "" when all is well */
 };
-/* 204, 400, 413, 429 or 503, as docs/remote-write.md says. */
+/* 204, 400, 413, 429 or 503; the rules are in src/ingest/README.md. */
 int ingest_status(const struct ingest_result *r);
 
 enum ingest_encoding { INGEST_SNAPPY, INGEST_IDENTITY };

@@ -25,12 +25,14 @@ Test(series_hash, is_what_the_definition_says_bit_by_bit)
     size_t room = SERIES_HASH_BYTES_MAX + SERIES_HASH_SLACK;
     uint8_t *bytes = mem_alloc(room);
     random.base.fill(&random.base, bytes, room);
-    for (size_t len = 0; len <= 300; len++) {
-        struct hash128 a = series_hash(&key, bytes, len), b = series_hash_clmul_reference(&key, bytes, len);
-        cr_assert(hash128_eq(a, b), "length %zu", len);
-    }
-    for (size_t len = SERIES_HASH_BYTES_MAX - 20; len <= SERIES_HASH_BYTES_MAX; len++)
-        cr_assert(hash128_eq(series_hash(&key, bytes, len), series_hash_clmul_reference(&key, bytes, len)), "%zu", len);
+    do {
+        for (size_t len = 0; len <= 300; len++) {
+            struct hash128 a = series_hash(&key, bytes, len), b = series_hash_clmul_reference(&key, bytes, len);
+            cr_assert(hash128_eq(a, b), "length %zu", len);
+        }
+        for (size_t len = SERIES_HASH_BYTES_MAX - 5; len <= SERIES_HASH_BYTES_MAX; len++)
+            cr_assert(hash128_eq(series_hash(&key, bytes, len), series_hash_clmul_reference(&key, bytes, len)), "%zu", len);
+    } while (series_hash_narrow(&key));
     mem_free(bytes);
     series_hash_key_deinit(&key);
 }
