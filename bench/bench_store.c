@@ -145,9 +145,9 @@ static void reopen(struct bench *b, const char *name)
     cpu = cpu_seconds() - cpu;
     struct head_stats head;
     head_stats(tsdb_head(b->db), &head);
-    printf("store_open/%-10s  %8.3f s  %8.3f s CPU  %6.1f ns CPU/sample  %llu MB read  %llu series  rss %ld MB\n", name, s,
-           cpu, cpu * 1e9 / samples,
-           (unsigned long long)(tsdb_stats(b->db)->replay_bytes >> 20), (unsigned long long)head.series, rss_mb());
+    printf("store_open/%-10s  %8.3f s  %8.3f s CPU  %6.1f ns CPU/sample  %llu MB read  %llu series  rss %ld MB\n", name,
+           s, cpu, cpu * 1e9 / samples, (unsigned long long)(tsdb_stats(b->db)->replay_bytes >> 20),
+           (unsigned long long)head.series, rss_mb());
 }
 
 static void fill(struct bench *b)
@@ -163,8 +163,8 @@ static void fill(struct bench *b)
     struct head_stats head;
     head_stats(tsdb_head(b->db), &head);
     printf("store_fill             %8.3f s  %6.1f ns/sample  %.2f log bytes/sample  head %llu MB  rss %ld MB\n", s,
-           s * 1e9 / samples, (double)wal_stats(tsdb_wal(b->db))->bytes / samples, (unsigned long long)(head.bytes >> 20),
-           rss_mb());
+           s * 1e9 / samples, (double)wal_stats(tsdb_wal(b->db))->bytes / samples,
+           (unsigned long long)(head.bytes >> 20), rss_mb());
 }
 
 static void flush(struct bench *b)
@@ -179,9 +179,10 @@ static void flush(struct bench *b)
     double s = seconds() - start;
     cpu = cpu_seconds() - cpu;
     struct tsdb_stats *stats = tsdb_stats(b->db);
-    printf("store_flush            %8.3f s  %8.3f s CPU  %6.1f ns CPU/sample  %.3f block bytes/sample  checkpoint after it %llu KB in %.3f s\n",
-           s, cpu, cpu * 1e9 / samples, (double)stats->block_bytes / samples, (unsigned long long)(stats->checkpoint_bytes >> 10),
-           (double)stats->checkpoint_ns * 1e-9);
+    printf("store_flush            %8.3f s  %8.3f s CPU  %6.1f ns CPU/sample  %.3f block bytes/sample  checkpoint "
+           "after it %llu KB in %.3f s\n",
+           s, cpu, cpu * 1e9 / samples, (double)stats->block_bytes / samples,
+           (unsigned long long)(stats->checkpoint_bytes >> 10), (double)stats->checkpoint_ns * 1e-9);
 }
 
 static void checkpoint(struct bench *b)

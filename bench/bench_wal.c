@@ -117,8 +117,8 @@ static void measure(const char *name, enum wal_sync sync, int64_t pace_ns, int c
     struct wal_stats *s = wal_stats(wal);
     uint32_t n = (uint32_t)(w[0].requests < LATENCIES_MAX ? w[0].requests : LATENCIES_MAX);
     qsort(w[0].latency_us, n, sizeof(uint32_t), u32_cmp);
-    printf("wal_commit/%s/%d  %8.0f requests/s  %6.1f us CPU/request  %5.2f requests/frame  p50 %u us  p99 %u us\n", name,
-           count, (double)requests / SECONDS, cpu * 1e6 / (double)requests, (double)requests / (double)s->frames,
+    printf("wal_commit/%s/%d  %8.0f requests/s  %6.1f us CPU/request  %5.2f requests/frame  p50 %u us  p99 %u us\n",
+           name, count, (double)requests / SECONDS, cpu * 1e6 / (double)requests, (double)requests / (double)s->frames,
            w[0].latency_us[n / 2], w[0].latency_us[n * 99 / 100]);
     for (int i = 0; i < count; i++)
         mem_free(w[i].latency_us);
@@ -138,8 +138,8 @@ static void measure_read(void)
     while ((err = wal_reader_next(r, &buffer, &frame, NULL)) == ERR_OK)
         payload += frame.payload.len;
     double s = (double)(clock_mono_ns(clock_system()) - start) * 1e-9;
-    printf("wal_read  %.0f MB in %.3f s  %.2f GB/s  %.3f ns/byte\n", (double)payload / 1e6, s, (double)payload / s / 1e9,
-           s * 1e9 / (double)payload);
+    printf("wal_read  %.0f MB in %.3f s  %.2f GB/s  %.3f ns/byte\n", (double)payload / 1e6, s,
+           (double)payload / s / 1e9, s * 1e9 / (double)payload);
     wal_reader_close(r);
     buf_deinit(&buffer);
 }

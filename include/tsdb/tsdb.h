@@ -33,22 +33,22 @@ struct tsdb_options {
     struct fs *fs;
     struct clock *clock;
     struct random *random;
-    const char *dir;              /* copied */
-    int64_t retention_ms;         /* samples older than now - retention are gone; 0 = keep all */
-    uint64_t retention_bytes;     /* of the whole directory; 0 = no bound */
-    int64_t block_range_ms;       /* of level 0; head is flushed in pieces aligned to it */
-    int64_t block_range_max_ms;   /* merged blocks span at most this (and a tenth of the retention) */
-    uint64_t checkpoint_bytes;    /* of log after which a checkpoint is taken */
-    int64_t checkpoint_ms;        /* and age of log */
-    uint64_t io_bytes_per_s;      /* bound of background writing; 0 = none */
-    uint64_t head_bytes_max;      /* head memory that triggers an early flush; 0 = none */
-    bool flush_on_close;          /* write the head to a block at shutdown instead of keeping it in the log */
-    bool manual;                  /* no threads: the caller runs tsdb_run_once (simulation, tests) */
+    const char *dir;            /* copied */
+    int64_t retention_ms;       /* samples older than now - retention are gone; 0 = keep all */
+    uint64_t retention_bytes;   /* of the whole directory; 0 = no bound */
+    int64_t block_range_ms;     /* of level 0; head is flushed in pieces aligned to it */
+    int64_t block_range_max_ms; /* merged blocks span at most this (and a tenth of the retention) */
+    uint64_t checkpoint_bytes;  /* of log after which a checkpoint is taken */
+    int64_t checkpoint_ms;      /* and age of log */
+    uint64_t io_bytes_per_s;    /* bound of background writing; 0 = none */
+    uint64_t head_bytes_max;    /* head memory that triggers an early flush; 0 = none */
+    bool flush_on_close;        /* write the head to a block at shutdown instead of keeping it in the log */
+    bool manual;                /* no threads: the caller runs tsdb_run_once (simulation, tests) */
     struct mem_budget *head_budget, *cache_budget; /* may be NULL */
-    uint64_t cache_bytes;         /* of decoded block pages; 0 = what cache_budget allows, else 256 MiB */
-    unsigned replay_threads;      /* 0 = cores */
-    struct head_options head;     /* random and budget are set by tsdb_open */
-    struct wal_options wal;       /* fs, clock, dir, id, manual are set by tsdb_open */
+    uint64_t cache_bytes;     /* of decoded block pages; 0 = what cache_budget allows, else 256 MiB */
+    unsigned replay_threads;  /* 0 = cores */
+    struct head_options head; /* random and budget are set by tsdb_open */
+    struct wal_options wal;   /* fs, clock, dir, id, manual are set by tsdb_open */
 };
 void tsdb_options_default(struct tsdb_options *o);
 

@@ -46,16 +46,16 @@ enum wal_sync {
 struct wal_options {
     struct fs *fs;
     struct clock *clock;
-    const char *dir;            /* borrowed until wal_open returns; made when missing */
-    uint64_t id;                /* of the data directory; segments with another id are not ours */
+    const char *dir; /* borrowed until wal_open returns; made when missing */
+    uint64_t id;     /* of the data directory; segments with another id are not ours */
     enum wal_sync sync;
     int64_t sync_interval_ms;
-    int64_t pace_ns;            /* least time between two syncs when the last frame held > 1 ticket */
-    int64_t probe_ms;           /* how often a refusing log tries again */
+    int64_t pace_ns;  /* least time between two syncs when the last frame held > 1 ticket */
+    int64_t probe_ms; /* how often a refusing log tries again */
     uint64_t segment_bytes;
-    uint32_t segments_spare;    /* ready-made files beside the active one; also the reserve for a full disk */
-    uint64_t pending_bytes_max; /* all lanes together, also the bound of a frame */
-    bool manual;                /* no threads: the caller runs wal_commit_now (simulation) */
+    uint32_t segments_spare;     /* ready-made files beside the active one; also the reserve for a full disk */
+    uint64_t pending_bytes_max;  /* all lanes together, also the bound of a frame */
+    bool manual;                 /* no threads: the caller runs wal_commit_now (simulation) */
     void (*on_batch)(void *ctx); /* committer thread, after the done() calls of one commit; may be NULL */
     void *on_batch_ctx;
 };
@@ -65,17 +65,17 @@ void wal_options_default(struct wal_options *o);
 enum { WAL_SYNC_BUCKETS = 16 };
 extern const int64_t wal_sync_bucket_ns[WAL_SYNC_BUCKETS]; /* upper bounds; the last is INT64_MAX */
 struct wal_stats {
-    _Atomic uint64_t frames, bytes;      /* written, bytes with header and padding */
-    _Atomic uint64_t tickets;            /* acknowledged */
-    _Atomic uint64_t syncs, sync_ns;     /* fdatasync calls that succeeded and their time */
+    _Atomic uint64_t frames, bytes;                 /* written, bytes with header and padding */
+    _Atomic uint64_t tickets;                       /* acknowledged */
+    _Atomic uint64_t syncs, sync_ns;                /* fdatasync calls that succeeded and their time */
     _Atomic uint64_t sync_bucket[WAL_SYNC_BUCKETS]; /* not cumulative */
     _Atomic uint64_t write_errors, sync_errors, poisoned_segments, rewrites, refused;
     _Atomic uint64_t segments_made, segments_recycled, segments_removed;
     _Atomic uint64_t segments, segment_bytes; /* now on disk, spares included */
-    _Atomic uint64_t pending_bytes;      /* reserved by lanes and not yet durable */
-    _Atomic uint64_t last_sequence;      /* of the newest durable frame */
-    _Atomic uint64_t quarantined;        /* segments moved aside because of damage */
-    _Atomic int refusing;                /* enum err; ERR_OK while it accepts */
+    _Atomic uint64_t pending_bytes;           /* reserved by lanes and not yet durable */
+    _Atomic uint64_t last_sequence;           /* of the newest durable frame */
+    _Atomic uint64_t quarantined;             /* segments moved aside because of damage */
+    _Atomic int refusing;                     /* enum err; ERR_OK while it accepts */
 };
 
 /* Embedded in what waits.  done() runs on the committer thread and must be quick; it may free the ticket. */
@@ -154,14 +154,14 @@ struct wal_segment_info {
 };
 
 struct wal_report {
-    const struct wal_segment_info *list; /* of the segments done; lives as long as the reader */
+    const struct wal_segment_info *list;                 /* of the segments done; lives as long as the reader */
     uint64_t segments, segments_done, bytes, bytes_done; /* progress */
-    uint64_t frames, first_sequence, last_sequence; /* delivered ones */
-    uint64_t passed;         /* good frames that were copies or below `from` */
-    uint64_t lost_frames;    /* sequence numbers that no segment has */
-    uint64_t damage_count;   /* all; the first ones are listed */
+    uint64_t frames, first_sequence, last_sequence;      /* delivered ones */
+    uint64_t passed;                                     /* good frames that were copies or below `from` */
+    uint64_t lost_frames;                                /* sequence numbers that no segment has */
+    uint64_t damage_count;                               /* all; the first ones are listed */
     struct wal_damage damage[WAL_DAMAGE_MAX];
-    bool torn_tail;          /* the newest segment ends in an unfinished frame: normal after a crash */
+    bool torn_tail; /* the newest segment ends in an unfinished frame: normal after a crash */
     uint64_t tail_segment, tail_offset;
 };
 

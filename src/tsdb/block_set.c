@@ -213,8 +213,7 @@ enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, const st
         blocks_delete_dir(db, &meta->id);
         return err_wrap(why, err, "publish block");
     }
-    err = blocks_commit(db,
-                        &(struct blocks_change){.add = block, .remove = remove, .remove_count = remove_count}, why);
+    err = blocks_commit(db, &(struct blocks_change){.add = block, .remove = remove, .remove_count = remove_count}, why);
     if (err != ERR_OK) {
         block_release(block); /* the directory stays: the manifest on the disk may list it already */
         return err_wrap(why, err, "publish block");

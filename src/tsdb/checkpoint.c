@@ -17,10 +17,19 @@
 #include "base/mem.h"
 
 enum {
-    FILE_HEADER_BYTES = 32, FILE_VERSION = 1,
-    PIECE_HEADER_BYTES = 24, PIECE_BYTES_MAX = 64 << 20, WINDOW_BYTES = 1 << 20,
-    AT_VERSION = 8, AT_CRC = 12, AT_ID = 16, AT_SEQUENCE = 24, /* of the file's header */
-    AT_HEADER_CRC = 4, AT_PAYLOAD_CRC = 8, AT_INDEX = 12, AT_BYTES = 16, /* of a piece's */
+    FILE_HEADER_BYTES = 32,
+    FILE_VERSION = 1,
+    PIECE_HEADER_BYTES = 24,
+    PIECE_BYTES_MAX = 64 << 20,
+    WINDOW_BYTES = 1 << 20,
+    AT_VERSION = 8,
+    AT_CRC = 12,
+    AT_ID = 16,
+    AT_SEQUENCE = 24, /* of the file's header */
+    AT_HEADER_CRC = 4,
+    AT_PAYLOAD_CRC = 8,
+    AT_INDEX = 12,
+    AT_BYTES = 16, /* of a piece's */
 };
 static const uint8_t file_magic[8] = "GNOMCKP1";
 #define PIECE_MAGIC UINT32_C(0x31454350) /* "PCE1" */
@@ -71,8 +80,7 @@ static enum err piece_write(struct checkpoint_writer *w, struct slice records, s
     le32_put(header + AT_BYTES, (uint32_t)records.len);
     le32_put(header + AT_HEADER_CRC, piece_header_crc(w->id, w->sequence, header));
     struct iovec parts[2] = {
-        {header, sizeof header},
-        {(void *)(uintptr_t)records.data, records.len}, /* iovec has no const form */
+        {header, sizeof header}, {(void *)(uintptr_t)records.data, records.len}, /* iovec has no const form */
     };
     TRY(file_pwritev(w->file, parts, 2, w->offset, why));
     w->offset += sizeof header + records.len;

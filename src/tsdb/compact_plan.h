@@ -28,7 +28,7 @@ struct compact_ranges {
 struct compact_ranges compact_ranges_of(int64_t base_ms, int64_t max_ms);
 
 struct compact_plan {
-    uint32_t count, range; /* blocks picked; index of the range */
+    uint32_t count, range;               /* blocks picked; index of the range */
     uint32_t picked[COMPACT_BLOCKS_MAX]; /* indexes into blocks, rising */
 };
 /* complete_ms: samples before it are flushed.  False: nothing is worth merging. */

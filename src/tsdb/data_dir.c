@@ -279,7 +279,8 @@ static enum err id_and_manifest(struct tsdb *db, struct errmsg *why)
     struct errmsg text = {0};
     enum err format_err = format_load(db, &db->id, &text);
     tsdb_path(db, path, "MANIFEST");
-    enum err manifest_err = format_err == ERR_UNSUPPORTED ? ERR_OK : manifest_load(db->o.fs, path, &db->manifest, &text);
+    enum err manifest_err =
+        format_err == ERR_UNSUPPORTED ? ERR_OK : manifest_load(db->o.fs, path, &db->manifest, &text);
     if (format_err == ERR_UNSUPPORTED || manifest_err == ERR_UNSUPPORTED)
         return err_set(why, ERR_UNSUPPORTED, "%s", text.text);
     bool io = (format_err == ERR_IO || manifest_err == ERR_IO);

@@ -40,7 +40,8 @@ enum err format_parse(struct slice text, uint64_t *id, struct errmsg *why)
     char copy[128];
     unsigned version = 0;
     uint64_t found = 0;
-    snprintf(copy, sizeof copy, "%.*s", (int)(text.len < sizeof copy ? text.len : sizeof copy - 1), (const char *)text.data);
+    snprintf(copy, sizeof copy, "%.*s", (int)(text.len < sizeof copy ? text.len : sizeof copy - 1),
+             (const char *)text.data);
     int fields = sscanf(copy, "gnomon data directory %u\nid %16" SCNx64, &version, &found);
     if (!format_intact(text) || fields < 1)
         return err_set(why, ERR_CORRUPT, "not what was written");

@@ -11,9 +11,9 @@ enum { DIR_VIEW_PATH_BYTES = 1024 };
 struct dir_view {
     struct fs *fs;
     char dir[900];
-    uint64_t id;               /* 0: unknown */
+    uint64_t id;                          /* 0: unknown */
     char format[160], manifest_text[320]; /* "" or what is wrong with the file */
-    struct manifest manifest;  /* empty when it could not be read */
+    struct manifest manifest;             /* empty when it could not be read */
 };
 
 /* ERR_NOT_FOUND: there is no such directory.  Anything else is told in the texts. */

@@ -156,7 +156,7 @@ bool flush_due(struct tsdb *db, int64_t *before_ms)
     if (s.mint_ms > s.maxt_ms)
         return false;
     int64_t range = db->o.block_range_ms, now = clock_now_ms(db->o.clock);
-    int64_t newest = s.maxt_ms < now ? s.maxt_ms : now; /* a sample from the future must not empty the head */
+    int64_t newest = s.maxt_ms < now ? s.maxt_ms : now;     /* a sample from the future must not empty the head */
     int64_t before = align_down(newest - range / 2, range); /* late senders get half a range */
     mutex_lock(&db->manifest_lock);
     bool crossed = before > db->manifest.flushed_ms;

@@ -5,9 +5,9 @@
  *     id 0123456789abcdef
  *     checkpoint 4711
  *     flushed 1700000000000
- *     block 01HF7YAT00TTTTTTTTTTTTTTTT level 0 mint 1699992000000 maxt 1699999199999 seq 4700 series 10 samples 4800 bytes 9000
- *     quarantined 01HF... level ... bytes 9000 why index: checksum of section labels
- *     end 89abcdef                                    CRC-32C of all lines before this one
+ *     block 01HF7YAT00TTTTTTTTTTTTTTTT level 0 mint 1699992000000 maxt 1699999199999 seq 4700 series 10 samples 4800
+ * bytes 9000 quarantined 01HF... level ... bytes 9000 why index: checksum of section labels end 89abcdef CRC-32C of all
+ * lines before this one
  *
  * Replaced whole instead of appended to: it changes a few times an hour and has a line of 120 bytes per
  * block, and a file that is never appended to has no torn tail.
@@ -171,9 +171,8 @@ static enum err parse_block(struct parser *s, bool quarantined, struct manifest 
         return bad(s, "a block id of 26 characters is wanted");
     s->p = space + 1;
     bool good = take_u64(s, "level", &level) && level <= BLOCK_LEVEL_MAX && take_i64(s, "mint", &b.mint_ms) &&
-                take_i64(s, "maxt", &b.maxt_ms) && take_u64(s, "seq", &b.seq_max) &&
-                take_u64(s, "series", &b.series) && take_u64(s, "samples", &b.samples) &&
-                take_u64(s, "bytes", &b.bytes);
+                take_i64(s, "maxt", &b.maxt_ms) && take_u64(s, "seq", &b.seq_max) && take_u64(s, "series", &b.series) &&
+                take_u64(s, "samples", &b.samples) && take_u64(s, "bytes", &b.bytes);
     b.level = (uint32_t)level;
     if (!good || b.mint_ms > b.maxt_ms)
         return bad(s, "a block's numbers are wrong");

@@ -26,9 +26,9 @@ struct manifest_block {
 };
 
 struct manifest {
-    uint64_t id;          /* of the data directory */
-    uint64_t checkpoint;  /* frames of the log up to this one are in the checkpoint of this number; 0: none */
-    int64_t flushed_ms;   /* the newest cut: samples before it were flushed; INT64_MIN: never */
+    uint64_t id;         /* of the data directory */
+    uint64_t checkpoint; /* frames of the log up to this one are in the checkpoint of this number; 0: none */
+    int64_t flushed_ms;  /* the newest cut: samples before it were flushed; INT64_MIN: never */
     struct manifest_block *blocks;
     size_t block_count, block_capacity;
 };

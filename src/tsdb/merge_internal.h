@@ -25,8 +25,8 @@ struct merge_set {
     int64_t mint_ms;        /* of the querier */
     uint32_t set_count;     /* sources that had series, in rising precedence */
     struct series_set **sets;
-    int64_t *maxt_ms;       /* [set_count] */
-    uint32_t *first;        /* [count + 1] into parts; NULL: a single source, part i is {0, i} */
+    int64_t *maxt_ms; /* [set_count] */
+    uint32_t *first;  /* [count + 1] into parts; NULL: a single source, part i is {0, i} */
     struct merge_part *parts;
     _Atomic uint64_t *times_ids;
 };

@@ -22,12 +22,12 @@ struct join {
     struct cancel *cancel;
     const struct selector *sel;
     struct merge_set *set;
-    uint64_t total;         /* series of all sources */
-    uint32_t **number;      /* [set][series] -> merged number */
+    uint64_t total;               /* series of all sources */
+    uint32_t **number;            /* [set][series] -> merged number */
     const struct labels **labels; /* by merged number */
-    uint32_t *counts;       /* parts, by merged number */
+    uint32_t *counts;             /* parts, by merged number */
     uint32_t count;
-    uint32_t *table;        /* merged number + 1; 0: free */
+    uint32_t *table; /* merged number + 1; 0: free */
     uint64_t mask;
 };
 
@@ -120,7 +120,8 @@ static void order_fill(struct join *j, uint32_t sorted, uint32_t *order)
 static enum err lay_out(struct join *j, uint32_t sorted, struct errmsg *why)
 {
     struct merge_set *set = j->set;
-    uint32_t *order = mem_array((size_t)j->count + 1, sizeof *order), *place = mem_array((size_t)j->count + 1, sizeof *place);
+    uint32_t *order = mem_array((size_t)j->count + 1, sizeof *order),
+             *place = mem_array((size_t)j->count + 1, sizeof *place);
     struct labels *labels = arena_try_alloc(j->arena, j->count * sizeof *labels);
     set->first = arena_try_alloc(j->arena, ((size_t)j->count + 1) * sizeof *set->first);
     set->parts = arena_try_alloc(j->arena, j->total * sizeof *set->parts);

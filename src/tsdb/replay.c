@@ -118,12 +118,13 @@ static void replay_say(struct tsdb *db, const struct wal_report *log, const stru
 {
     TSDB_SET(db, replay_lost_frames, log->lost_frames);
     TSDB_COUNT(db, replay_damage, log->damage_count);
-    log_info("tsdb", "log replayed",
-             "frames=%llu series=%llu samples=%llu lost_frames=%llu lost_samples=%llu damaged=%llu torn_tail=%d ms=%lld",
-             (unsigned long long)log->frames, (unsigned long long)head->series, (unsigned long long)head->samples,
-             (unsigned long long)log->lost_frames, (unsigned long long)head->lost,
-             (unsigned long long)(log->damage_count + head->damaged), log->torn_tail,
-             (long long)(db->stats.replay_ns / 1000000));
+    log_info(
+        "tsdb", "log replayed",
+        "frames=%llu series=%llu samples=%llu lost_frames=%llu lost_samples=%llu damaged=%llu torn_tail=%d ms=%lld",
+        (unsigned long long)log->frames, (unsigned long long)head->series, (unsigned long long)head->samples,
+        (unsigned long long)log->lost_frames, (unsigned long long)head->lost,
+        (unsigned long long)(log->damage_count + head->damaged), log->torn_tail,
+        (long long)(db->stats.replay_ns / 1000000));
     if (head->damaged)
         log_error("tsdb", "records in the log break their format", "count=%llu first=\"%s\"",
                   (unsigned long long)head->damaged, head->first_damage);

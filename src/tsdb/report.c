@@ -84,7 +84,8 @@ static void escaped(struct buf *out, struct slice s)
 void report_text(struct report *r, const char *key, struct slice value)
 {
     key_put(r, key);
-    bool plain = !r->json && value.len > 0 && !memchr(value.data, ' ', value.len) && !memchr(value.data, '"', value.len);
+    bool plain =
+        !r->json && value.len > 0 && !memchr(value.data, ' ', value.len) && !memchr(value.data, '"', value.len);
     if (!plain)
         buf_u8(r->out, '"');
     escaped(r->out, value);

@@ -85,8 +85,7 @@ static bool drop(struct tsdb *db, const struct candidates *c, size_t count, size
     struct block_id *ids = mem_array(count, sizeof *ids);
     for (size_t i = 0; i < count; i++)
         ids[i] = c->list[i].id;
-    enum err err =
-        blocks_commit(db, &(struct blocks_change){.remove = ids, .remove_count = (uint32_t)count}, &why);
+    enum err err = blocks_commit(db, &(struct blocks_change){.remove = ids, .remove_count = (uint32_t)count}, &why);
     for (size_t i = 0; i < count && err == ERR_OK; i++)
         blocks_delete_dir(db, &ids[i]);
     mem_free(ids);

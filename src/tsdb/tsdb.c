@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "tsdb/tsdb_internal.h"
 
-#define HOUR_MS INT64_C(3600000)
+#define HOUR_MS     INT64_C(3600000)
 #define CACHE_BYTES (UINT64_C(256) << 20)
 
 void tsdb_options_default(struct tsdb_options *o)
@@ -145,9 +145,10 @@ enum err tsdb_open(const struct tsdb_options *o, struct tsdb **out, struct errms
 {
     struct tsdb *db = tsdb_new(o);
     int n = snprintf(db->dir, sizeof db->dir, "%s", o->dir);
-    enum err err = n <= 0 || (size_t)n >= sizeof db->dir
-                       ? err_set(why, ERR_LIMIT, "the path of the data directory has 1 to %zu bytes", sizeof db->dir - 1)
-                       : data_dir_open(db, why);
+    enum err err =
+        n <= 0 || (size_t)n >= sizeof db->dir
+            ? err_set(why, ERR_LIMIT, "the path of the data directory has 1 to %zu bytes", sizeof db->dir - 1)
+            : data_dir_open(db, why);
     if (err == ERR_OK)
         err = parts_make(db, why);
     if (err == ERR_OK)

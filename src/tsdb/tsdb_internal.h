@@ -49,29 +49,29 @@ struct tsdb {
     _Atomic uint64_t times_ids;
 
     struct mutex manifest_lock;
-    struct manifest manifest;   /* guarded by manifest_lock */
+    struct manifest manifest; /* guarded by manifest_lock */
 
     struct mutex set_lock;
-    struct block_set *set;      /* guarded by set_lock */
+    struct block_set *set; /* guarded by set_lock */
 
     struct mutex head_work, block_work;
-    struct block_id *stuck;     /* blocks that cannot be merged; guarded by block_work */
+    struct block_id *stuck; /* blocks that cannot be merged; guarded by block_work */
     size_t stuck_count, stuck_capacity;
-    int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
-    int64_t checkpoint_ns;      /* when the last one was taken; guarded by head_work */
+    int64_t head_retry_ns, block_retry_ns;         /* after a failure: not before; guarded by their work lock */
+    int64_t checkpoint_ns;                         /* when the last one was taken; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
 
     struct mutex state_lock;
     struct cond state_cond;
-    _Atomic int state;          /* enum tsdb_state; written under state_lock */
-    struct errmsg failure;      /* guarded by state_lock */
-    struct cancel stop;         /* set when closing: ends waits and long work */
+    _Atomic int state;     /* enum tsdb_state; written under state_lock */
+    struct errmsg failure; /* guarded by state_lock */
+    struct cancel stop;    /* set when closing: ends waits and long work */
     bool threads;
     pthread_t head_thread, block_thread;
 
     /* the clock's steps, to hold retention back after a jump; background thread of blocks only */
     int64_t opened_ns, jump_seen_ms, jump_seen_ns, retention_held_until_ns;
-    int64_t blocks_tried_ns;    /* when unreadable blocks were tried last; guarded by block_work */
+    int64_t blocks_tried_ns; /* when unreadable blocks were tried last; guarded by block_work */
 };
 
 /* "<dir>/<a>" and "<dir>/<a>/<b><suffix>". */
@@ -94,11 +94,11 @@ void blocks_open(struct tsdb *db);
 void blocks_retry(struct tsdb *db);
 /* A change of the manifest: durable, or nothing has changed. */
 struct blocks_change {
-    struct block *add;                 /* NULL, or open at its final place; one reference is taken on success */
+    struct block *add; /* NULL, or open at its final place; one reference is taken on success */
     const struct block_id *remove;
     uint32_t remove_count;
-    const uint64_t *checkpoint;        /* NULL: stays */
-    const int64_t *flushed_ms;         /* NULL: stays */
+    const uint64_t *checkpoint; /* NULL: stays */
+    const int64_t *flushed_ms;  /* NULL: stays */
 };
 MUST_CHECK enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, struct errmsg *why);
 /*
@@ -144,6 +144,6 @@ void throttle_take(struct tsdb *db, struct throttle *t, size_t bytes);
 extern const struct storage_ops tsdb_storage_ops;
 
 #define TSDB_COUNT(db, field, n) atomic_fetch_add_explicit(&(db)->stats.field, (n), memory_order_relaxed)
-#define TSDB_SET(db, field, n) atomic_store_explicit(&(db)->stats.field, (n), memory_order_relaxed)
+#define TSDB_SET(db, field, n)   atomic_store_explicit(&(db)->stats.field, (n), memory_order_relaxed)
 
 #endif

@@ -71,8 +71,8 @@ static enum err blocks_open_queriers(struct pin *pin, int64_t mint_ms, int64_t m
     return ERR_OK;
 }
 
-static enum err sources_open(struct tsdb *db, struct pin *pin, int64_t mint_ms, int64_t maxt_ms,
-                             struct opened *sources, struct errmsg *why)
+static enum err sources_open(struct tsdb *db, struct pin *pin, int64_t mint_ms, int64_t maxt_ms, struct opened *sources,
+                             struct errmsg *why)
 {
     struct querier *head = NULL;
     if (tsdb_ready(db))

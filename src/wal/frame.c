@@ -9,8 +9,16 @@ static const uint8_t segment_magic[8] = "GNOMWAL1";
 #define FRAME_MAGIC UINT32_C(0x314d5246) /* "FRM1" */
 
 enum { /* offsets */
-    SEG_VERSION = 8, SEG_CRC = 12, SEG_NUMBER = 16, SEG_ID = 24, SEG_CREATED = 32,
-    FRM_CRC = 4, FRM_NUMBER = 8, FRM_SEQUENCE = 16, FRM_BYTES = 24, FRM_ZERO = 28,
+       SEG_VERSION = 8,
+       SEG_CRC = 12,
+       SEG_NUMBER = 16,
+       SEG_ID = 24,
+       SEG_CREATED = 32,
+       FRM_CRC = 4,
+       FRM_NUMBER = 8,
+       FRM_SEQUENCE = 16,
+       FRM_BYTES = 24,
+       FRM_ZERO = 28,
 };
 
 static uint32_t segment_crc(const uint8_t *header)
@@ -51,7 +59,8 @@ static uint32_t frame_crc(const uint8_t *frame, uint64_t id)
 {
     uint8_t salt[8];
     le64_put(salt, id);
-    return crc32c(crc32c(0, salt, sizeof salt), frame + FRM_NUMBER, FRAME_HEADER_BYTES - FRM_NUMBER + (size_t)frame_payload_bytes(frame));
+    return crc32c(crc32c(0, salt, sizeof salt), frame + FRM_NUMBER,
+                  FRAME_HEADER_BYTES - FRM_NUMBER + (size_t)frame_payload_bytes(frame));
 }
 
 void frame_seal(uint8_t *frame, uint64_t id, uint64_t number, uint64_t sequence, uint32_t payload_bytes)

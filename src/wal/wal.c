@@ -118,7 +118,7 @@ struct barrier {
     struct wal_ticket ticket; /* first */
     struct mutex lock;
     struct cond cond;
-    bool done;                /* guarded by lock, as the rest */
+    bool done; /* guarded by lock, as the rest */
     enum err err;
     struct errmsg why;
 };
@@ -314,8 +314,7 @@ enum err wal_open(const struct wal_options *o, struct wal **out, struct errmsg *
     struct wal *wal = MEM_NEW(struct wal);
     wal->o = *o;
     wal->next_number = 1;
-    wal->dir = (struct segment_dir){
-        .fs = o->fs, .clock = o->clock, .id = o->id, .segment_bytes = o->segment_bytes};
+    wal->dir = (struct segment_dir){.fs = o->fs, .clock = o->clock, .id = o->id, .segment_bytes = o->segment_bytes};
     locks_init(wal);
     err_set(&wal->refusal, ERR_UNAVAILABLE, "the log is being read");
     wal->barrier_lane = wal_lane_new(wal);

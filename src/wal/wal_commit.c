@@ -20,7 +20,7 @@
 enum { BUFFER_KEEP_BYTES = 1 << 20 }; /* larger buffers are given back after use */
 
 const int64_t wal_sync_bucket_ns[WAL_SYNC_BUCKETS] = {
-    50000,    100000,   200000,    300000,    500000,    1000000,    2000000,    5000000,
+    50000,    100000,   200000,   300000,    500000,    1000000,    2000000,     5000000,
     10000000, 20000000, 50000000, 100000000, 500000000, 2000000000, 10000000000, INT64_MAX,
 };
 
@@ -123,8 +123,9 @@ static void drop_dead_lanes(struct wal *wal)
 static size_t frame_build(struct wal *wal, size_t payload)
 {
     size_t whole = (size_t)frame_aligned(FRAME_HEADER_BYTES + payload);
-    uint8_t *frame = buf_reserve(&wal->unsynced, whole), *at = frame + FRAME_HEADER_BYTES;
+    uint8_t *frame = buf_reserve(&wal->unsynced, whole);
     assert(frame);
+    uint8_t *at = frame + FRAME_HEADER_BYTES;
     mutex_lock(&wal->lanes_lock);
     for (struct wal_lane *l = wal->lanes; l; l = l->next) {
         if (l->taken.len)

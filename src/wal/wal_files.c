@@ -6,11 +6,11 @@
  * while there is still room for one more segment.  Numbers only grow: making the ready segment and
  * taking it happen under files_lock, so that a segment's number says when its frames were written.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include "base/log.h"
 #include "base/mem.h"
 #include "wal/wal_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 static void count_disk(struct wal *wal)
 {

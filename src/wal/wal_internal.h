@@ -17,14 +17,14 @@ struct ticket_list {
 
 struct wal_lane {
     struct wal *wal;
-    struct mutex lock;      /* held from begin to commit, and while its buffer is taken */
-    struct buf records;     /* guarded by lock */
-    struct buf taken;       /* committer's: what the last cut took; swapped back empty */
+    struct mutex lock;          /* held from begin to commit, and while its buffer is taken */
+    struct buf records;         /* guarded by lock */
+    struct buf taken;           /* committer's: what the last cut took; swapped back empty */
     struct ticket_list tickets; /* guarded by lock */
-    size_t reserved;        /* bytes_hint of the open begin */
-    size_t records_before;  /* records.len at begin */
-    struct wal_lane *next;  /* guarded by lanes_lock */
-    bool dead;              /* freed by its owner; the next cut drops it */
+    size_t reserved;            /* bytes_hint of the open begin */
+    size_t records_before;      /* records.len at begin */
+    struct wal_lane *next;      /* guarded by lanes_lock */
+    bool dead;                  /* freed by its owner; the next cut drops it */
 };
 
 /* A segment whose frames may still be needed. */
@@ -47,7 +47,7 @@ struct wal {
 
     /* committer's, under commit_lock */
     struct mutex commit_lock;
-    struct file *active;       /* NULL: none could be made */
+    struct file *active; /* NULL: none could be made */
     uint64_t active_number, active_offset;
     _Atomic uint64_t active_bytes; /* active_offset for others; files_lock may be held over slow calls */
     uint64_t next_sequence;
@@ -55,29 +55,29 @@ struct wal {
     uint64_t unsynced_payload; /* bytes of them that lanes reserved */
     struct ticket_list taken;  /* of the frame being written */
     uint64_t last_tickets;
-    bool barrier_taken;        /* the last cut took a barrier: sync in every mode */
-    bool dirty;                /* the active segment holds bytes that were not synced */
+    bool barrier_taken; /* the last cut took a barrier: sync in every mode */
+    bool dirty;         /* the active segment holds bytes that were not synced */
     int64_t last_sync_ns, last_probe_ns;
-    bool resettle;             /* segments of the last run are not known to be durable */
+    bool resettle; /* segments of the last run are not known to be durable */
 
     /* files, under files_lock */
     struct mutex files_lock;
     struct wal_segment *segments; /* oldest first; the active one is the last */
     size_t segment_count, segment_capacity;
     struct segment_list spares;
-    struct file *ready;        /* next segment, header written; NULL: none */
+    struct file *ready; /* next segment, header written; NULL: none */
     uint64_t ready_number;
     uint64_t next_number;
-    uint64_t truncated;        /* frames below are not needed */
+    uint64_t truncated; /* frames below are not needed */
     bool want_spare;
 
     /* waking, under state_lock */
     struct mutex state_lock;
     struct cond work_cond, filler_cond;
-    _Atomic bool work;         /* somebody committed since the last cut */
-    bool stopping;             /* guarded by state_lock */
+    _Atomic bool work; /* somebody committed since the last cut */
+    bool stopping;     /* guarded by state_lock */
     _Atomic bool accepting;
-    struct errmsg refusal;     /* guarded by state_lock: text for refused writers */
+    struct errmsg refusal; /* guarded by state_lock: text for refused writers */
     pthread_t committer, filler;
     bool threads;
 };

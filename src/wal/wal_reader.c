@@ -30,7 +30,7 @@ struct wal_reader {
     uint64_t id;           /* that its frames are salted with */
     uint64_t expected;     /* sequence of the next frame; 0: any */
     bool header_bad, ignore_crc;
-    unsigned read_errors;  /* in the open segment */
+    unsigned read_errors;          /* in the open segment */
     struct wal_segment_info *info; /* [segments.count]; of the open one: info[index] */
     uint8_t *window;
     uint64_t window_offset;

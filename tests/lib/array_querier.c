@@ -27,10 +27,8 @@ static enum err array_read(struct series_reader *base, uint32_t i, int64_t mint_
         from++;
     while (to > from && s->times_ms[to - 1] > maxt_ms)
         to--;
-    *out = (struct samples){.count = to - from,
-                            .times_ms = s->times_ms + from,
-                            .values = s->values + from,
-                            .times_id = s->times_id};
+    *out = (struct samples){
+        .count = to - from, .times_ms = s->times_ms + from, .values = s->values + from, .times_id = s->times_id};
     return ERR_OK;
 }
 
@@ -108,8 +106,8 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* Names (of == NULL) or values of one label over the series that match, sorted. */
-static enum err array_list(struct array_querier *a, const struct slice *of, const struct selector *sel,
-                           uint64_t limit, name_visit visit, void *ctx)
+static enum err array_list(struct array_querier *a, const struct slice *of, const struct selector *sel, uint64_t limit,
+                           name_visit visit, void *ctx)
 {
     struct slice list[1024];
     size_t count = 0;

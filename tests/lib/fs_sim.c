@@ -431,8 +431,14 @@ static enum err sim_lock(struct file *file, struct errmsg *why)
 }
 
 static const struct file_ops sim_file_ops = {
-    .close = sim_close, .pread = sim_pread, .pwritev = sim_pwritev, .sync = sim_sync, .truncate = sim_truncate,
-    .allocate = sim_allocate, .size = sim_size, .lock = sim_lock,
+    .close = sim_close,
+    .pread = sim_pread,
+    .pwritev = sim_pwritev,
+    .sync = sim_sync,
+    .truncate = sim_truncate,
+    .allocate = sim_allocate,
+    .size = sim_size,
+    .lock = sim_lock,
 };
 
 static struct file *file_handle(struct fs_sim *sim, uint32_t node, int flags, const char *path)
@@ -489,8 +495,16 @@ static enum err sim_open(struct fs *fs, const char *path, int flags, struct file
 }
 
 static const struct fs_ops sim_fs_ops = {
-    .open = sim_open, .mkdir = sim_mkdir, .rename = sim_rename, .link = sim_link, .unlink = sim_unlink,
-    .rmdir = sim_rmdir, .stat = sim_stat, .list = sim_list, .sync_dir = sim_sync_dir, .space = sim_space,
+    .open = sim_open,
+    .mkdir = sim_mkdir,
+    .rename = sim_rename,
+    .link = sim_link,
+    .unlink = sim_unlink,
+    .rmdir = sim_rmdir,
+    .stat = sim_stat,
+    .list = sim_list,
+    .sync_dir = sim_sync_dir,
+    .space = sim_space,
 };
 
 /* ---- life and faults ---- */

@@ -25,10 +25,23 @@
 struct fs_sim;
 
 enum fs_sim_kind {
-    FS_SIM_OPEN = 1, FS_SIM_CLOSE = 1 << 1, FS_SIM_READ = 1 << 2, FS_SIM_WRITE = 1 << 3, FS_SIM_SYNC = 1 << 4,
-    FS_SIM_TRUNCATE = 1 << 5, FS_SIM_ALLOCATE = 1 << 6, FS_SIM_MKDIR = 1 << 7, FS_SIM_RENAME = 1 << 8,
-    FS_SIM_LINK = 1 << 9, FS_SIM_UNLINK = 1 << 10, FS_SIM_RMDIR = 1 << 11, FS_SIM_STAT = 1 << 12,
-    FS_SIM_LIST = 1 << 13, FS_SIM_SYNC_DIR = 1 << 14, FS_SIM_SPACE = 1 << 15, FS_SIM_LOCK = 1 << 16,
+    FS_SIM_OPEN = 1,
+    FS_SIM_CLOSE = 1 << 1,
+    FS_SIM_READ = 1 << 2,
+    FS_SIM_WRITE = 1 << 3,
+    FS_SIM_SYNC = 1 << 4,
+    FS_SIM_TRUNCATE = 1 << 5,
+    FS_SIM_ALLOCATE = 1 << 6,
+    FS_SIM_MKDIR = 1 << 7,
+    FS_SIM_RENAME = 1 << 8,
+    FS_SIM_LINK = 1 << 9,
+    FS_SIM_UNLINK = 1 << 10,
+    FS_SIM_RMDIR = 1 << 11,
+    FS_SIM_STAT = 1 << 12,
+    FS_SIM_LIST = 1 << 13,
+    FS_SIM_SYNC_DIR = 1 << 14,
+    FS_SIM_SPACE = 1 << 15,
+    FS_SIM_LOCK = 1 << 16,
     FS_SIM_CREATE = 1 << 17, /* an open that makes a file */
     FS_SIM_ANY = (1 << 18) - 1,
     /* what changes the disk: the points where a crash makes a difference */
@@ -38,14 +51,14 @@ enum fs_sim_kind {
 
 /* What of the unsynced changes survives a crash. */
 enum fs_sim_survival {
-    FS_SIM_NONE,        /* (a) nothing */
-    FS_SIM_ALL,         /* (b) everything: the process died, not the machine */
-    FS_SIM_SECTORS,     /* (c) any subset of 512-byte sectors; a prefix of the directory changes */
-    FS_SIM_TORN,        /* (d) the changes up to a moment, the last write cut at 4 KiB */
-    FS_SIM_ZEROS,       /* (e) files have grown, but what was written reads as before or as zeros */
-    FS_SIM_NAMES,       /* (f) directory changes, but no data */
-    FS_SIM_UNLINKS,     /* (g) data and removals, but no new names and no renames */
-    FS_SIM_GARBAGE,     /* (h) as TORN, with one sector of garbage at the cut */
+    FS_SIM_NONE,    /* (a) nothing */
+    FS_SIM_ALL,     /* (b) everything: the process died, not the machine */
+    FS_SIM_SECTORS, /* (c) any subset of 512-byte sectors; a prefix of the directory changes */
+    FS_SIM_TORN,    /* (d) the changes up to a moment, the last write cut at 4 KiB */
+    FS_SIM_ZEROS,   /* (e) files have grown, but what was written reads as before or as zeros */
+    FS_SIM_NAMES,   /* (f) directory changes, but no data */
+    FS_SIM_UNLINKS, /* (g) data and removals, but no new names and no renames */
+    FS_SIM_GARBAGE, /* (h) as TORN, with one sector of garbage at the cut */
     FS_SIM_SURVIVALS,
 };
 const char *fs_sim_survival_name(enum fs_sim_survival survival);

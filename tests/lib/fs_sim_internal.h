@@ -27,15 +27,15 @@ struct sim_node {
     bool is_dir;
     bool locked;
     uint32_t open_count;
-    struct sim_bytes cache, durable;   /* files */
+    struct sim_bytes cache, durable;       /* files */
     struct sim_names names, durable_names; /* directories */
 };
 
 /* A change that is in the cache but not durable; in the order of the calls. */
 struct sim_change {
     enum { SIM_WRITE, SIM_SIZE, SIM_LINK, SIM_UNLINK, SIM_RENAME } kind;
-    bool lost;      /* a sync failed: never durable, except by luck */
-    uint32_t node;  /* file written, or node that a name is given to */
+    bool lost;       /* a sync failed: never durable, except by luck */
+    uint32_t node;   /* file written, or node that a name is given to */
     uint64_t offset; /* SIM_WRITE: where; SIM_SIZE: the new size */
     uint8_t *data;
     size_t bytes;

@@ -135,10 +135,8 @@ bool store_sim_write(struct store_sim *s, uint32_t first, uint32_t count, int64_
     for (uint32_t i = first; i < first + count; i++)
         body_sample(s, i, time_ms, value_bits(i, time_ms, n));
     struct ingest_result result = {0};
-    struct ingest_request request = {.encoding = INGEST_IDENTITY,
-                                     .body = rw_finish(&s->body),
-                                     .stream = 1,
-                                     .ticket = &r->ticket.ticket};
+    struct ingest_request request = {
+        .encoding = INGEST_IDENTITY, .body = rw_finish(&s->body), .stream = 1, .ticket = &r->ticket.ticket};
     bool waits = ingest_write(s->ingest, &request, &result);
     r->stored = result.err == ERR_OK;
     if (!r->stored)

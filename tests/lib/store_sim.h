@@ -39,7 +39,7 @@ struct store_ticket {
 };
 
 struct store_request {
-    bool stored;   /* ingest took it: its samples may be found */
+    bool stored; /* ingest took it: its samples may be found */
     bool answered, acked;
     uint32_t samples, seen;
     struct store_ticket ticket;

@@ -23,8 +23,8 @@ struct wal_fixture {
     struct wal_options o;
     struct wal *wal;
     struct wal_lane *lanes[3];
-    uint32_t sent;                             /* requests committed to a lane */
-    enum err done[FIXTURE_REQUESTS_MAX];       /* what the ticket said */
+    uint32_t sent;                       /* requests committed to a lane */
+    enum err done[FIXTURE_REQUESTS_MAX]; /* what the ticket said */
     bool answered[FIXTURE_REQUESTS_MAX], acked[FIXTURE_REQUESTS_MAX];
     struct fixture_ticket tickets[FIXTURE_REQUESTS_MAX];
     uint64_t next_sequence;

@@ -3,7 +3,8 @@
  * calls: ingest, checkpoints, flushes, merges, retention.
  *
  * Without settings as many cases as fit into a few seconds, spread over all changes and policies.
- * SIM_FULL=1 runs all; SIM_BUDGET_MS=n more of them; SIM_SEED=n another run; SIM_CASE="change survival seed" one case again.
+ * SIM_FULL=1 runs all; SIM_BUDGET_MS=n more of them; SIM_SEED=n another run; SIM_CASE="change survival seed" one case
+ * again.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -64,8 +65,8 @@ struct crash {
 static const char *name_of(const struct crash *c)
 {
     static char text[128];
-    snprintf(text, sizeof text, "SIM_CASE=\"%llu %d %llu\" (%s)", (unsigned long long)c->change,
-             (int)c->survival, (unsigned long long)c->seed, fs_sim_survival_name(c->survival));
+    snprintf(text, sizeof text, "SIM_CASE=\"%llu %d %llu\" (%s)", (unsigned long long)c->change, (int)c->survival,
+             (unsigned long long)c->seed, fs_sim_survival_name(c->survival));
     return text;
 }
 
@@ -77,16 +78,19 @@ static void must_open(struct store_sim *s, const struct crash *c)
     cr_assert(tsdb_ready(s->db), "%s", name_of(c));
 }
 
-/* Recovery that is cut off, recovery, and a second life on top of it. */
+/* Recovery that is cut off up to three times, recovery, and a second life on top of it. */
 static void recover(struct store_sim *s, const struct crash *c)
 {
     struct errmsg why = {0};
     fs_sim_restart(s->sim, c->survival, c->seed);
-    fs_sim_power_off_at(s->sim, 1 + (c->change * 7 + c->seed) % 9);
-    if (store_sim_open(s, &why) == ERR_OK)
-        workload(s, 4);
-    store_sim_kill(s);
-    fs_sim_restart(s->sim, (enum fs_sim_survival)((c->change + c->seed) % FS_SIM_SURVIVALS), c->seed + 1);
+    for (uint64_t depth = 1; depth <= 1 + c->seed % 3; depth++) {
+        fs_sim_power_off_at(s->sim, 1 + (c->change * 7 + c->seed) % (9 * depth));
+        if (store_sim_open(s, &why) == ERR_OK)
+            workload(s, 4);
+        store_sim_kill(s);
+        fs_sim_restart(s->sim, (enum fs_sim_survival)((c->change + c->seed + depth) % FS_SIM_SURVIVALS),
+                       c->seed + depth);
+    }
     must_open(s, c);
     store_sim_check(s, name_of(c));
     workload(s, 6);
@@ -167,8 +171,9 @@ Test(sim_store, loses_nothing_acknowledged_at_any_change_of_the_disk)
         uint64_t n = scattered(cases % changes, changes);
         run_crash(&(struct crash){n, (enum fs_sim_survival)((n + round) % FS_SIM_SURVIVALS), seed + cases});
     }
-    fprintf(stderr, "sim_store: %llu crashes, %llu changes of the disk, seed %llu, %lld ms\n", (unsigned long long)cases,
-            (unsigned long long)changes, (unsigned long long)seed, (long long)(real_ms() - start));
+    fprintf(stderr, "sim_store: %llu crashes, %llu changes of the disk, seed %llu, %lld ms\n",
+            (unsigned long long)cases, (unsigned long long)changes, (unsigned long long)seed,
+            (long long)(real_ms() - start));
 }
 
 /* The n-th call fails once or from then on; afterwards the disk is whole, and so must the store be. */

@@ -17,7 +17,7 @@ struct shared {
     struct tsdb *db;
     struct ingest *ingest;
     _Atomic bool stop;
-    _Atomic uint64_t acked;   /* samples */
+    _Atomic uint64_t acked; /* samples */
     _Atomic uint64_t queries;
     int64_t start_ms;
 };

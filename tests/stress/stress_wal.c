@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/lock.h"
 #include "lib/fs_sim.h"
 #include "wal/wal.h"
 

@@ -22,7 +22,10 @@ static const char *next(const struct compact_block *blocks, uint32_t count, int6
 }
 
 /* Hours from and to (exclusive), sequence, bytes. */
-#define B(from, to, seq, size) {(from) * H, (to) * H - 1, seq, size, false}
+#define B(from, to, seq, size)                                                                                         \
+    {                                                                                                                  \
+        (from) * H, (to)*H - 1, seq, size, false                                                                       \
+    }
 
 Test(compact_plan, ranges_grow_by_six_and_end_at_the_largest)
 {
@@ -40,8 +43,8 @@ Test(compact_plan, ranges_grow_by_six_and_end_at_the_largest)
 
 Test(compact_plan, waits_until_a_window_is_complete)
 {
-    struct compact_block b[] = {B(0, 2, 1, 10), B(2, 4, 2, 10), B(4, 6, 3, 10), B(6, 8, 4, 10), B(8, 10, 5, 10),
-                                B(10, 12, 6, 10)};
+    struct compact_block b[] = {B(0, 2, 1, 10), B(2, 4, 2, 10),  B(4, 6, 3, 10),
+                                B(6, 8, 4, 10), B(8, 10, 5, 10), B(10, 12, 6, 10)};
     cr_expect_str_eq(next(b, 5, 10 * H), "none");
     cr_expect_str_eq(next(b, 6, 12 * H - 1), "none");
     cr_expect_str_eq(next(b, 6, 12 * H), "1: 0 1 2 3 4 5");
@@ -93,7 +96,8 @@ Test(compact_plan, does_not_let_an_unfinished_window_pile_up)
 {
     struct compact_block b[16];
     for (uint32_t i = 0; i < 16; i++)
-        b[i] = (struct compact_block){.mint_ms = 2 * H, .maxt_ms = 3 * H, .seq_max = i + 1, .bytes = i < 8 ? 800 : 100 + i};
+        b[i] = (struct compact_block){
+            .mint_ms = 2 * H, .maxt_ms = 3 * H, .seq_max = i + 1, .bytes = i < 8 ? 800 : 100 + i};
     cr_expect_str_eq(next(b, 7, 3 * H), "none");
     cr_expect_str_eq(next(b, 8, 3 * H), "0: 0 1 2 3 4 5 6 7");
     b[0].bytes = 6400;

@@ -16,8 +16,14 @@ static struct block_id id_of(uint8_t n)
 static void fill(struct manifest *m)
 {
     *m = (struct manifest){.id = 0xabc, .checkpoint = 17, .flushed_ms = -5};
-    manifest_add(m, &(struct manifest_block){.id = id_of(1), .level = 2, .mint_ms = -10, .maxt_ms = 20, .seq_max = 4,
-                                              .series = 5, .samples = 6, .bytes = 7});
+    manifest_add(m, &(struct manifest_block){.id = id_of(1),
+                                             .level = 2,
+                                             .mint_ms = -10,
+                                             .maxt_ms = 20,
+                                             .seq_max = 4,
+                                             .series = 5,
+                                             .samples = 6,
+                                             .bytes = 7});
     manifest_add(m, &(struct manifest_block){.id = id_of(2), .quarantined = "index: checksum of labels is wrong"});
 }
 
@@ -75,7 +81,8 @@ Test(manifest, survives_power_loss_while_it_is_replaced)
             enum err err = manifest_store(fs_sim_fs(sim), "MANIFEST", &m, &why);
             fs_sim_restart(sim, (enum fs_sim_survival)policy, n);
             cr_assert_eq(manifest_load(fs_sim_fs(sim), "MANIFEST", &got, &why), ERR_OK, "%s", why.text);
-            cr_expect(got.checkpoint == 18 || (err != ERR_OK && got.checkpoint == 17), "change %d, %s: %d %d", (int)n, fs_sim_survival_name((enum fs_sim_survival)policy), (int)got.checkpoint, err);
+            cr_expect(got.checkpoint == 18 || (err != ERR_OK && got.checkpoint == 17), "change %d, %s: %d %d", (int)n,
+                      fs_sim_survival_name((enum fs_sim_survival)policy), (int)got.checkpoint, err);
             manifest_deinit(&m);
             manifest_deinit(&got);
             fs_sim_free(sim);

@@ -67,7 +67,8 @@ static const char *all(bool sorted)
     text[0] = 0;
     for (uint32_t i = 0; i < set->count; i++) {
         struct samples s;
-        n += snprintf(text + n, sizeof text - (size_t)n, "%.*s:", SLICE_ARG(labels_get(&set->labels[i], slice_str("a"))));
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      "%.*s:", SLICE_ARG(labels_get(&set->labels[i], slice_str("a"))));
         cr_assert_eq(r->ops->read(r, i, -1000, 1000, &s, &why), ERR_OK);
         for (uint32_t k = 0; k < s.count; k++)
             n += snprintf(text + n, sizeof text - (size_t)n, " %lld=%g", (long long)s.times_ms[k], s.values[k]);

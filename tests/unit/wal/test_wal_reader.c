@@ -119,7 +119,8 @@ Test(wal_reader, keeps_every_frame_before_a_truncation)
     hand_frame(&h, 3, "three");
     for (size_t len = 0; len <= h.len; len++) {
         hand_put(&h, len);
-        const char *want = len >= 512 + 1024 + 32 + 5 ? "one|two|three|" : len >= 512 + 512 + 35 ? "one|two|"
+        const char *want = len >= 512 + 1024 + 32 + 5 ? "one|two|three|"
+                           : len >= 512 + 512 + 35    ? "one|two|"
                            : len >= 512 + 35          ? "one|"
                                                       : "";
         cr_assert_str_eq(read_all(7, 1, &report), want, "%zu bytes", len);
