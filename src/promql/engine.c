@@ -2,6 +2,7 @@
 #include "promql/engine.h"
 
 #include "base/assert.h"
+#include "promql/crew.h"
 #include "promql/query_internal.h"
 #include "promql/step_kernels.h"
 
@@ -22,11 +23,15 @@ struct engine *engine_new(const struct engine_options *o)
     struct engine *e = MEM_NEW(struct engine);
     e->options = *o;
     e->kernels = step_kernels_best();
+    if (o->workers > 1)
+        e->crew = crew_new(o->workers - 1);
     return e;
 }
 
 void engine_free(struct engine *e)
 {
+    if (e)
+        crew_free(e->crew);
     mem_free(e);
 }
 

@@ -141,7 +141,6 @@ static void worker_init(struct worker *w, struct exec *x)
     arena_init(&w->arena, &x->budget);
     arena_init(&w->tile, &x->budget);
     w->states = ARENA_ARRAY(&w->arena, void *, x->op_count + 1);
-    w->tallies = ARENA_ARRAY(&w->arena, struct tally, x->op_count + 1);
     notes_init(&w->notes, &w->tile);
 }
 
@@ -155,8 +154,17 @@ static void worker_deinit(struct worker *w)
     arena_deinit(&w->arena);
 }
 
+struct series_reader *exec_reader(struct exec *x, struct series_set *set)
+{
+    mutex_lock(&x->lock);
+    struct series_reader *r = set->ops->reader(set);
+    mutex_unlock(&x->lock);
+    return r;
+}
+
 void exec_workers_start(struct exec *x, uint32_t count)
 {
+    count = count > 0 ? count : 1;
     x->workers = ARENA_ARRAY(&x->arena, struct worker, count);
     for (uint32_t i = 0; i < count; i++)
         worker_init(&x->workers[i], x);

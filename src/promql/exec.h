@@ -17,6 +17,7 @@
 #ifndef PROMQL_EXEC_H
 #define PROMQL_EXEC_H
 
+#include "base/lock.h"
 #include "promql/ast.h"
 #include "promql/batch.h"
 #include "promql/engine.h"
@@ -107,10 +108,9 @@ struct worker {
     struct arena arena;    /* lives as long as the worker */
     struct arena tile;     /* histograms and notes of the tile in hand */
     void **states;         /* [op_count], made on demand */
-    struct tally *tallies; /* [op_count], of the tile in hand */
+    struct tally *tallies; /* [op_count], of the tile in hand: the stream's */
     struct notes notes;    /* of the tile in hand */
     struct late_note *late; /* of the tile in hand, newest first */
-    uint64_t tile_number;
     struct errmsg *why;    /* where errors of tiles are told */
 };
 
@@ -146,6 +146,7 @@ struct exec {
     const struct step_kernels *kernels;
     struct operator **ops; /* all operators, by id: the order of evaluation */
     uint32_t op_count, op_capacity;
+    struct mutex lock;      /* while readers are opened */
     struct worker *workers; /* [worker_count]; the first belongs to the query's thread */
     uint32_t worker_count;
     struct selection *selections;         /* made so far, to be shared; see select.c */
@@ -162,6 +163,8 @@ static inline bool exec_delays_names(const struct exec *x)
 }
 
 MUST_CHECK enum err exec_open_querier(struct exec *x);
+/* A reader of a set; workers may ask side by side. */
+struct series_reader *exec_reader(struct exec *x, struct series_set *set);
 /* Planning: samples with mint <= t <= maxt will be read. */
 void exec_needs(struct exec *x, int64_t mint_ms, int64_t maxt_ms);
 void exec_workers_start(struct exec *x, uint32_t count); /* after planning */

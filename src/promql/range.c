@@ -310,7 +310,7 @@ static enum err selector_rows(struct range_op *r, struct worker *w, struct range
                               struct batch *b)
 {
     if (!state->reader)
-        state->reader = r->set->ops->reader(r->set);
+        state->reader = exec_reader(w->x, r->set);
     uint64_t made = 0;
     bool use_starts = exec_has(w->x, PROMQL_USE_START_TIMESTAMPS);
     for (uint32_t i = 0; i < b->rows; i++) {

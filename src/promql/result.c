@@ -217,7 +217,7 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
     if (exec_delays_names(x))
         child = clean_op_new(child);
     TRY(exec_open_querier(x));
-    exec_workers_start(x, 1);
+    exec_workers_start(x, x->engine->options.workers);
     TRY(op_prepare(child));
     struct reading reading = {r, child, 0};
     TRY(op_stream(child, rows_visit, &reading));

@@ -27,6 +27,7 @@ static struct run *run_new(struct engine *e, const struct query *q, const struct
     x->query = q;
     x->budget = (struct mem_budget){
         .name = "query memory", .limit = (int64_t)e->options.query_bytes_max, .parent = e->options.budget};
+    mutex_init(&x->lock);
     arena_init(&x->arena, &x->budget);
     notes_init(&x->notes, &x->arena);
     int64_t step = p->step_ms > 0 && p->start_ms != p->end_ms ? p->step_ms : 1;
@@ -51,6 +52,7 @@ static void run_free(struct run *r)
     if (r->x.querier)
         r->x.querier->ops->close(r->x.querier);
     arena_deinit(&r->x.arena);
+    mutex_deinit(&r->x.lock);
     mem_free(r);
 }
 
@@ -62,7 +64,7 @@ static enum err evaluate_op(struct run *r, const struct exec_params *p)
     if (exec_delays_names(x))
         root = clean_op_new(root);
     TRY(exec_open_querier(x));
-    exec_workers_start(x, 1);
+    exec_workers_start(x, x->engine->options.workers);
     TRY(op_prepare(root));
     if (p->step_ms > 0)
         TRY(result_read_matrix(r, root));

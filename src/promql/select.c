@@ -79,7 +79,7 @@ static struct select_state *state_get(struct select_op *s, struct worker *w)
 {
     struct select_state *state = worker_state(w, &s->base, sizeof *state);
     if (!state->reader)
-        state->reader = s->set->ops->reader(s->set);
+        state->reader = exec_reader(w->x, s->set);
     return state;
 }
 
