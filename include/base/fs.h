@@ -38,6 +38,7 @@ struct fs_stat {
     int64_t mtime_ms;
     bool is_dir;      /* of what a symbolic link points to */
     bool is_link;     /* the name is a symbolic link */
+    bool is_special;  /* a pipe, socket or device: it has no length */
 };
 
 struct fs_space {

@@ -26,7 +26,7 @@
       "Form of the lines on stderr.") \
     X(SELF_SCRAPE_INTERVAL, GENERAL, "self-scrape-interval", DURATION, "0s", "", \
       "How often the server writes its own metrics into itself, with job=\"gnomon\"; 0 is never.") \
-    X(MEMORY_LIMIT, GENERAL, "memory.limit", MEMORY, "80%", "", \
+    X(MEMORY_LIMIT, GENERAL, "memory.limit", MEMORY, "80%", "16MiB..", \
       "All memory that the server plans with: a size, or a share of what the machine or its cgroup has.") \
     \
     X(WEB_LISTEN_ADDRESS, WEB, "web.listen-address", LIST, ":8428", "", \
@@ -47,7 +47,7 @@
       "A client that takes nothing of its answer for this long is cut off.") \
     X(WEB_SHUTDOWN_TIMEOUT, WEB, "web.shutdown-timeout", DURATION, "7s", "", \
       "Running requests may finish within this after SIGTERM.") \
-    X(WEB_MAX_HEADER_SIZE, WEB, "web.max-header-size", BYTES, "64KiB", "", \
+    X(WEB_MAX_HEADER_SIZE, WEB, "web.max-header-size", BYTES, "64KiB", "1KiB..", \
       "Request line and headers of one request.") \
     X(WEB_MAX_BODY_SIZE, WEB, "web.max-body-size", BYTES, "32MiB", "", \
       "Body of one request, compressed and decompressed.") \
@@ -79,9 +79,9 @@
       "Memory of one query: a size, or a share of memory.limit.") \
     X(QUERY_MAX_LENGTH, QUERY, "query.max-length", BYTES, "64KiB", "", \
       "Length of the text of one query.") \
-    X(QUERY_LOOKBACK_DELTA, QUERY, "query.lookback-delta", DURATION, "5m", "", \
+    X(QUERY_LOOKBACK_DELTA, QUERY, "query.lookback-delta", DURATION, "5m", "1ms..", \
       "How old the newest sample of a series may be to count in an instant selector.") \
-    X(QUERY_DEFAULT_STEP, QUERY, "query.default-step", DURATION, "1m", "", \
+    X(QUERY_DEFAULT_STEP, QUERY, "query.default-step", DURATION, "1m", "1ms..", \
       "Step of a subquery that names none (Prometheus: its evaluation_interval).") \
     X(QUERY_LOG_SLOW, QUERY, "query.log-slow", DURATION, "5s", "", \
       "Queries that took longer are logged; 0 is none.") \

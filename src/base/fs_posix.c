@@ -101,6 +101,7 @@ static enum err posix_stat(struct fs *fs, const char *path, struct fs_stat *out,
         .mtime_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
         .is_dir = S_ISDIR(st.st_mode),
         .is_link = is_link,
+        .is_special = !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode),
     };
     return ERR_OK;
 }

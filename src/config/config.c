@@ -90,6 +90,8 @@ static enum err load_file(struct config *c, struct fs *fs, struct errmsg *why)
     enum err err = fs_stat_path(fs, path, &stat, why);
     if (err == ERR_OK && stat.is_dir)
         err = err_set(why, ERR_INVALID, "%s is a directory, not a file", path);
+    else if (err == ERR_OK && stat.is_special)
+        err = err_set(why, ERR_INVALID, "%s is not a regular file", path);
     struct buf text = {0};
     if (err == ERR_OK)
         err = fs_read_file(fs, path, CONFIG_FILE_BYTES_MAX, &text, why);

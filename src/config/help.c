@@ -44,7 +44,7 @@ static void placeholder(const struct option *o, struct buf *out)
 static void print_allowed(const struct option *o, struct buf *out)
 {
     const char *between = o->type == TYPE_LIST ? ", " : "|";
-    buf_str(out, o->type == TYPE_LIST ? "any of " : o->type == TYPE_COUNT ? "" : "one of ");
+    buf_str(out, o->type == TYPE_LIST ? "any of " : o->type == TYPE_ENUM ? "one of " : "");
     for (const char *p = o->allowed; *p;) {
         size_t n = strcspn(p, "|");
         buf_append(out, p, n);

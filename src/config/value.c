@@ -233,6 +233,19 @@ static bool memory_parse(struct slice text, struct value *out)
     return count_parse(slice_of(text.data, text.len - 1), &out->number) && out->number >= 1 && out->number <= 100;
 }
 
+/* Whether v is no less than the bound of "bound.."; a share of memory always is. */
+static bool number_allowed(const struct option *option, const struct value *v)
+{
+    size_t n = strcspn(option->allowed, ".");
+    struct slice low_text = slice_of(option->allowed, n);
+    uint64_t low = 0;
+    if (n == 0 || v->percent)
+        return true;
+    bool known = option->type == TYPE_DURATION ? duration_parse(low_text, &low) : bytes_parse(low_text, 1024, &low);
+    assert(known);
+    return v->number >= low;
+}
+
 static bool parse_by_type(const struct option *option, struct slice text, struct arena *arena, struct value *out)
 {
     switch (option->type) {
@@ -241,11 +254,11 @@ static bool parse_by_type(const struct option *option, struct slice text, struct
     case TYPE_BOOL:
         return bool_parse(text, &out->number);
     case TYPE_DURATION:
-        return duration_parse(text, &out->number);
+        return duration_parse(text, &out->number) && number_allowed(option, out);
     case TYPE_BYTES:
-        return bytes_parse(text, 1024, &out->number);
+        return bytes_parse(text, 1024, &out->number) && number_allowed(option, out);
     case TYPE_MEMORY:
-        return memory_parse(text, out);
+        return memory_parse(text, out) && number_allowed(option, out);
     case TYPE_COUNT:
         return count_parse(text, &out->number) && count_allowed(out->number, option->allowed);
     case TYPE_ENUM:
@@ -281,6 +294,12 @@ static const char *allowed_text(const struct option *option)
         return *option->allowed ? option->allowed : "words separated by commas";
     }
     return "";
+}
+
+static bool option_has_bound(const struct option *option)
+{
+    return *option->allowed &&
+           (option->type == TYPE_DURATION || option->type == TYPE_BYTES || option->type == TYPE_MEMORY);
 }
 
 static const char *canonical(const struct option *option, struct slice text, const struct value *v, struct arena *arena)
@@ -325,7 +344,7 @@ enum err value_parse(const struct option *option, struct slice text, struct aren
         const char *word =
             option->type == TYPE_ENUM || option->type == TYPE_LIST ? "known values" : option_type_word(option->type);
         return err_set(why, ERR_INVALID, "\"%.*s\" is not %s %s; allowed: %s", shown, (const char *)text.data, article,
-                       word, allowed_text(option));
+                       word, option_has_bound(option) ? option->allowed : allowed_text(option));
     }
     v.text = canonical(option, text, &v, arena);
     *out = v;

@@ -242,6 +242,7 @@ Test(config_file, is_weaker_than_environment_and_flags_but_checked_all_the_same)
 Test(config_file, must_be_a_readable_file)
 {
     expect_error(WORDS("--config.file=/tmp"), NULL, "flag --config.file: /tmp is a directory, not a file");
+    expect_error(WORDS("--config.file=/dev/zero"), NULL, "flag --config.file: /dev/zero is not a regular file");
     struct config *c = config_new();
     struct errmsg why = {0};
     cr_expect_eq(load(c, WORDS("--config.file=/nonexistent/x.yml"), NULL, &why), ERR_NOT_FOUND);

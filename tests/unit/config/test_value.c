@@ -91,6 +91,22 @@ Test(config_value, memory_is_a_size_or_a_share)
     config_free(c);
 }
 
+Test(config_value, what_cannot_work_is_below_the_bound)
+{
+    static const struct {
+        const char *name, *bad;
+    } cases[] = {
+        {"query.lookback-delta", "0"}, {"query.default-step", "0s"}, {"memory.limit", "0"},
+        {"memory.limit", "1MiB"},      {"web.max-header-size", "0"},
+    };
+    struct config *c = config_new();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        error_of(c, cases[i].name, cases[i].bad);
+    cr_expect_str_eq(text_after(c, OPT_QUERY_LOOKBACK_DELTA, "1ms"), "1ms");
+    cr_expect_str_eq(text_after(c, OPT_MEMORY_LIMIT, "1%"), "1%");
+    config_free(c);
+}
+
 Test(config_value, the_log_syncs_at_commit_in_intervals_or_when_the_system_likes)
 {
     struct config *c = config_new();
