@@ -142,6 +142,7 @@ struct exec {
     struct querier *querier; /* over [mint_ms, maxt_ms], what all selectors need; opened after planning */
     int64_t mint_ms, maxt_ms;
     struct notes notes;
+    struct warnings warnings; /* of the storage; its readers add to it until they are closed */
     struct errmsg *why;
     const struct step_kernels *kernels;
     struct operator **ops; /* all operators, by id: the order of evaluation */

@@ -340,6 +340,7 @@ static enum err subquery_rows(struct range_op *r, struct worker *w, struct range
     for (uint32_t i = 0; i < b->rows; i++) {
         uint32_t at = i % rows;
         if (at == 0) {
+            TRY(exec_check(w->x, w->why)); /* a year of seconds is 30 million steps a row */
             batch_reset(child, b->rows - i < rows ? b->rows - i : rows);
             TRY(op_tile(r->child, w, first + i, child));
         }

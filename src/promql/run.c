@@ -30,6 +30,7 @@ static struct run *run_new(struct engine *e, const struct query *q, const struct
     mutex_init(&x->lock);
     arena_init(&x->arena, &x->budget);
     notes_init(&x->notes, &x->arena);
+    x->warnings.arena = &x->arena;
     int64_t step = p->step_ms > 0 && p->start_ms != p->end_ms ? p->step_ms : 1;
     x->grid = grid_make(p->start_ms, p->end_ms, step);
     x->lookback_ms = p->lookback_ms > 0 ? p->lookback_ms : e->options.lookback_ms;
@@ -100,6 +101,8 @@ static void finish(struct run *r, const struct exec_params *p)
 {
     struct exec *x = &r->x;
     struct note_texts texts;
+    for (uint32_t i = 0; i < x->warnings.count; i++)
+        notes_plain_warning(&x->notes, x->warnings.list[i]);
     notes_render(&x->notes, x->query->text, &x->arena, &texts);
     r->result.warnings = texts.warnings;
     r->result.warning_count = texts.warning_count;

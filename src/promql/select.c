@@ -36,12 +36,9 @@ enum err exec_select(struct exec *x, const struct vector_selector_node *node, in
             *out = s->set;
             return ERR_OK;
         }
-    struct warnings warnings = {.arena = &x->arena};
     struct selector selector = {.matchers = node->matchers, .matcher_count = node->matcher_count, .mint_ms = mint_ms,
-                                .maxt_ms = maxt_ms, .sorted = sorted, .warnings = &warnings};
+                                .maxt_ms = maxt_ms, .sorted = sorted, .warnings = &x->warnings};
     enum err err = x->querier->ops->select(x->querier, &selector, &x->arena, x->cancel, out, x->why);
-    for (uint32_t i = 0; i < warnings.count; i++)
-        notes_plain_warning(&x->notes, warnings.list[i]);
     if (err != ERR_OK) {
         TRY(exec_check(x, x->why)); /* canceled: says so in its own words */
         return err_wrap(x->why, err, "expanding series");

@@ -24,10 +24,11 @@ bool head_round(struct tsdb *db)
 {
     struct errmsg why = {0};
     int64_t before_ms;
-    bool did = false;
+    bool did = false; /* a look at all pages that is over is no work: there are more than 256 of them for ever */
     mutex_lock(&db->head_work);
-    for (int i = 0; i < MAINTAIN_STEPS && head_maintain(db->head, &db->stop); i++)
-        did = true;
+    for (int i = 0; i < MAINTAIN_STEPS; i++)
+        if (!(did = head_maintain(db->head, &db->stop)))
+            break;
     if (clock_mono_ns(db->o.clock) < db->head_retry_ns || cancel_check(&db->stop) != ERR_OK) {
         mutex_unlock(&db->head_work);
         return did;

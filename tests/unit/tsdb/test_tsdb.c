@@ -170,6 +170,39 @@ Test(tsdb, answers_from_head_and_blocks_as_one)
     cr_expect_leq(tsdb_stats(s->db)->replay_frames, 10, "the log before the flush is not replayed");
 }
 
+static void acknowledged(struct wal_ticket *ticket, enum err err, const struct errmsg *unused)
+{
+    (void)ticket;
+    (void)unused;
+    cr_assert_eq(err, ERR_OK);
+}
+
+/* Past the model of store_sim: only there. */
+static void write_series(uint32_t count)
+{
+    struct wal_ticket ticket = {.done = acknowledged};
+    for (uint32_t i = 0; i < count; i++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "__name__=many|id=%u", i);
+        rw_series(&s->body, labels);
+        rw_sample(&s->body, clock_now_ms(&s->clock.base), i);
+    }
+    struct ingest_result result = {0};
+    struct ingest_request request = {
+        .encoding = INGEST_IDENTITY, .body = rw_finish(&s->body), .stream = 1, .ticket = &ticket};
+    cr_assert(ingest_write(s->ingest, &request, &result));
+    store_sim_commit(s);
+}
+
+Test(tsdb, rests_when_there_is_nothing_to_do_however_many_series_there_are)
+{
+    open_store();
+    write_series(20000);
+    for (int i = 0; i < 10; i++)
+        tsdb_run_once(s->db);
+    cr_expect_not(tsdb_run_once(s->db));
+}
+
 Test(tsdb, flushes_by_itself_when_a_range_is_over)
 {
     open_store();
