@@ -2,12 +2,14 @@
  * bench_store.c - what a whole store costs beside ingest: replay, checkpoint, flush, merge.
  *
  * SERIES (default 100000) series, SAMPLES (default 40) samples each, 15 s apart, a target of 100 series has
- * its own second.  Half of the values do not change.  Files go to ./build/bench-store.
+ * its own second.  Half of the values do not change.  Files go to ./build/bench-store.  With an argument,
+ * "fill" or "open", only that: two processes, to see the memory of each.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -195,7 +197,23 @@ static void checkpoint(struct bench *b)
            (unsigned long long)(stats->checkpoint_bytes >> 20), seconds() - start);
 }
 
-int main(void)
+/* "fill" leaves a directory as kill -9 would, "open" starts on it in a process of its own: honest memory. */
+static int one_phase(struct bench *b, const char *phase)
+{
+    bool filling = strcmp(phase, "fill") == 0;
+    enum err err = filling ? fs_remove_all(b->o.fs, b->o.dir, NULL) : ERR_OK;
+    assert(err == ERR_OK);
+    if (!filling) {
+        reopen(b, "process");
+        return 0;
+    }
+    open_store(b);
+    fill(b);
+    fflush(stdout);
+    _exit(0);
+}
+
+int main(int argc, char **argv)
 {
     log_setup(LOG_ERROR, 0);
     struct bench b = {.series = (uint32_t)strtoul(getenv("SERIES") ? getenv("SERIES") : "100000", NULL, 10),
@@ -208,6 +226,8 @@ int main(void)
     b.o.wal.pending_bytes_max = UINT64_C(16) << 20;
     b.start_ms = clock_now_ms(b.o.clock) / 7200000 * 7200000;
     b.refs = mem_array(b.series, sizeof *b.refs);
+    if (argc > 1)
+        return one_phase(&b, argv[1]);
     enum err err = fs_remove_all(b.o.fs, b.o.dir, NULL);
     assert(err == ERR_OK);
     open_store(&b);
