@@ -37,7 +37,7 @@ struct block_meta {
     struct block_id id;
     uint32_t level;            /* 0: cut from the head; +1 per merge of a whole level */
     int64_t mint_ms, maxt_ms;  /* of the samples, inclusive; an empty block is never written */
-    uint64_t seq_min, seq_max; /* write sequences of the samples inside */
+    uint64_t seq_min, seq_max; /* numbers of the flushes that the samples came from: who wins over whom */
     uint64_t series, chunks, samples, histogram_samples; /* samples counts both kinds */
     struct block_file_meta index, data;
     uint32_t source_count; /* level 0 blocks that went into it; 0 when more than fit */

@@ -15,7 +15,7 @@ enum { IDLE_MS = 3600000 }; /* a series without samples for so long leaves the h
 
 struct flush {
     struct tsdb *db;
-    uint64_t seq_max; /* of the log's frames that may have samples in the blocks */
+    uint64_t sequence; /* of this flush: its blocks win over those of earlier ones */
     uint64_t samples;
 };
 
@@ -49,8 +49,8 @@ static enum err write_block(struct flush *f, struct series_set *set, int64_t min
     struct block_writer *w;
     struct block_writer_options o = {
         .id = block_id_new(clock_now_ms(db->o.clock), db->o.random),
-        .seq_min = 1, /* a sample may have waited in the head for any number of flushes */
-        .seq_max = f->seq_max,
+        .seq_min = f->sequence,
+        .seq_max = f->sequence,
         .on_write = on_write,
         .ctx = f,
     };
@@ -107,7 +107,9 @@ static enum err flush_windows(struct flush *f, struct head_cut *cut, struct errm
 static enum err flush_open_cut(struct flush *f, struct head_cut *cut, int64_t before_ms, struct errmsg *why)
 {
     struct tsdb *db = f->db;
-    TRY(wal_barrier(db->wal, &f->seq_max, why)); /* what gets into a block is durable in the log before */
+    uint64_t frame;
+    TRY(wal_barrier(db->wal, &frame, why)); /* what gets into a block is durable in the log before */
+    f->sequence = ++db->flush_sequence;
     TRY(flush_windows(f, cut, why));
     int64_t now = clock_now_ms(db->o.clock), flushed = before_ms < now ? before_ms : now; /* not into the future */
     return blocks_commit(db, &(struct blocks_change){.flushed_ms = &flushed}, why);

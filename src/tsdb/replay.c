@@ -134,8 +134,9 @@ static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t
 {
     uint64_t last = report->last_sequence > checkpoint ? report->last_sequence : checkpoint;
     mutex_lock(&db->manifest_lock);
-    for (size_t i = 0; i < db->manifest.block_count; i++) /* precedence of what is written now over every block */
-        last = db->manifest.blocks[i].seq_max > last ? db->manifest.blocks[i].seq_max : last;
+    for (size_t i = 0; i < db->manifest.block_count; i++)
+        if (db->manifest.blocks[i].seq_max > db->flush_sequence)
+            db->flush_sequence = db->manifest.blocks[i].seq_max;
     mutex_unlock(&db->manifest_lock);
     struct errmsg text = {0};
     if (wal_start(db->wal, last + 1, report, &text) != ERR_OK)

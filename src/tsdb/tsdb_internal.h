@@ -59,6 +59,7 @@ struct tsdb {
     size_t stuck_count, stuck_capacity;
     int64_t head_retry_ns, block_retry_ns;         /* after a failure: not before; guarded by their work lock */
     int64_t checkpoint_ns;                         /* when the last one was taken; guarded by head_work */
+    uint64_t flush_sequence;                       /* of the newest flush; strictly grows; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
 
     struct mutex state_lock;
