@@ -30,7 +30,7 @@ part() { # part NAME COMMAND...: runs it, adds up its last "N passed, N failed"
     [ "$status" = 0 ] || [ "${f:-0}" != 0 ] || f=1
     if [ -z "$line" ] && [ "$status" = 0 ]; then f=1; echo "no result line" >>"$log"; fi
     count "$name" "${p:-0}" "${f:-0}"
-    [ "${f:-0}" = 0 ] || { echo "--- $name ($log):"; grep -aE 'FAIL|Error|error:|assertion|Assertion|ERROR|runtime error' -A 6 "$log" | tail -n 60; tail -n 15 "$log"; echo "---"; }
+    [ "${f:-0}" = 0 ] || { echo "--- $name ($log):"; grep -av 'level=' "$log" | grep -aE 'FAIL|CRASH|Error|error:|assertion|Assertion|ERROR|runtime error' -B 4 -A 6 | tail -n 60; tail -n 8 "$log"; echo "---"; }
     grep -aiE '^SKIP' "$log" | sort -u | head -n 20
 }
 

@@ -89,7 +89,8 @@ def test_the_server_scrapes_itself():
     up = SERVER.query("up")
     assert up[0]["metric"] == {"__name__": "up", "instance": f"127.0.0.1:{SERVER.port}", "job": "gnomon"}, up
     assert float(SERVER.query("scrape_samples_scraped")[0]["value"][1]) > 100
-    assert SERVER.query('prometheus_http_requests_total{code="404",handler="other"}')
+    SERVER.get("/nowhere")
+    wait_for("its own requests", lambda: SERVER.query('prometheus_http_requests_total{code="404",handler="other"}'))
 
 
 setup()
