@@ -75,6 +75,7 @@ struct exec_params {
     int64_t step_ms;          /* 0 = instant query */
     int64_t lookback_ms;      /* 0 = the engine's */
     bool per_step_stats;
+    struct storage *storage; /* NULL = the engine's; borrowed until the result is freed */
 };
 
 struct point {

@@ -201,6 +201,8 @@ void on_ping(struct http_request *r, void *ctx);
 void on_metrics(struct http_request *r, void *ctx);
 void on_root(struct http_request *r, void *ctx);
 void on_federate(struct http_request *r, void *ctx);
+void on_export(struct http_request *r, void *ctx);
+void on_export_csv(struct http_request *r, void *ctx);
 void on_read(struct http_request *r, void *ctx);
 void on_write(struct http_request *r, void *ctx);
 

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "api/api_internal.h"
+#include "api/restrict.h"
 #include "numeric/goformat.h"
 
 struct lookup {
@@ -26,7 +26,9 @@ static enum err lookup_params(struct http_request *r, struct lookup *l, bool nam
     TRY(param_time(r, "start", TIME_MIN_MS, &l->start_ms, why));
     TRY(param_time(r, "end", TIME_MAX_MS, &l->end_ms, why));
     enum err err = param_match(r, &l->match, why);
-    return err != ERR_OK && name_match ? invalid_param(why, "match[]") : err;
+    if (err != ERR_OK)
+        return name_match ? invalid_param(why, "match[]") : err;
+    return restriction_match(r, &l->match, why);
 }
 
 static struct selector selector_for(struct lookup *l, uint32_t set)

@@ -5,10 +5,13 @@
  * that a slip is answered at once; everything that can take time waits for a slot and runs on a worker.
  */
 #include <inttypes.h>
+#include <math.h>
 
 #include "api/query_internal.h"
+#include "api/restrict.h"
 #include "base/log.h"
 #include "numeric/goformat.h"
+#include "numeric/goparse.h"
 
 enum { POINTS_MAX = 11000 };
 
@@ -48,6 +51,12 @@ static enum err common_params(struct http_request *r, struct api *api, struct qu
     stats_param(r, api, q);
     q->exec.per_step_stats = q->per_step;
     q->text = param(r, "query");
+    int64_t digits;
+    if (goparse_int(param(r, "round_digits"), 10, &digits, NULL) == ERR_OK && digits > -100 && digits < 100)
+        q->round = pow(10, (double)digits);
+    struct restriction only;
+    TRY(restriction_parse(r, &only, why));
+    q->exec.storage = only.count ? restriction_storage(r, api->o.storage, &only) : NULL;
     return ERR_OK;
 }
 

@@ -4,6 +4,8 @@
  * Samples of vectors and matrices and the one value of a scalar query go through different encoders in
  * Prometheus: [1.500,"1e-07"] there, [1.5,"0.0000001"] here.
  */
+#include <math.h>
+
 #include "api/query_internal.h"
 #include "numeric/goformat.h"
 
@@ -12,7 +14,13 @@ static void json_scalar_time(struct buf *out, int64_t t_ms)
     json_number(out, (double)t_ms / 1000);
 }
 
-static void json_point(struct buf *out, const struct point *p)
+/* round_digits of VictoriaMetrics. */
+static double rounded(double v, const struct query_request *q)
+{
+    return q->round > 0 ? round(v * q->round) / q->round : v;
+}
+
+static void json_point(struct buf *out, const struct query_request *q, const struct point *p)
 {
     buf_u8(out, '[');
     json_seconds(out, p->t_ms);
@@ -20,21 +28,21 @@ static void json_point(struct buf *out, const struct point *p)
     if (p->h)
         json_histogram(out, p->h);
     else
-        json_float(out, p->v);
+        json_float(out, rounded(p->v, q));
     buf_u8(out, ']');
 }
 
-static void json_vector_element(struct buf *out, const struct result_series *s)
+static void json_vector_element(struct buf *out, const struct query_request *q, const struct result_series *s)
 {
     buf_str(out, "{\"metric\":");
     json_labels(out, &s->labels);
     buf_str(out, s->points[0].h ? ",\"histogram\":" : ",\"value\":");
-    json_point(out, &s->points[0]);
+    json_point(out, q, &s->points[0]);
     buf_u8(out, '}');
 }
 
 /* ,"values":[...] or ,"histograms":[...]: the points of one kind, nothing when there are none. */
-static void json_points(struct answer *a, const struct result_series *s, bool histograms)
+static void json_points(struct answer *a, const struct query_request *q, const struct result_series *s, bool histograms)
 {
     const char *before = histograms ? ",\"histograms\":[" : ",\"values\":[";
     bool any = false;
@@ -42,7 +50,7 @@ static void json_points(struct answer *a, const struct result_series *s, bool hi
         if ((s->points[i].h != NULL) != histograms)
             continue;
         buf_str(&a->out, any ? "," : before);
-        json_point(&a->out, &s->points[i]);
+        json_point(&a->out, q, &s->points[i]);
         any = true;
         answer_flush(a);
     }
@@ -50,25 +58,25 @@ static void json_points(struct answer *a, const struct result_series *s, bool hi
         buf_u8(&a->out, ']');
 }
 
-static void json_matrix_element(struct answer *a, const struct result_series *s)
+static void json_matrix_element(struct answer *a, const struct query_request *q, const struct result_series *s)
 {
     buf_str(&a->out, "{\"metric\":");
     json_labels(&a->out, &s->labels);
-    json_points(a, s, false);
-    json_points(a, s, true);
+    json_points(a, q, s, false);
+    json_points(a, q, s, true);
     buf_u8(&a->out, '}');
 }
 
-static void json_series(struct answer *a, const struct result *result, uint64_t count)
+static void json_series(struct answer *a, const struct query_request *q, const struct result *result, uint64_t count)
 {
     buf_u8(&a->out, '[');
     for (uint64_t i = 0; i < count; i++) {
         if (i)
             buf_u8(&a->out, ',');
         if (result->type == VALUE_VECTOR)
-            json_vector_element(&a->out, &result->series[i]);
+            json_vector_element(&a->out, q, &result->series[i]);
         else
-            json_matrix_element(a, &result->series[i]);
+            json_matrix_element(a, q, &result->series[i]);
         answer_flush(a);
     }
     buf_u8(&a->out, ']');
@@ -157,7 +165,7 @@ void query_answer(struct http_request *r, const struct query_request *q, const s
     answer_begin(&a, r);
     buf_printf(&a.out, "{\"resultType\":\"%s\",\"result\":", value_type_name(result->type));
     if (has_series)
-        json_series(&a, result, cut ? q->limit : result->series_count);
+        json_series(&a, q, result, cut ? q->limit : result->series_count);
     else
         json_scalar(&a.out, result);
     if (q->stats) {

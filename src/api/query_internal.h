@@ -13,6 +13,7 @@ struct query_request {
     bool range;
     bool stats, per_step;
     const char *stats_warning; /* NULL: none */
+    double round;              /* 10 to the power of round_digits; 0: nothing is rounded */
     uint64_t limit;            /* series; 0 = none */
     int64_t timeout_ns;
     int64_t entered_ns, started_ns; /* monotonic: asked for a slot, got to a worker */

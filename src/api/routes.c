@@ -21,6 +21,8 @@ static const struct route routes[] = {
     {"/api/v1/write", NULL, HTTP_POST, HTTP_RAW_BODY, on_write, false},
     {"/api/v1/push", NULL, HTTP_POST, HTTP_RAW_BODY, on_write, false},
     {"/api/v1/read", NULL, HTTP_POST, HTTP_RAW_BODY | HTTP_NO_COMPRESS, on_read, true},
+    {"/api/v1/export", NULL, FORM, 0, on_export, true},
+    {"/api/v1/export/csv", NULL, FORM, 0, on_export_csv, true},
     {"/api/v1/query", NULL, FORM, 0, on_query, true},
     {"/api/v1/query_range", NULL, FORM, 0, on_query_range, true},
     {"/api/v1/query_exemplars", NULL, FORM, HTTP_DEFER, on_query_exemplars, false},

@@ -15,7 +15,7 @@ struct grid grid_make(int64_t start_ms, int64_t end_ms, int64_t step_ms)
 
 enum err exec_open_querier(struct exec *x)
 {
-    struct storage *s = x->engine->options.storage;
+    struct storage *s = x->storage;
     if (x->mint_ms > x->maxt_ms)
         return ERR_OK;
     enum err err = s->ops->querier(s, x->mint_ms, x->maxt_ms, &x->querier, x->why);

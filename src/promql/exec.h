@@ -139,6 +139,7 @@ struct exec {
     int64_t lookback_ms;
     unsigned features;
     struct cancel *cancel;
+    struct storage *storage;
     struct querier *querier; /* over [mint_ms, maxt_ms], what all selectors need; opened after planning */
     int64_t mint_ms, maxt_ms;
     struct notes notes;

@@ -24,6 +24,7 @@ static struct run *run_new(struct engine *e, const struct query *q, const struct
     struct exec *x = &r->x;
     r->clock = cancel && cancel->clock ? cancel->clock : clock_system();
     x->engine = e;
+    x->storage = p->storage ? p->storage : e->options.storage;
     x->query = q;
     x->budget = (struct mem_budget){
         .name = "query memory", .limit = (int64_t)e->options.query_bytes_max, .parent = e->options.budget};
