@@ -36,8 +36,8 @@ uninstall: ## remove what install made, but neither settings nor data
 	    $(call to,$(SHAREDIR)/bash-completion/completions/gnomon) $(call to,$(SHAREDIR)/zsh/site-functions/_gnomon) \
 	    $(call to,$(PREFIX)/lib/sysusers.d/gnomon.conf) $(call to,$(PREFIX)/lib/tmpfiles.d/gnomon.conf)
 deb: ## build/gnomon_VERSION_ARCH.deb for this Debian
-	@deploy/debian/build.sh $(VERSION)
+	+@deploy/debian/build.sh $(VERSION)
 e2e-deb: ## install, start, upgrade, remove and purge the package in a bare Debian chroot (root; needs debootstrap)
-	@scripts/deb_in_chroot.sh
+	+@scripts/deb_in_chroot.sh
 e2e-docker: ## run the Dockerfile's own steps in chroots, then the image (root; needs debootstrap)
 	@scripts/dockerfile_in_chroot.py

@@ -10,6 +10,7 @@
 set -eu
 
 case ${1-} in
+-*) ;;
 check | inspect | verify | version) exec gnomon "$@" ;;
 serve | gnomon | *victoria-metrics*) shift ;;
 sh | bash | /bin/*) exec "$@" ;;
