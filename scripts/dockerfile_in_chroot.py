@@ -205,7 +205,9 @@ class Container:
         check = json.loads(self.stage.words["HEALTHCHECK"].split("CMD", 1)[1])
         end = time.monotonic() + 20
         while time.monotonic() < end:
-            if self.inside(*check).returncode == 0:
+            with open(f"/proc/{self.child()}/cmdline", "rb") as f:
+                started = f.read().startswith(b"gnomon\0")  # not while its shell still mounts
+            if started and self.inside(*check).returncode == 0:
                 return
             assert self.process.poll() is None, "the container ended"
             time.sleep(0.2)
@@ -233,6 +235,18 @@ def write_sample(port):
     assert status == 204, (status, body)
 
 
+def wait_ready(port):
+    """Alive comes before ready: the log is replayed in between."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready").close()
+            return
+        except OSError:
+            assert time.monotonic() < end, "not ready"
+            time.sleep(0.05)
+
+
 def read_sample(port):
     end = time.monotonic() + 10
     while True:
@@ -254,6 +268,7 @@ def live(stage, work, port, name, mounted_at, args):
         c = Container(stage, volume, mounted_at, args)
         try:
             c.healthy()
+            wait_ready(port)
             if round == "first start":
                 write_sample(port)
                 who = c.inside("/usr/bin/id", "-u").stdout.strip()

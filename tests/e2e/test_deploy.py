@@ -468,6 +468,43 @@ def test_systemd_takes_the_unit_and_finds_it_safe():
         shutil.rmtree(dir, ignore_errors=True)
 
 
+def system_call_sets():
+    """{"@mount": {names}} as this machine's systemd knows them."""
+    sets, current = {}, None
+    for line in subprocess.run([program("systemd-analyze"), "syscall-filter"], capture_output=True, text=True).stdout.splitlines():
+        word = line.strip()
+        if line.startswith("@"):
+            current = sets.setdefault(word, set())
+        elif word and not word.startswith("#") and current is not None:
+            current.add(word)
+    return sets
+
+
+def test_the_units_filter_lets_the_servers_system_calls_through():
+    strace, sets = program("strace"), system_call_sets()
+
+    def names(group):
+        return set().union(*(names(x) if x.startswith("@") else {x} for x in sets[group]))
+    with open(ROOT + "/deploy/systemd/gnomon.service") as f:
+        filters = re.findall(r"^SystemCallFilter=(.*)$", f.read(), re.M)
+    allowed = set(names("@default"))
+    for words in filters:
+        groups = set().union(*(names(g) for g in words.lstrip("~").split()))
+        allowed = allowed - groups if words.startswith("~") else allowed | groups
+    with Gnomon("--self-scrape-interval=1s") as server:
+        trace = server.tmp + "/trace"
+        tracer = Process([strace, "-f", "-qq", "-o", trace, "-p", str(server.process.p.pid)], server.tmp + "/strace.log")
+        time.sleep(1)
+        busy(server)
+        server.get("/metrics")
+        server.stop()
+        tracer.p.wait(10)
+        with open(trace) as f:
+            used = set(re.findall(r"^\d+ +(\w+)\(", f.read(), re.M))
+    assert len(used) > 10 and not used - allowed, used - allowed
+    print(f"{len(used)} system calls, all allowed")
+
+
 def options():
     """The names that --help lists."""
     return re.findall(r"^  --([a-z][\w.-]*)", call(BINARY, "--help"), re.M)
