@@ -2,7 +2,8 @@
  * replay.c - the head from checkpoint and log, then the log opened for writing.
  *
  * Frames up to the checkpoint's number are in the checkpoint; newer ones are read from the log, in
- * order.  What is damaged is passed over, counted and said; the server starts with the rest.
+ * order.  Of a damaged checkpoint the log may still have what is missing: then all of it is read, the
+ * head knows what it has already.  What is damaged is passed over, counted and said; the server starts with the rest.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ struct replay {
     struct tsdb *db;
     struct head_replay *head;
     uint64_t checkpoint_bytes; /* of the progress that the checkpoint makes up */
+    bool checkpoint_damaged;
 };
 
 static unsigned replay_threads(const struct tsdb *db)
@@ -80,6 +82,7 @@ static enum err replay_checkpoint(struct replay *r, uint64_t number, struct errm
     db->checkpoint_size = report.bytes_total;
     if (err == ERR_OK && report.complete)
         return ERR_OK;
+    r->checkpoint_damaged = true;
     TSDB_COUNT(db, replay_damage, report.damaged + (err != ERR_OK));
     log_error("tsdb", "checkpoint is damaged, what is left of it is used",
               "path=\"%s\" pieces=%llu damaged=%llu offset=%llu err=\"%s\"", path, (unsigned long long)report.pieces,
@@ -145,6 +148,18 @@ static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t
     db->checkpoint_sequence = checkpoint;
 }
 
+/* From the oldest frame that is still there. */
+static enum err reader_restart(struct tsdb *db, struct wal_reader **reader, struct errmsg *why)
+{
+    char path[TSDB_PATH_BYTES];
+    struct wal_reader *all;
+    tsdb_path(db, path, "wal");
+    TRY(wal_reader_open(db->o.fs, path, db->id, 1, &all, why));
+    wal_reader_close(*reader);
+    *reader = all;
+    return ERR_OK;
+}
+
 enum err replay_run(struct tsdb *db, struct errmsg *why)
 {
     char path[TSDB_PATH_BYTES];
@@ -162,6 +177,8 @@ enum err replay_run(struct tsdb *db, struct errmsg *why)
     TSDB_SET(db, replay_bytes, st.bytes + wal_reader_report(reader)->bytes);
     struct replay r = {.db = db, .head = head_replay_new(db->head, replay_threads(db))};
     enum err err = replay_checkpoint(&r, checkpoint, why);
+    if (err == ERR_OK && r.checkpoint_damaged)
+        err = reader_restart(db, &reader, why);
     if (err == ERR_OK)
         err = replay_log(&r, reader, why);
     struct head_replay_report report;
