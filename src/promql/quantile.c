@@ -1,6 +1,107 @@
-/* quantile.c - the quantile aggregation: all values of a group's step are needed at once. */
+/* quantile.c - the quantile of a set, and the aggregation, which needs all values of a group's step at once. */
+#include "promql/quantile.h"
+
+#include <stdlib.h>
+
 #include "promql/aggregate.h"
-#include "promql/range.h"
+
+/* ---- The quantile of a set ---- */
+
+static int compare_values(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return quantile_less(x, y) ? -1 : quantile_less(y, x);
+}
+
+void quantile_sort(double *v, size_t n)
+{
+    if (n > 32) {
+        qsort(v, n, sizeof *v, compare_values);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        double x = v[i];
+        size_t j = i;
+        for (; j > 0 && quantile_less(x, v[j - 1]); j--)
+            v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
+
+/* phi where no interpolation is needed; false: it is. */
+static bool quantile_trivial(double phi, size_t n, double *out)
+{
+    if (isnan(phi) || n == 0)
+        *out = NAN;
+    else if (phi < 0)
+        *out = -INFINITY;
+    else if (phi > 1)
+        *out = INFINITY;
+    else
+        return false;
+    return true;
+}
+
+double quantile_sorted(double phi, const double *v, size_t n)
+{
+    double out;
+    if (quantile_trivial(phi, n, &out))
+        return out;
+    double rank = phi * (double)(n - 1), below = floor(rank);
+    size_t lower = below > 0 ? (size_t)below : 0, upper = lower + 1 < n ? lower + 1 : n - 1;
+    double weight = rank - below;
+    return v[lower] * (1 - weight) + v[upper] * weight;
+}
+
+static void swap(double *v, size_t i, size_t j)
+{
+    double t = v[i];
+    v[i] = v[j];
+    v[j] = t;
+}
+
+/* Puts into v[k] what belongs there when sorted, nothing greater before it and nothing less behind it. */
+static void select_kth(double *v, size_t n, size_t k)
+{
+    size_t lo = 0, hi = n;
+    while (hi - lo > 16) {
+        double pivot = v[lo + (hi - lo) / 2];
+        size_t less = lo, at = lo, more = hi; /* [lo, less) < pivot, [less, at) equal, [more, hi) > pivot */
+        while (at < more) {
+            if (quantile_less(v[at], pivot))
+                swap(v, less++, at++);
+            else if (quantile_less(pivot, v[at]))
+                swap(v, at, --more);
+            else
+                at++;
+        }
+        if (k < less)
+            hi = less;
+        else if (k >= more)
+            lo = more;
+        else
+            return;
+    }
+    quantile_sort(v + lo, hi - lo);
+}
+
+double quantile_select(double phi, double *v, size_t n)
+{
+    double out;
+    if (quantile_trivial(phi, n, &out))
+        return out;
+    double rank = phi * (double)(n - 1), below = floor(rank);
+    size_t lower = below > 0 ? (size_t)below : 0;
+    select_kth(v, n, lower);
+    size_t upper = lower;
+    for (size_t i = lower + 1; i < n; i++)
+        if (upper == lower || quantile_less(v[i], v[upper]))
+            upper = i;
+    double weight = rank - below;
+    return v[lower] * (1 - weight) + v[upper] * weight;
+}
+
+/* ---- The aggregation ---- */
 
 struct quantile_op {
     struct aggregation agg;
@@ -58,8 +159,7 @@ static enum err quantile_group(struct quantile_op *q, uint32_t group, const uint
         uint32_t n = gather(q, rows, count, s, values);
         if (n == 0)
             continue;
-        quantile_sort(values, n);
-        rowset_put(&q->rows, out, s, quantile_sorted(q->agg.params[s], values, n));
+        rowset_put(&q->rows, out, s, quantile_select(q->agg.params[s], values, n));
     }
     return exec_check(q->agg.base.x, q->agg.base.x->why);
 }

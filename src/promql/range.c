@@ -22,6 +22,7 @@ struct range_state {
     struct windows *slots; /* by times_id */
     struct windows own;    /* of columns that share with nobody */
     struct window *hist_windows;
+    struct lane_spaces lanes;
     uint32_t *scratch;
     size_t scratch_capacity;
 };
@@ -271,6 +272,7 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
                            .row = row,
                            .v = batch_v(b, row),
                            .present = batch_present(b, row),
+                           .lanes = &state->lanes,
                            .scratch = state->scratch};
     range_apply(&c);
     if (c.err == ERR_OK)
@@ -366,6 +368,7 @@ static void range_close(struct operator* op, void *p)
     if (state->reader)
         state->reader->ops->close(state->reader);
     column_space_deinit(&state->space);
+    lane_spaces_deinit(&state->lanes);
     batch_deinit(&state->child);
     mem_free(state->scratch);
 }

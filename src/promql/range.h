@@ -71,6 +71,17 @@ void column_of_samples(struct column *col, const struct samples *s, bool use_sta
 void column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
                    struct arena *tile, struct column_space *space);
 
+/* Copies of the series in hand for windows side by side; see range_lanes.h. */
+struct lane_space {
+    double *v;
+    size_t capacity, pitch;
+    uint32_t phases; /* 0: none yet */
+};
+struct lane_spaces {
+    struct lane_space values, times, block;
+};
+void lane_spaces_deinit(struct lane_spaces *spaces);
+
 struct range_op;
 
 /* One series being computed. */
@@ -87,6 +98,7 @@ struct range_call {
     uint32_t row;
     double *v;         /* output */
     uint64_t *present; /* output */
+    struct lane_spaces *lanes;
     uint32_t *scratch; /* [4 * (samples + 1)], 16-aligned */
     enum err err;      /* set by functions whose parameters can be wrong; the text is in w->why */
 };
@@ -168,14 +180,9 @@ void range_pick(struct range_call *c);    /* first, last, and their times */
 void range_pick_mixed(struct range_call *c);
 void range_count(struct range_call *c); /* count, present */
 void range_count_mixed(struct range_call *c);
-void range_deriv(struct range_call *c);
-void range_predict(struct range_call *c);
+void range_regress(struct range_call *c); /* deriv, predict_linear */
 void range_smooth(struct range_call *c);
 void range_rate_hist(struct range_call *c, uint32_t step);
 void range_total_hist(struct range_call *c, uint32_t step); /* sum, avg */
-
-/* The interpolated quantile of n values in ascending order, NaN first. */
-double quantile_sorted(double phi, const double *v, size_t n);
-void quantile_sort(double *v, size_t n); /* ascending, NaN first */
 
 #endif

@@ -6,66 +6,30 @@
  * compensation is 0, and a window's sum is the difference of two prefix sums.
  */
 #include "base/assert.h"
-#include "promql/range.h"
+#include "promql/range_lanes.h"
 
-/* Sum and compensation of each step's window, by step of the group. */
-struct eight {
-    uint32_t count;
-    uint32_t steps[KERNEL_LANES], starts[KERNEL_LANES];
-};
-
-typedef void (*eight_fn)(struct range_call *c, const struct eight *g);
-
-/* Calls fn with non-empty windows, eight at a time; missing lanes repeat the first. */
-static void each_eight(struct range_call *c, eight_fn fn)
-{
-    struct eight g = {0};
-    for (uint32_t s = 0; s < c->steps; s++) {
-        if (window_count(c->windows[s]) == 0)
-            continue;
-        g.steps[g.count++] = s;
-        if (g.count == KERNEL_LANES) {
-            fn(c, &g);
-            g.count = 0;
-        }
-    }
-    if (g.count)
-        fn(c, &g);
-}
-
-static uint32_t shortest(const struct range_call *c, struct eight *g)
-{
-    uint32_t len = UINT32_MAX;
-    for (uint32_t k = 0; k < KERNEL_LANES; k++) {
-        struct window w = c->windows[g->steps[k < g->count ? k : 0]];
-        g->starts[k] = w.lo;
-        len = window_count(w) < len ? window_count(w) : len;
-    }
-    return len;
-}
-
-static void eight_sums(const struct range_call *c, struct eight *g, double *sum, double *carry)
+/* The sum and compensation of each window; a single window is not worth laying out. */
+static void eight_sums(struct range_call *c, const struct eight *g, double *sum, double *carry)
 {
     const double *v = c->col->values;
-    uint32_t len = g->count == 1 ? 0 : shortest(c, g);
+    uint32_t len = g->count == 1 ? 0 : g->len;
     memset(sum, 0, KERNEL_LANES * sizeof *sum);
     memset(carry, 0, KERNEL_LANES * sizeof *carry);
-    if (len)
-        c->w->x->kernels->window_sum(sum, carry, v, g->starts, len);
-    for (uint32_t k = 0; k < g->count; k++) {
-        struct window w = c->windows[g->steps[k]];
-        for (uint32_t i = w.lo + len; i < w.hi; i++)
-            kernel_inc(v[i], &sum[k], &carry[k]);
+    if (len) {
+        struct kernel_windows windows = lanes_values(c, g);
+        c->w->x->kernels->window_sum(sum, carry, &windows, len);
     }
+    for (uint32_t k = 0; k < g->count; k++)
+        for (uint32_t i = g->windows[k].lo + len; i < g->windows[k].hi; i++)
+            kernel_inc(v[i], &sum[k], &carry[k]);
 }
 
-static void sum_eight(struct range_call *c, const struct eight *group)
+static void sum_eight(struct range_call *c, const struct eight *g)
 {
-    struct eight g = *group;
     double sum[KERNEL_LANES], carry[KERNEL_LANES];
-    eight_sums(c, &g, sum, carry);
-    for (uint32_t k = 0; k < g.count; k++)
-        range_put(c, g.steps[k], isinf(sum[k]) ? sum[k] : sum[k] + carry[k]);
+    eight_sums(c, g, sum, carry);
+    for (uint32_t k = 0; k < g->count; k++)
+        range_put(c, g->steps[k], isinf(sum[k]) ? sum[k] : sum[k] + carry[k]);
 }
 
 /* The mean where the sum overflows: from there on it is updated instead of the sum. */
@@ -96,26 +60,17 @@ static double mean_incremental(const double *v, struct window w)
     return incremental ? mean + carry : sum / n + carry / n;
 }
 
-static void avg_eight(struct range_call *c, const struct eight *group)
+static void avg_eight(struct range_call *c, const struct eight *g)
 {
-    struct eight g = *group;
     double sum[KERNEL_LANES], carry[KERNEL_LANES];
-    eight_sums(c, &g, sum, carry);
-    for (uint32_t k = 0; k < g.count; k++) {
-        struct window w = c->windows[g.steps[k]];
+    eight_sums(c, g, sum, carry);
+    for (uint32_t k = 0; k < g->count; k++) {
+        struct window w = g->windows[k];
         double n = (double)window_count(w);
         /* Once infinite, a sum stays infinite or becomes NaN. */
         bool overflowed = !(fabs(sum[k]) <= DBL_MAX);
-        range_put(c, g.steps[k], overflowed ? mean_incremental(c->col->values, w) : sum[k] / n + carry[k] / n);
+        range_put(c, g->steps[k], overflowed ? mean_incremental(c->col->values, w) : sum[k] / n + carry[k] / n);
     }
-}
-
-static uint32_t longest_window(const struct range_call *c)
-{
-    uint32_t most = 0;
-    for (uint32_t s = 0; s < c->steps; s++)
-        most = window_count(c->windows[s]) > most ? window_count(c->windows[s]) : most;
-    return most;
 }
 
 /* Prefix sums, when every sum of a window is an integer below 2^53. */
@@ -124,7 +79,7 @@ static const double *prefix_sums(struct range_call *c)
     const double *v = c->col->values;
     uint32_t n = c->col->float_count;
     double most;
-    uint32_t longest = longest_window(c);
+    uint64_t longest = c->shared->most;
     if (c->steps < 4 || longest < 4 || !c->w->x->kernels->integers(v, n, &most) ||
         most * (double)longest > 9007199254740992.0 || most * (double)n > 9007199254740992.0)
         return NULL;
@@ -139,7 +94,7 @@ void range_sum(struct range_call *c)
 {
     const double *sums = prefix_sums(c);
     if (!sums) {
-        each_eight(c, sum_eight);
+        each_eight(c, 1, sum_eight);
         return;
     }
     for (uint32_t s = 0; s < c->steps; s++) {
@@ -153,7 +108,7 @@ void range_avg(struct range_call *c)
 {
     const double *sums = prefix_sums(c);
     if (!sums) {
-        each_eight(c, avg_eight);
+        each_eight(c, 1, avg_eight);
         return;
     }
     for (uint32_t s = 0; s < c->steps; s++) {
@@ -174,26 +129,27 @@ static void moments_add(struct moments *m, double x, double n)
     kernel_inc(d * (x - (m->mean + m->cmean)), &m->m2, &m->cm2);
 }
 
-static void variance_eight(struct range_call *c, const struct eight *group)
+static void variance_eight(struct range_call *c, const struct eight *g)
 {
-    struct eight g = *group;
     const double *v = c->col->values;
     double mean[KERNEL_LANES] = {0}, cmean[KERNEL_LANES] = {0}, m2[KERNEL_LANES] = {0}, cm2[KERNEL_LANES] = {0};
-    uint32_t len = g.count == 1 ? 0 : shortest(c, &g);
-    if (len)
-        c->w->x->kernels->window_variance(mean, cmean, m2, cm2, v, g.starts, len);
-    for (uint32_t k = 0; k < g.count; k++) {
-        struct window w = c->windows[g.steps[k]];
+    uint32_t len = g->count == 1 ? 0 : g->len;
+    if (len) {
+        struct kernel_windows windows = lanes_values(c, g);
+        c->w->x->kernels->window_variance(mean, cmean, m2, cm2, &windows, len);
+    }
+    for (uint32_t k = 0; k < g->count; k++) {
+        struct window w = g->windows[k];
         struct moments m = {mean[k], cmean[k], m2[k], cm2[k]};
         for (uint32_t i = w.lo + len; i < w.hi; i++)
             moments_add(&m, v[i], (double)(i - w.lo + 1));
         double variance = (m.m2 + m.cm2) / (double)window_count(w);
         bool deviation = c->op->function->id == FUNCTION_STDDEV_OVER_TIME;
-        range_put(c, g.steps[k], deviation ? sqrt(variance) : variance);
+        range_put(c, g->steps[k], deviation ? sqrt(variance) : variance);
     }
 }
 
 void range_variance(struct range_call *c)
 {
-    each_eight(c, variance_eight);
+    each_eight(c, 1, variance_eight);
 }

@@ -26,8 +26,8 @@ static const struct range_function functions[] = {
     {.id = FUNCTION_COUNT_OVER_TIME, .floats = range_count, .mixed = range_count_mixed},
     {.id = FUNCTION_PRESENT_OVER_TIME, .floats = range_count, .mixed = range_count_mixed},
     {.id = FUNCTION_ABSENT_OVER_TIME, .floats = range_count, .mixed = range_count_mixed, .keeps_name = true},
-    {.id = FUNCTION_DERIV, .floats = range_deriv},
-    {.id = FUNCTION_PREDICT_LINEAR, .floats = range_predict},
+    {.id = FUNCTION_DERIV, .floats = range_regress},
+    {.id = FUNCTION_PREDICT_LINEAR, .floats = range_regress},
     {.id = FUNCTION_DOUBLE_EXPONENTIAL_SMOOTHING, .floats = range_smooth},
 };
 

@@ -98,7 +98,7 @@ void range_count_mixed(struct range_call *c)
  * Whether `a`, which came first, is no candidate any more once `b` is there.  min and max keep the first
  * of equals, their times name the last.
  */
-static bool beaten(enum function_id id, double a, double b)
+static inline bool beaten(enum function_id id, double a, double b)
 {
     switch (id) {
     case FUNCTION_MIN_OVER_TIME:
@@ -112,18 +112,12 @@ static bool beaten(enum function_id id, double a, double b)
     }
 }
 
-static void extreme_put(struct range_call *c, uint32_t step, uint32_t i)
+/* NaN never is a candidate; a window of nothing else yields its last one.  Compiled once for each function. */
+static inline __attribute__((always_inline)) void extremes(struct range_call *c, enum function_id id)
 {
-    enum function_id id = c->op->function->id;
-    bool time = id == FUNCTION_TS_OF_MIN_OVER_TIME || id == FUNCTION_TS_OF_MAX_OVER_TIME;
-    range_put(c, step, time ? seconds(c->col->float_times[i]) : c->col->values[i]);
-}
-
-/* NaN never is a candidate; a window of nothing else yields its last one. */
-void range_extreme(struct range_call *c)
-{
-    enum function_id id = c->op->function->id;
     const double *v = c->col->values;
+    const int64_t *t = c->col->float_times;
+    bool time = id == FUNCTION_TS_OF_MIN_OVER_TIME || id == FUNCTION_TS_OF_MAX_OVER_TIME;
     uint32_t *queue = c->scratch;
     uint32_t head = 0, tail = 0, added = 0;
     for (uint32_t s = 0; s < c->steps; s++) {
@@ -137,7 +131,26 @@ void range_extreme(struct range_call *c)
         }
         while (head < tail && queue[head] < w.lo)
             head++;
-        if (window_count(w) > 0)
-            extreme_put(c, s, head < tail ? queue[head] : w.hi - 1);
+        if (window_count(w) == 0)
+            continue;
+        uint32_t best = head < tail ? queue[head] : w.hi - 1;
+        range_put(c, s, time ? seconds(t[best]) : v[best]);
+    }
+}
+
+void range_extreme(struct range_call *c)
+{
+    switch (c->op->function->id) {
+    case FUNCTION_MIN_OVER_TIME:
+        extremes(c, FUNCTION_MIN_OVER_TIME);
+        break;
+    case FUNCTION_MAX_OVER_TIME:
+        extremes(c, FUNCTION_MAX_OVER_TIME);
+        break;
+    case FUNCTION_TS_OF_MIN_OVER_TIME:
+        extremes(c, FUNCTION_TS_OF_MIN_OVER_TIME);
+        break;
+    default:
+        extremes(c, FUNCTION_TS_OF_MAX_OVER_TIME);
     }
 }

@@ -1,82 +1,108 @@
-/* range_quantile.c - quantile_over_time, mad_over_time, and the quantile of a set. */
-#include <stdlib.h>
-
+/*
+ * range_quantile.c - quantile_over_time and mad_over_time.
+ *
+ * Windows of neighbouring steps share most of their samples: the sorted window is kept, samples that leave
+ * are taken out and new ones put in.  Where little is shared, the two values needed are selected instead.
+ */
+#include "promql/quantile.h"
 #include "promql/range.h"
 
-static int compare_values(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    if (isnan(x))
-        return isnan(y) ? 0 : -1;
-    if (isnan(y))
-        return 1;
-    return (x > y) - (x < y);
-}
+/* The values of a window in the order of quantile_less. */
+struct sorted {
+    double *v; /* in the call's scratch memory */
+    struct window window;
+    uint32_t count;
+};
 
-void quantile_sort(double *v, size_t n)
+/* Where v belongs: the first place whose value is not less. */
+static uint32_t place_of(const struct sorted *s, double v)
 {
-    if (n > 32) {
-        qsort(v, n, sizeof *v, compare_values);
-        return;
+    uint32_t lo = 0, hi = s->count;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (quantile_less(s->v[mid], v))
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    for (size_t i = 1; i < n; i++) {
-        double x = v[i];
-        size_t j = i;
-        for (; j > 0 && (x < v[j - 1] || (isnan(x) && !isnan(v[j - 1]))); j--)
-            v[j] = v[j - 1];
-        v[j] = x;
-    }
+    return lo;
 }
 
-/* Both neighbours are always multiplied, so an infinite one of weight 0 gives NaN: that is the contract. */
-double quantile_sorted(double phi, const double *v, size_t n)
+static void sorted_remove(struct sorted *s, double v)
 {
-    if (isnan(phi) || n == 0)
-        return NAN;
-    if (phi < 0)
-        return -INFINITY;
-    if (phi > 1)
-        return INFINITY;
-    double rank = phi * (double)(n - 1), below = floor(rank);
-    size_t lower = below > 0 ? (size_t)below : 0, upper = lower + 1 < n ? lower + 1 : n - 1;
-    double weight = rank - below;
-    return v[lower] * (1 - weight) + v[upper] * weight;
+    uint32_t at = place_of(s, v);
+    memmove(s->v + at, s->v + at + 1, (--s->count - at) * sizeof *s->v);
 }
 
-/* The window's values, sorted; scratch has room for them twice. */
-static double *sorted_window(const struct range_call *c, struct window w)
+static void sorted_insert(struct sorted *s, double v)
 {
-    double *sorted = (double *)(void *)c->scratch;
-    memcpy(sorted, c->col->values + w.lo, window_count(w) * sizeof *sorted);
-    quantile_sort(sorted, window_count(w));
-    return sorted;
+    uint32_t at = place_of(s, v);
+    memmove(s->v + at + 1, s->v + at, (s->count++ - at) * sizeof *s->v);
+    s->v[at] = v;
+}
+
+/* False when so few samples stay that it does not pay. */
+static bool sorted_move(struct sorted *s, const double *v, struct window to)
+{
+    uint32_t stays = s->window.hi > to.lo ? s->window.hi - to.lo : 0;
+    if (s->count == 0 || stays * 2 < window_count(to))
+        return false;
+    for (uint32_t i = s->window.lo; i < to.lo; i++)
+        sorted_remove(s, v[i]);
+    for (uint32_t i = s->window.hi; i < to.hi; i++)
+        sorted_insert(s, v[i]);
+    s->window = to;
+    return true;
+}
+
+static void sorted_start(struct sorted *s, const double *v, struct window w)
+{
+    s->count = window_count(w);
+    s->window = w;
+    memcpy(s->v, v + w.lo, s->count * sizeof *s->v);
+    quantile_sort(s->v, s->count);
+}
+
+static void warn_phi(struct range_call *c, double phi)
+{
+    if (isnan(phi) || phi < 0 || phi > 1)
+        notes_warn(&c->w->notes, range_place(c), "quantile value should be between 0 and 1, got %s",
+                   notes_number(&c->w->notes, phi));
 }
 
 void range_quantile(struct range_call *c)
 {
+    const double *v = c->col->values;
+    struct sorted sorted = {.v = (double *)(void *)c->scratch};
     for (uint32_t s = 0; s < c->steps; s++) {
         struct window w = c->windows[s];
         if (window_count(w) == 0)
             continue;
         double phi = c->op->values[0][s];
-        if (isnan(phi) || phi < 0 || phi > 1)
-            notes_warn(&c->w->notes, range_place(c), "quantile value should be between 0 and 1, got %s",
-                       notes_number(&c->w->notes, phi));
-        range_put(c, s, quantile_sorted(phi, sorted_window(c, w), window_count(w)));
+        warn_phi(c, phi);
+        if (c->steps == 1) {
+            memcpy(sorted.v, v + w.lo, window_count(w) * sizeof *sorted.v);
+            range_put(c, s, quantile_select(phi, sorted.v, window_count(w)));
+            continue;
+        }
+        if (!sorted_move(&sorted, v, w))
+            sorted_start(&sorted, v, w);
+        range_put(c, s, quantile_sorted(phi, sorted.v, sorted.count));
     }
 }
 
 static double deviation(const struct range_call *c, struct window w)
 {
     uint32_t n = window_count(w);
-    double *sorted = sorted_window(c, w);
-    if (isnan(sorted[0])) /* NaN sorts first */
-        return NAN;
-    double median = quantile_sorted(0.5, sorted, n);
+    double *v = (double *)(void *)c->scratch;
+    memcpy(v, c->col->values + w.lo, n * sizeof *v);
     for (uint32_t i = 0; i < n; i++)
-        sorted[i] = fabs(sorted[i] - median);
-    quantile_sort(sorted, n);
-    return quantile_sorted(0.5, sorted, n);
+        if (isnan(v[i]))
+            return NAN;
+    double median = quantile_select(0.5, v, n);
+    for (uint32_t i = 0; i < n; i++)
+        v[i] = fabs(v[i] - median);
+    return quantile_select(0.5, v, n);
 }
 
 void range_mad(struct range_call *c)

@@ -1,67 +1,84 @@
 /* range_regress.c - deriv, predict_linear, double_exponential_smoothing. */
-#include "promql/exec.h"
-#include "promql/range.h"
+#include "promql/range_lanes.h"
 
 struct line {
     double slope, intercept;
 };
 
-struct sum {
-    double s, c;
+/* The sums that a line needs, each with its compensation: x, y, x*y, x*x; x in seconds from the origin. */
+struct line_sums {
+    double s[8];
 };
 
-static double sum_total(struct sum s)
+static void line_add(struct line_sums *l, double x, double y)
 {
-    return s.s + s.c;
+    kernel_inc(x, &l->s[0], &l->s[1]);
+    kernel_inc(y, &l->s[2], &l->s[3]);
+    kernel_inc(x * y, &l->s[4], &l->s[5]);
+    kernel_inc(x * x, &l->s[6], &l->s[7]);
 }
 
-/* Least squares; x in seconds from the origin.  A constant series has slope 0, an infinite one none. */
-static struct line regress(const struct column *col, struct window w, int64_t origin_ms)
+static bool is_constant(const double *v, struct window w)
 {
-    const double *v = col->values;
-    struct sum x = {0}, y = {0}, xy = {0}, xx = {0};
-    double n = 0;
-    bool constant = true;
-    for (uint32_t i = w.lo; i < w.hi; i++) {
-        if (i > w.lo && v[i] != v[w.lo])
-            constant = false;
-        n += 1;
-        double at = (double)(col->float_times[i] - origin_ms) / 1000;
-        kernel_inc(at, &x.s, &x.c);
-        kernel_inc(v[i], &y.s, &y.c);
-        kernel_inc(at * v[i], &xy.s, &xy.c);
-        kernel_inc(at * at, &xx.s, &xx.c);
-    }
-    if (constant)
-        return isinf(v[w.lo]) ? (struct line){NAN, NAN} : (struct line){0, v[w.lo]};
-    double sx = sum_total(x), sy = sum_total(y), sxy = sum_total(xy), sxx = sum_total(xx);
-    double covariance = sxy - sx * sy / n, variance = sxx - sx * sx / n;
-    double slope = covariance / variance;
-    return (struct line){slope, sy / n - slope * sx / n};
+    for (uint32_t i = w.lo + 1; i < w.hi; i++)
+        if (v[i] != v[w.lo])
+            return false;
+    return true;
 }
+
+/* Least squares.  A constant series has slope 0, an infinite one none. */
+static struct line line_of(const double *v, struct window w, const struct line_sums *l)
+{
+    if (is_constant(v, w))
+        return isinf(v[w.lo]) ? (struct line){NAN, NAN} : (struct line){0, v[w.lo]};
+    double n = (double)window_count(w);
+    double x = l->s[0] + l->s[1], y = l->s[2] + l->s[3], xy = l->s[4] + l->s[5], xx = l->s[6] + l->s[7];
+    double covariance = xy - x * y / n, variance = xx - x * x / n;
+    double slope = covariance / variance;
+    return (struct line){slope, y / n - slope * x / n};
+}
+
+/* deriv looks from the window's first sample, predict_linear from the evaluation time. */
+static int64_t origin_ms(const struct range_call *c, uint32_t step, struct window w)
+{
+    return c->op->function->id == FUNCTION_DERIV ? c->col->float_times[w.lo] : grid_time(&c->op->base.grid, step);
+}
+
+static void regress_eight(struct range_call *c, const struct eight *g)
+{
+    const struct column *col = c->col;
+    double sums[8][KERNEL_LANES] = {{0}}, origin[KERNEL_LANES];
+    uint32_t len = g->count == 1 ? 0 : g->len;
+    for (uint32_t k = 0; k < KERNEL_LANES; k++)
+        origin[k] = (double)origin_ms(c, g->steps[k < g->count ? k : 0], g->windows[k]);
+    if (len) {
+        struct kernel_windows v = lanes_values(c, g), t = lanes_times(c, g);
+        c->w->x->kernels->window_regress(sums, &v, &t, origin, len);
+    }
+    for (uint32_t k = 0; k < g->count; k++) {
+        struct window w = g->windows[k];
+        struct line_sums l;
+        for (uint32_t i = 0; i < 8; i++)
+            l.s[i] = sums[i][k];
+        for (uint32_t i = w.lo + len; i < w.hi; i++)
+            line_add(&l, ((double)col->float_times[i] - origin[k]) / 1000, col->values[i]);
+        struct line line = line_of(col->values, w, &l);
+        bool slope = c->op->function->id == FUNCTION_DERIV;
+        range_put(c, g->steps[k], slope ? line.slope : line.slope * c->op->values[0][g->steps[k]] + line.intercept);
+    }
+}
+
+void range_regress(struct range_call *c)
+{
+    each_eight(c, 2, regress_eight);
+}
+
+/* ---- Smoothing ---- */
 
 /* A single float among histograms is worth an info, though it yields nothing. */
 static bool two_floats(const struct range_call *c, uint32_t step)
 {
     return window_count(c->windows[step]) >= 2;
-}
-
-void range_deriv(struct range_call *c)
-{
-    for (uint32_t s = 0; s < c->steps; s++)
-        if (two_floats(c, s))
-            range_put(c, s, regress(c->col, c->windows[s], c->col->float_times[c->windows[s].lo]).slope);
-}
-
-/* The line is taken at the evaluation time, whatever the offset. */
-void range_predict(struct range_call *c)
-{
-    for (uint32_t s = 0; s < c->steps; s++) {
-        if (!two_floats(c, s))
-            continue;
-        struct line line = regress(c->col, c->windows[s], grid_time(&c->op->base.grid, s));
-        range_put(c, s, line.slope * c->op->values[0][s] + line.intercept);
-    }
 }
 
 static double smooth(const double *v, struct window w, double level_factor, double trend_factor)

@@ -30,6 +30,17 @@ static inline void kernel_inc(double x, double *sum, double *c)
     *sum = t;
 }
 
+/*
+ * Eight windows side by side: value i of window k is v[(start + i) % phases * pitch + (start + i) / phases + k],
+ * so that the eight lie together.  Windows that start `phases` values after each other need one copy of the
+ * series for all of them; others are copied value by value (phases = their length, pitch = 8, start = 0).
+ */
+struct kernel_windows {
+    const double *v;
+    size_t pitch;
+    uint32_t phases, start;
+};
+
 struct step_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
 
@@ -46,13 +57,15 @@ struct step_kernels {
     void (*div)(double *out, const double *a, const double *b, size_t n);
 
     /*
-     * KERNEL_LANES windows of `len` values each; lane k starts at v + start[k].  Sums continue what sum and
-     * c hold, so that ragged ends can be done apart; variances start with the first value of a window.
+     * KERNEL_LANES windows of `len` values each.  Sums continue what sum and c hold, so that ragged ends can
+     * be done apart; variances and regressions start with the first value of a window.
      */
-    void (*window_sum)(double *restrict sum, double *restrict c, const double *restrict v, const uint32_t *start,
-                       uint32_t len);
+    void (*window_sum)(double *restrict sum, double *restrict c, const struct kernel_windows *v, uint32_t len);
     void (*window_variance)(double *restrict mean, double *restrict cmean, double *restrict m2, double *restrict cm2,
-                            const double *restrict v, const uint32_t *start, uint32_t len);
+                            const struct kernel_windows *v, uint32_t len);
+    /* Sums of x, y, x*y, x*x with x = (time - origin) / 1000, four pairs of sum and compensation each. */
+    void (*window_regress)(double sums[8][KERNEL_LANES], const struct kernel_windows *v,
+                           const struct kernel_windows *times_ms, const double *origin_ms, uint32_t len);
 
     /* Positions p in 1..n-1 with v[p] < v[p-1], ascending; returns how many. */
     uint32_t (*drops)(uint32_t *positions, const double *v, uint32_t n);

@@ -102,28 +102,45 @@ KERNEL_TARGET static void KERNEL(div)(double *out, const double *a, const double
         out[i] = a[i] / b[i];
 }
 
-/* The i-th value of each window whose lanes are in part p. */
-KERNEL_TARGET static inline __attribute__((always_inline)) void KERNEL(gather)(LANES *x, const double *const *at,
-                                                                               int p, uint32_t i)
+/* Walks over kernel_windows: `at` is where the eight values of the present step lie. */
+struct KERNEL(walk) {
+    const double *at, *first;
+    size_t pitch;
+    uint32_t phase, phases;
+};
+
+KERNEL_TARGET static inline __attribute__((always_inline)) void KERNEL(walk_init)(struct KERNEL(walk) * w,
+                                                                                 const struct kernel_windows *v)
 {
-    for (int k = 0; k < WIDTH; k++)
-        x->f[k] = at[p * WIDTH + k][i];
+    w->phase = v->start % v->phases;
+    w->phases = v->phases;
+    w->pitch = v->pitch;
+    w->first = v->v + v->start / v->phases;
+    w->at = w->first + w->phase * w->pitch;
 }
 
-KERNEL_TARGET static void KERNEL(window_sum)(double *restrict sum, double *restrict c, const double *restrict v,
-                                             const uint32_t *start, uint32_t len)
+KERNEL_TARGET static inline __attribute__((always_inline)) void KERNEL(walk_next)(struct KERNEL(walk) * w)
 {
-    LANES s[PARTS], e[PARTS], x = {{0}};
-    const double *at[KERNEL_LANES];
-    for (int k = 0; k < KERNEL_LANES; k++)
-        at[k] = v + start[k];
+    w->at += w->pitch;
+    if (++w->phase == w->phases) {
+        w->phase = 0;
+        w->at = ++w->first;
+    }
+}
+
+KERNEL_TARGET static void KERNEL(window_sum)(double *restrict sum, double *restrict c, const struct kernel_windows *v,
+                                             uint32_t len)
+{
+    LANES s[PARTS], e[PARTS], x;
+    struct KERNEL(walk) w;
+    KERNEL(walk_init)(&w, v);
     for (int p = 0; p < PARTS; p++) {
         LOAD(s[p], sum + p * WIDTH);
         LOAD(e[p], c + p * WIDTH);
     }
-    for (uint32_t i = 0; i < len; i++)
+    for (uint32_t i = 0; i < len; i++, KERNEL(walk_next)(&w))
         for (int p = 0; p < PARTS; p++) {
-            KERNEL(gather)(&x, at, p, i);
+            LOAD(x, w.at + p * WIDTH);
             KERNEL(inc)(&x, &s[p], &e[p]);
         }
     for (int p = 0; p < PARTS; p++) {
@@ -133,20 +150,18 @@ KERNEL_TARGET static void KERNEL(window_sum)(double *restrict sum, double *restr
 }
 
 KERNEL_TARGET static void KERNEL(window_variance)(double *restrict mean, double *restrict cmean, double *restrict m2,
-                                                  double *restrict cm2, const double *restrict v,
-                                                  const uint32_t *start, uint32_t len)
+                                                  double *restrict cm2, const struct kernel_windows *v, uint32_t len)
 {
-    LANES m[PARTS], cm[PARTS], q[PARTS], cq[PARTS], x = {{0}}, part;
-    const double *at[KERNEL_LANES];
-    for (int k = 0; k < KERNEL_LANES; k++)
-        at[k] = v + start[k];
+    LANES m[PARTS], cm[PARTS], q[PARTS], cq[PARTS], x, part;
+    struct KERNEL(walk) w;
+    KERNEL(walk_init)(&w, v);
     memset(m, 0, sizeof m);
     memset(cm, 0, sizeof cm);
     memset(q, 0, sizeof q);
     memset(cq, 0, sizeof cq);
-    for (uint32_t i = 0; i < len; i++)
+    for (uint32_t i = 0; i < len; i++, KERNEL(walk_next)(&w))
         for (int p = 0; p < PARTS; p++) {
-            KERNEL(gather)(&x, at, p, i);
+            LOAD(x, w.at + p * WIDTH);
             KERNEL(f64) d = x.f - (m[p].f + cm[p].f);
             part.f = d / ((double)i + 1);
             KERNEL(inc)(&part, &m[p], &cm[p]);
@@ -158,6 +173,33 @@ KERNEL_TARGET static void KERNEL(window_variance)(double *restrict mean, double 
         STORE(cmean + p * WIDTH, cm[p]);
         STORE(m2 + p * WIDTH, q[p]);
         STORE(cm2 + p * WIDTH, cq[p]);
+    }
+}
+
+KERNEL_TARGET static void KERNEL(window_regress)(double sums[8][KERNEL_LANES], const struct kernel_windows *v,
+                                                 const struct kernel_windows *times_ms, const double *origin_ms,
+                                                 uint32_t len)
+{
+    for (int p = 0; p < PARTS; p++) {
+        struct KERNEL(walk) at_v, at_t;
+        LANES s[8], x, y, t, origin, product;
+        KERNEL(walk_init)(&at_v, v);
+        KERNEL(walk_init)(&at_t, times_ms);
+        memset(s, 0, sizeof s);
+        LOAD(origin, origin_ms + p * WIDTH);
+        for (uint32_t i = 0; i < len; i++, KERNEL(walk_next)(&at_v), KERNEL(walk_next)(&at_t)) {
+            LOAD(y, at_v.at + p * WIDTH);
+            LOAD(t, at_t.at + p * WIDTH);
+            x.f = (t.f - origin.f) / 1000;
+            KERNEL(inc)(&x, &s[0], &s[1]);
+            KERNEL(inc)(&y, &s[2], &s[3]);
+            product.f = x.f * y.f;
+            KERNEL(inc)(&product, &s[4], &s[5]);
+            product.f = x.f * x.f;
+            KERNEL(inc)(&product, &s[6], &s[7]);
+        }
+        for (int k = 0; k < 8; k++)
+            STORE(sums[k] + p * WIDTH, s[k]);
     }
 }
 
@@ -246,6 +288,7 @@ static const struct step_kernels KERNEL(table) = {
     .div = KERNEL(div),
     .window_sum = KERNEL(window_sum),
     .window_variance = KERNEL(window_variance),
+    .window_regress = KERNEL(window_regress),
     .drops = KERNEL(drops),
     .any_stale = KERNEL(any_stale),
     .integers = KERNEL(integers),

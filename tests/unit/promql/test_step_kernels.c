@@ -74,30 +74,57 @@ Test(step_kernels, sums_like_the_specification)
         }
 }
 
+/* Eight windows at a distance of `phases` in a series, as the kernels want them. */
+static struct kernel_windows deal(double *out, const double *v, uint32_t phases, uint32_t start)
+{
+    uint32_t pitch = N / phases + 9;
+    for (uint32_t i = 0; i < N; i++)
+        out[i % phases * pitch + i / phases] = v[i];
+    return (struct kernel_windows){out, pitch, phases, start};
+}
+
+static void spec_window(double w[14], const double *v, const double *t, double origin, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        double x = v[i], at = (t[i] - origin) / 1000, d = x - (w[2] + w[3]);
+        spec_inc(x, &w[0], &w[1]);
+        spec_inc(d / (double)(i + 1), &w[2], &w[3]);
+        spec_inc(d * (x - (w[2] + w[3])), &w[4], &w[5]);
+        spec_inc(at, &w[6], &w[7]);
+        spec_inc(x, &w[8], &w[9]);
+        spec_inc(at * x, &w[10], &w[11]);
+        spec_inc(at * at, &w[12], &w[13]);
+    }
+}
+
 Test(step_kernels, windows_of_eight_equal_eight_windows)
 {
     struct random_seeded seed;
     random_seeded_init(&seed, 2);
     for (unsigned build = 0; step_kernels_get(build); build++)
         for (int round = 0; round < ROUNDS; round++) {
-            double v[N], s[8] = {0}, c[8] = {0}, m[8], cm[8], q[8], cq[8];
-            uint32_t start[8], len = (uint32_t)(random_u64(&seed.base) % 60);
+            static double v[N], t[N], dealt_v[2 * N], dealt_t[2 * N];
+            double s[8] = {0}, c[8] = {0}, m[8], cm[8], q[8], cq[8], sums[8][8], origin[8];
+            uint32_t phases = 1 + (uint32_t)(random_u64(&seed.base) % 9);
+            uint32_t start = (uint32_t)(random_u64(&seed.base) % 60);
+            uint32_t len = (uint32_t)(random_u64(&seed.base) % (N - 60 - 7 * phases));
             fill(&seed.base, v, N);
-            for (int k = 0; k < 8; k++)
-                start[k] = (uint32_t)(random_u64(&seed.base) % (N - 60));
-            step_kernels_get(build)->window_sum(s, c, v, start, len);
-            step_kernels_get(build)->window_variance(m, cm, q, cq, v, start, len);
-            for (int k = 0; k < 8; k++) {
-                double w[6] = {0};
-                for (uint32_t i = 0; i < len; i++) {
-                    double x = v[start[k] + i], d;
-                    spec_inc(x, &w[0], &w[1]);
-                    d = x - (w[2] + w[3]);
-                    spec_inc(d / (double)(i + 1), &w[2], &w[3]);
-                    spec_inc(d * (x - (w[2] + w[3])), &w[4], &w[5]);
-                }
-                double got[6] = {s[k], c[k], m[k], cm[k], q[k], cq[k]};
-                expect_same(got, w, 6, "window");
+            for (uint32_t i = 0; i < N; i++)
+                t[i] = 1.7e12 + i * 15000 + (double)(random_u64(&seed.base) % 1000);
+            struct kernel_windows dv = deal(dealt_v, v, phases, start), dt = deal(dealt_t, t, phases, start);
+            for (uint32_t k = 0; k < 8; k++)
+                origin[k] = t[start + k * phases];
+            const struct step_kernels *kernels = step_kernels_get(build);
+            kernels->window_sum(s, c, &dv, len);
+            kernels->window_variance(m, cm, q, cq, &dv, len);
+            kernels->window_regress(sums, &dv, &dt, origin, len);
+            for (uint32_t k = 0; k < 8; k++) {
+                double w[14] = {0};
+                spec_window(w, v + start + k * phases, t + start + k * phases, origin[k], len);
+                double got[14] = {s[k], c[k], m[k], cm[k], q[k], cq[k]};
+                for (int i = 0; i < 8; i++)
+                    got[6 + i] = sums[i][k];
+                expect_same(got, w, 14, "window");
             }
         }
 }
