@@ -1,7 +1,8 @@
 /*
  * append.c - rows become samples: the hot path, about 6 ns each.
  *
- * Rows are cut into runs: neighbours of one page with one timestamp.  A run takes its page's lock once,
+ * Rows are cut into runs: series of one page in order of their slots, with one timestamp (all of them, or
+ * every n-th when a sender spreads its series over n connections).  A run takes its page's lock once,
  * finds its place in the column once, and becomes one record.  A sample that stands right after the
  * newest one of its series touches its line and, when the value changed, its newest tail line; the
  * XOR bytes of the change serve tail and record alike.
@@ -17,15 +18,15 @@ struct run {
     struct page *page;
     struct series_line *line; /* of its first row */
     struct head_row *rows;
-    uint32_t count;
+    uint32_t count, span; /* rows; slots from the first to the last one */
     uint32_t after; /* column index after its time; 0: the column has no such entry */
     uint32_t left;  /* series that are not there any more */
-    uint64_t logged; /* bitmap: a control byte follows */
+    uint64_t logged; /* bitmap by slot: a control byte follows */
 };
 
 static bool same_run(const struct head_row *first, const struct head_row *before, const struct head_row *row)
 {
-    return row->ref == before->ref + 1 && row->time_ms == first->time_ms &&
+    return row->ref > before->ref && row->time_ms == first->time_ms &&
            row->ref / PAGE_SERIES == first->ref / PAGE_SERIES;
 }
 
@@ -61,10 +62,10 @@ static bool is_duplicate(struct head *h, const struct run *run, const struct ser
  * A sample that is not simply the next one.  True: the way is free now, it is the next one.  False: it
  * is dealt with; *out tells what the record says.
  */
-static __attribute__((noinline)) bool append_unusual(struct head_appender *a, struct run *run, uint32_t k, uint8_t **out)
+static __attribute__((noinline)) bool append_unusual(struct head_appender *a, struct run *run, struct head_row *row,
+                                                     uint32_t slot, uint8_t **out)
 {
-    struct series_line *x = run->line + k;
-    struct head_row *row = run->rows + k;
+    struct series_line *x = run->line + slot;
     struct head_counts *counts = &a->counts;
     if (!series_alive(x)) {
         row->ref = 0;
@@ -79,13 +80,13 @@ static __attribute__((noinline)) bool append_unusual(struct head_appender *a, st
         count_add(&counts->replaced, run->after == x->end && run->after != 0);
         count_add(&counts->samples, 1);
         side_add(a->head, run->page, x, row->time_ms, row->bits);
-        run->logged |= UINT64_C(1) << k;
+        run->logged |= UINT64_C(1) << slot;
         *(*out)++ = SAMPLE_RAW;
         le64_put(*out, row->bits);
         *out += 8;
         return false;
     }
-    run->logged |= UINT64_C(1) << k;
+    run->logged |= UINT64_C(1) << slot;
     *(*out)++ = SAMPLE_NONE;
     return false;
 }
@@ -93,11 +94,12 @@ static __attribute__((noinline)) bool append_unusual(struct head_appender *a, st
 /* The samples of a run; returns the end of what the record says about them. */
 static inline uint8_t *append_samples(struct head_appender *a, struct run *run, uint8_t *out)
 {
-    uint32_t accepted = 0;
+    uint32_t accepted = 0, first = run->rows->ref;
     for (uint32_t k = 0; k < run->count; k++) {
-        struct series_line *x = run->line + k;
+        uint32_t slot = run->rows[k].ref - first;
+        struct series_line *x = run->line + slot;
         uint64_t bits = run->rows[k].bits;
-        if (__builtin_expect(x->end + 1 != run->after, 0) && !append_unusual(a, run, k, &out))
+        if (__builtin_expect(x->end + 1 != run->after, 0) && !append_unusual(a, run, &run->rows[k], slot, &out))
             continue;
         uint64_t diff = bits ^ x->last;
         x->end = run->after;
@@ -108,7 +110,7 @@ static inline uint8_t *append_samples(struct head_appender *a, struct run *run, 
         }
         uint64_t packed;
         uint8_t control = xor_pack(diff, &packed);
-        run->logged |= UINT64_C(1) << k;
+        run->logged |= UINT64_C(1) << slot;
         *out = control;
         le64_put(out + 1, packed);
         out += 1 + (control & 15);
@@ -124,19 +126,44 @@ struct log_state {
     int64_t time_ms;
 };
 
+/* Bit by slot, from the first row on. */
+static uint8_t *put_bitmap(uint8_t *out, uint64_t bits, uint32_t span)
+{
+    uint8_t map[8];
+    le64_put(map, bits);
+    memcpy(out, map, (span + 7) / 8);
+    return out + (span + 7) / 8;
+}
+
+static uint64_t present_of(const struct run *run)
+{
+    uint64_t present = 0;
+    for (uint32_t k = 0; k < run->count; k++)
+        present |= UINT64_C(1) << (run->rows[k].ref - run->rows->ref);
+    return present;
+}
+
+/* What a record says before its sequence number. */
+static uint8_t *put_run(uint8_t *out, const struct run *run, uint32_t page, const struct log_state *log)
+{
+    bool sparse = run->span != run->count;
+    out[0] = RECORD_SAMPLES;
+    out[1] = (uint8_t)((run->rows->time_ms == log->time_ms ? SAMPLES_SAME_TIME : 0) | (sparse ? SAMPLES_SPARSE : 0));
+    out = varint_put(out + 2, zigzag_put((int64_t)page - log->page));
+    *out++ = (uint8_t)(run->rows->ref % PAGE_SERIES);
+    *out++ = (uint8_t)run->span;
+    return sparse ? put_bitmap(out, present_of(run), run->span) : out;
+}
+
 /* Appends one run and its record at `out`, where SAMPLES_HEAD_MAX + n * SAMPLES_EACH_MAX bytes are free. */
 static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint32_t n, struct log_state *log,
                            uint8_t *out, uint32_t *left)
 {
     uint32_t page = rows->ref / PAGE_SERIES;
-    struct run run = {page_of(a->head, page), line_of(a->head, rows->ref), rows, n, 0, 0, 0};
+    struct run run = {page_of(a->head, page), line_of(a->head, rows->ref), rows, n, rows[n - 1].ref - rows->ref + 1, 0, 0, 0};
     int64_t time_ms = rows->time_ms;
     uint8_t *start = out;
-    out[0] = RECORD_SAMPLES;
-    out[1] = time_ms == log->time_ms ? SAMPLES_SAME_TIME : 0;
-    out = varint_put(out + 2, zigzag_put((int64_t)page - log->page));
-    *out++ = (uint8_t)(rows->ref % PAGE_SERIES);
-    *out++ = (uint8_t)n;
+    out = put_run(out, &run, page, log);
 
     mutex_lock(&run.page->lock);
     run.after = place_in_column(a->head, run.page, time_ms);
@@ -147,7 +174,7 @@ static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint3
     }
     uint8_t *bitmap = out;
     uint64_t dup = a->counts.duplicate;
-    out = append_samples(a, &run, out + (n + 7) / 8);
+    out = append_samples(a, &run, out + (run.span + 7) / 8);
     bool nothing = get_relaxed(&a->counts.duplicate) - dup + run.left == n;
     run.page->sequence += !nothing;
     uint32_t slots = get_relaxed(&run.page->slots);
@@ -158,9 +185,7 @@ static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint3
         page_note_open(a, page, time_ms);
     if (nothing)
         return start;
-    uint8_t map[8];
-    le64_put(map, run.logged);
-    memcpy(bitmap, map, (n + 7) / 8);
+    put_bitmap(bitmap, run.logged, run.span);
     *log = (struct log_state){page, time_ms};
     return out;
 }

@@ -7,7 +7,7 @@ void head_options_default(struct head_options *o)
         .random = random_system(),
         .exemplars_max = 100000,
         .metadata_max = 100000,
-        .seal_samples = 120,
+        .seal_samples = 64,
     };
 }
 

@@ -73,6 +73,18 @@ static const uint8_t *skip_samples(const uint8_t *p, const uint8_t *end, uint64_
     return p;
 }
 
+/* One bit per slot; none is set from `count` on. */
+static const uint8_t *get_bitmap(const uint8_t *p, const uint8_t *end, uint32_t count, uint64_t *out)
+{
+    size_t bytes = (count + 7) / 8;
+    if ((size_t)(end - p) < bytes)
+        return NULL;
+    *out = 0;
+    for (size_t i = 0; i < bytes; i++)
+        *out |= (uint64_t)p[i] << 8 * i;
+    return count < 64 && *out >> count ? NULL : p + bytes;
+}
+
 /* Remembers a sample record; what it says is applied with its page. */
 static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
@@ -80,13 +92,17 @@ static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, con
     if (end - p < 1)
         return NULL;
     uint8_t flags = *p++;
-    if (flags & ~SAMPLES_SAME_TIME || !(p = varint_get(p, end, &page_delta)) || end - p < 2)
+    if (flags & ~(SAMPLES_SAME_TIME | SAMPLES_SPARSE) || !(p = varint_get(p, end, &page_delta)) || end - p < 2)
         return NULL;
     int64_t page = (int64_t)((uint64_t)r->page + (uint64_t)zigzag_get(page_delta));
     uint32_t slot = p[0], count = p[1];
     if (page < 1 || page >= (int64_t)SEGMENTS_MAX * SEGMENT_PAGES || count < 1 || slot + count > PAGE_SERIES)
         return NULL;
-    if (!(p = varint_get(p + 2, end, &sequence)) || sequence > UINT32_MAX)
+    uint64_t present = count < 64 ? (UINT64_C(1) << count) - 1 : UINT64_MAX, logged = 0;
+    p += 2;
+    if (flags & SAMPLES_SPARSE && !(p = get_bitmap(p, end, count, &present)))
+        return NULL;
+    if (!(p = varint_get(p, end, &sequence)) || sequence > UINT32_MAX)
         return NULL;
     if (!(flags & SAMPLES_SAME_TIME)) {
         if (end - p < 8)
@@ -94,23 +110,16 @@ static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, con
         r->time_ms = (int64_t)le64_get(p);
         p += 8;
     }
-    size_t map_bytes = (count + 7) / 8;
-    uint64_t bitmap = 0;
-    if ((size_t)(end - p) < map_bytes || r->time_ms == NO_TIME)
+    if (r->time_ms == NO_TIME || !(p = get_bitmap(p, end, count, &logged)) || logged & ~present)
         return NULL;
-    for (size_t i = 0; i < map_bytes; i++)
-        bitmap |= (uint64_t)p[i] << 8 * i;
-    p += map_bytes;
-    if (count < 64 && bitmap >> count)
-        return NULL;
-    const uint8_t *after = skip_samples(p, end, bitmap);
+    const uint8_t *after = skip_samples(p, end, logged);
     if (!after)
         return NULL;
     r->page = (uint32_t)page;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
     r->runs[r->run_count++] = (struct replay_run){
         .page = (uint32_t)page, .sequence = (uint32_t)sequence, .slot = (uint8_t)slot, .count = (uint8_t)count,
-        .time_ms = r->time_ms, .bitmap = bitmap, .at = (uint32_t)(p - r->batch.data)};
+        .time_ms = r->time_ms, .present = present, .logged = logged, .at = (uint32_t)(p - r->batch.data)};
     return after;
 }
 
@@ -128,7 +137,7 @@ static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, c
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
     r->runs[r->run_count++] = (struct replay_run){
         .page = (uint32_t)ref / PAGE_SERIES, .slot = (uint8_t)(ref % PAGE_SERIES), .sequence = (uint32_t)sequence,
-        .time_ms = time_ms, .at = (uint32_t)(code.data - r->batch.data), .bitmap = code.len};
+        .time_ms = time_ms, .at = (uint32_t)(code.data - r->batch.data), .logged = code.len};
     return p;
 }
 

@@ -65,7 +65,7 @@ static void apply_sample(struct share *s, struct page *p, struct series_line *x,
 
 static void apply_histogram(struct share *s, struct page *p, struct series_line *x, const struct replay_run *run)
 {
-    struct slice code = slice_of(s->replay->batch.data + run->at, (size_t)run->bitmap);
+    struct slice code = slice_of(s->replay->batch.data + run->at, (size_t)run->logged);
     struct arena arena;
     arena_init(&arena, NULL);
     bool fine = series_alive(x) && hist_decode(code, &arena) != NULL;
@@ -106,7 +106,7 @@ static void apply_run(struct share *s, const struct replay_run *run)
     for (uint32_t k = 0; k < run->count; k++) {
         uint64_t bits;
         bool raw;
-        if (sample_value(&line[k], &at, run->bitmap >> k & 1, &bits, &raw))
+        if (run->present >> k & 1 && sample_value(&line[k], &at, run->logged >> k & 1, &bits, &raw))
             apply_sample(s, p, &line[k], after, run->time_ms, bits, raw);
     }
     mutex_unlock(&p->lock);

@@ -12,7 +12,8 @@ enum { REPLAY_THREADS_MAX = 64 };
 struct replay_run {
     uint32_t page, sequence;
     int64_t time_ms;
-    uint64_t bitmap; /* of a histogram: its bytes */
+    uint64_t present; /* bitmap: slots with a sample */
+    uint64_t logged;  /* bitmap: a control byte follows; of a histogram: its bytes */
     uint32_t at; /* of the control bytes, or of the histogram, in the batch */
     uint8_t slot, count; /* count 0: a histogram */
 };
