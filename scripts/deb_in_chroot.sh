@@ -54,7 +54,8 @@ stop() { kill -TERM $server; wait $server || fail "exit status $? after SIGTERM"
 sample() { curl -fs "$url/api/v1/query?query=count(last_over_time(up\[1h\]))"; }
 
 echo "== install $old"
-in_root apt-get install -y -qq --no-install-recommends "/gnomon_${old}_$arch.deb" >/dev/null 2>"$root/apt.log" || { cat "$root/apt.log"; fail install; }
+in_root apt-get install -y -qq --no-install-recommends "/gnomon_${old}_$arch.deb" >/dev/null 2>"$root/apt.log" ||
+    { cat "$root/apt.log"; fail install; }
 in_root dpkg -s gnomon | grep -E '^(Status|Version|Depends)'
 in_root gnomon version
 start
@@ -75,7 +76,8 @@ stop
 
 echo "== remove keeps settings and data"
 in_root apt-get remove -y -qq gnomon >/dev/null 2>&1
-[ ! -e "$root/usr/bin/gnomon" ] && [ -e "$root/etc/gnomon/gnomon.yml" ] && [ -d "$root/var/lib/gnomon/" ] || fail "remove took too much or too little"
+[ ! -e "$root/usr/bin/gnomon" ] && [ -e "$root/etc/gnomon/gnomon.yml" ] && [ -d "$root/var/lib/gnomon/" ] ||
+    fail "remove took too much or too little"
 
 echo "== install again, then purge"
 in_root dpkg -i "/gnomon_${new}_$arch.deb" >/dev/null

@@ -410,7 +410,9 @@ def test_the_compose_stack_runs_as_processes():
             if found["blackbox-exporter"]:
                 wait_for("a probe", lambda: server.query("probe_success == 1"))
             if found["alertmanager"]:
-                wait_for("the Alertmanager", lambda: json.loads(request("GET", ports["prometheus"], "/api/v1/alertmanagers")[2])["data"]["activeAlertmanagers"])
+                path = "/api/v1/alertmanagers"
+                wait_for("the Alertmanager", lambda: json.loads(
+                    request("GET", ports["prometheus"], path)[2])["data"]["activeAlertmanagers"])
             print(f"up in Gnomon: {', '.join(sorted(up()))}; not here: {', '.join(n for n, p in found.items() if not p) or '-'}, grafana")
     finally:
         shutil.rmtree(dir, ignore_errors=True)
