@@ -64,7 +64,7 @@ static enum err prometheus_series(struct export *e, const struct labels *labels,
 {
     struct buf *out = &e->stream.out, name = {0};
     enum err err = ERR_OK;
-    exposition_series(&name, labels, ESCAPE_NOT, false);
+    exposition_series(&name, labels, ESCAPE_NOT, false, (struct exposition_part){0});
     for (uint32_t i = 0; i < s->count && err == ERR_OK; i++) {
         if (!export_is_float(s, i))
             continue;

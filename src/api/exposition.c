@@ -53,9 +53,8 @@ void exposition_name(struct buf *out, struct slice name, enum name_escape escape
         put_escaped(out, utf8_decode(name.data + i, name.data + name.len, &len), i, escape);
 }
 
-static void put_quoted(struct buf *out, struct slice text)
+static void put_inside(struct buf *out, struct slice text)
 {
-    buf_u8(out, '"');
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
         if (c == '\n')
@@ -65,6 +64,12 @@ static void put_quoted(struct buf *out, struct slice text)
         else
             buf_u8(out, c);
     }
+}
+
+static void put_quoted(struct buf *out, struct slice text)
+{
+    buf_u8(out, '"');
+    put_inside(out, text);
     buf_u8(out, '"');
 }
 
@@ -89,15 +94,19 @@ static void put_label_name(struct buf *out, struct slice name, enum name_escape 
         exposition_name(out, name, escape);
 }
 
-void exposition_series(struct buf *out, const struct labels *l, enum name_escape escape, bool instance)
+void exposition_series(struct buf *out, const struct labels *l, enum name_escape escape, bool instance,
+                       struct exposition_part part)
 {
+    const char *suffix = part.suffix ? part.suffix : "";
     struct slice metric = labels_name(l);
     const char *between = "{";
     if (!quoted(metric, escape)) {
         exposition_name(out, metric, escape);
+        buf_str(out, suffix);
     } else {
-        buf_u8(out, '{');
-        put_quoted(out, metric);
+        buf_str(out, "{\"");
+        put_inside(out, metric);
+        buf_printf(out, "%s\"", suffix);
         between = ",";
     }
     for (uint32_t i = 0; i < l->count; i++) {
@@ -111,6 +120,12 @@ void exposition_series(struct buf *out, const struct labels *l, enum name_escape
     }
     if (instance && !labels_find(l, SLICE_LIT("instance"))) {
         buf_printf(out, "%sinstance=\"\"", between);
+        between = ",";
+    }
+    if (part.le) {
+        buf_printf(out, "%sle=\"", between);
+        exposition_value(out, *part.le);
+        buf_u8(out, '"');
         between = ",";
     }
     if (*between == ',')

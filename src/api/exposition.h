@@ -19,8 +19,14 @@ bool name_escape_parse(struct slice text, enum name_escape *out);
 void exposition_name(struct buf *out, struct slice name, enum name_escape escape);
 /* The metric's name as it stands after # TYPE. */
 void exposition_type_name(struct buf *out, struct slice metric, enum name_escape escape);
+/* One part of a histogram: what follows the name, and the bound of a bucket; zeroed for other series. */
+struct exposition_part {
+    const char *suffix;
+    const double *le;
+};
 /* name{a="b",...}; `instance` puts an empty one where there is none. */
-void exposition_series(struct buf *out, const struct labels *l, enum name_escape escape, bool instance);
+void exposition_series(struct buf *out, const struct labels *l, enum name_escape escape, bool instance,
+                       struct exposition_part part);
 void exposition_value(struct buf *out, double v); /* as Go prints a float: 1e+21, +Inf */
 
 #endif

@@ -3,8 +3,10 @@
  *
  * As in Prometheus: families by metric name, sorted, "untyped", with timestamps; a series without an
  * instance label gets an empty one, so that the scraping side does not put its own there.  Native
- * histograms have a form only in protobuf and are left out of text.
+ * histograms have a form only in protobuf and are left out of text; custom buckets are classic histograms.
  */
+#include <math.h>
+
 #include "api/federate.h"
 #include "api/restrict.h"
 #include "api/selection.h"
@@ -15,24 +17,57 @@ struct federate {
     struct federate_format format;
     int64_t mint_ms, maxt_ms;
     struct stream stream;
-    struct slice name; /* of the text family that is open */
+    struct slice name; /* of the text family that is open, and its type */
+    const char *type;
     struct family family;
 };
 
-static void put_text(struct federate *f, const struct labels *l, int64_t t_ms, double v)
+struct text {
+    struct federate *f;
+    const struct labels *labels;
+    int64_t t_ms;
+};
+
+static void put_line(const struct text *t, struct exposition_part part, double v)
 {
-    struct buf *out = &f->stream.out;
-    struct slice metric = labels_name(l);
-    if (!slice_eq(f->name, metric)) {
-        buf_str(out, "# TYPE ");
-        exposition_type_name(out, metric, f->format.escape);
-        buf_str(out, " untyped\n");
-        f->name = metric;
-    }
-    exposition_series(out, l, f->format.escape, true);
+    struct buf *out = &t->f->stream.out;
+    exposition_series(out, t->labels, t->f->format.escape, true, part);
     buf_u8(out, ' ');
     exposition_value(out, v);
-    buf_printf(out, " %lld\n", (long long)t_ms);
+    buf_printf(out, " %lld\n", (long long)t->t_ms);
+}
+
+static void put_bucket(void *ctx, double bound, double count)
+{
+    put_line(ctx, (struct exposition_part){"_bucket", &bound}, count);
+}
+
+static void put_histogram(const struct text *t, const struct histogram *h)
+{
+    struct text copy = *t;
+    classic_buckets(h, put_bucket, &copy);
+    if (!h->bound_count || !isinf(h->bounds[h->bound_count - 1]))
+        put_bucket(&copy, INFINITY, h->count);
+    put_line(t, (struct exposition_part){"_sum", NULL}, h->sum);
+    put_line(t, (struct exposition_part){"_count", NULL}, h->count);
+}
+
+static void put_text(struct federate *f, const struct labels *l, int64_t t_ms, double v, const struct histogram *h)
+{
+    const struct text text = {f, l, t_ms};
+    struct buf *out = &f->stream.out;
+    const char *type = !h ? "untyped" : h->reset_hint == RESET_GAUGE ? "gaugehistogram" : "histogram";
+    if (!f->type || strcmp(f->type, type) != 0 || !slice_eq(f->name, labels_name(l))) {
+        buf_str(out, "# TYPE ");
+        exposition_type_name(out, labels_name(l), f->format.escape);
+        buf_printf(out, " %s\n", h ? "histogram" : "untyped"); /* the text has no type for gauges */
+        f->name = labels_name(l);
+        f->type = type;
+    }
+    if (h)
+        put_histogram(&text, h);
+    else
+        put_line(&text, (struct exposition_part){0}, v);
 }
 
 static enum err put_newest(struct federate *f, const struct selected *s, struct errmsg *why)
@@ -47,10 +82,10 @@ static enum err put_newest(struct federate *f, const struct selected *s, struct 
     if (value_is_stale(h ? h->sum : last.values[0]))
         return ERR_OK;
     double v = h ? 0 : last.values[0];
-    if (f->format.protobuf && !(h && h->schema == HISTOGRAM_SCHEMA_CUSTOM))
+    if (f->format.protobuf)
         family_add(&f->family, &f->stream.out, s->labels, last.times_ms[0], v, h, f->format.escape);
-    else if (!h)
-        put_text(f, s->labels, last.times_ms[0], v);
+    else if (!h || h->schema == HISTOGRAM_SCHEMA_CUSTOM)
+        put_text(f, s->labels, last.times_ms[0], v, h);
     return stream_flush(&f->stream);
 }
 

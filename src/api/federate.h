@@ -30,4 +30,8 @@ void family_add(struct family *f, struct buf *out, const struct labels *l, int64
 void family_end(struct family *f, struct buf *out, enum name_escape escape);
 void family_deinit(struct family *f);
 
+/* Custom buckets as a classic histogram has them: called for every bound with the count up to it. */
+typedef void (*classic_visit)(void *ctx, double bound, double count);
+void classic_buckets(const struct histogram *h, classic_visit visit, void *ctx);
+
 #endif

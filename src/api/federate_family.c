@@ -50,8 +50,6 @@ static void put_counts(struct buf *out, uint32_t field, const double *counts, ui
 
 static void put_histogram(struct buf *out, const struct histogram *h)
 {
-    static const struct histogram_span nothing = {0, 0};
-    bool shown = h->zero_threshold > 0 || h->positive_span_count || h->negative_span_count;
     struct buf m = {0};
     wire_put_double(&m, 2, h->sum);
     wire_put_double(&m, 4, h->count);
@@ -60,8 +58,47 @@ static void put_histogram(struct buf *out, const struct histogram *h)
     wire_put_double(&m, 8, h->zero_count);
     put_spans(&m, 9, h->negative_spans, h->negative_span_count);
     put_counts(&m, 11, h->negative, h->negative_count);
-    put_spans(&m, 12, shown ? h->positive_spans : &nothing, shown ? h->positive_span_count : 1);
+    put_spans(&m, 12, h->positive_spans, h->positive_span_count);
     put_counts(&m, 14, h->positive, h->positive_count);
+    wire_put_bytes(out, 7, buf_view(&m));
+    buf_deinit(&m);
+}
+
+void classic_buckets(const struct histogram *h, classic_visit visit, void *ctx)
+{
+    int64_t index = 0;
+    uint32_t bound = 0, at = 0;
+    double count = 0;
+    for (uint32_t s = 0; s < h->positive_span_count; s++) {
+        index += h->positive_spans[s].offset;
+        for (uint32_t i = 0; i < h->positive_spans[s].length && at < h->positive_count; i++, index++) {
+            for (; bound < h->bound_count && bound < index; bound++)
+                visit(ctx, h->bounds[bound], count);
+            if (bound < h->bound_count && bound == index)
+                visit(ctx, h->bounds[bound++], count + h->positive[at]);
+            count += h->positive[at++];
+        }
+    }
+    for (; bound < h->bound_count; bound++)
+        visit(ctx, h->bounds[bound], count);
+}
+
+static void put_bucket(void *ctx, double bound, double count)
+{
+    struct buf m = {0};
+    wire_put_double(&m, 2, bound);
+    wire_put_double(&m, 4, count);
+    wire_put_bytes(ctx, 3, buf_view(&m));
+    buf_deinit(&m);
+}
+
+/* Custom buckets are a classic histogram for whoever federates. */
+static void put_classic(struct buf *out, const struct histogram *h)
+{
+    struct buf m = {0};
+    wire_put_double(&m, 2, h->sum);
+    classic_buckets(h, put_bucket, &m);
+    wire_put_double(&m, 4, h->count);
     wire_put_bytes(out, 7, buf_view(&m));
     buf_deinit(&m);
 }
@@ -71,7 +108,9 @@ static void put_metric(struct buf *out, const struct labels *l, int64_t t_ms, do
 {
     struct buf m = {0}, value = {0};
     put_labels(&m, l, escape);
-    if (h) {
+    if (h && h->schema == HISTOGRAM_SCHEMA_CUSTOM) {
+        put_classic(&m, h);
+    } else if (h) {
         put_histogram(&m, h);
     } else {
         wire_put_double(&value, 1, v);
