@@ -8,6 +8,7 @@ import json
 import math
 import os
 import random
+import socket
 import struct
 import tempfile
 import threading
@@ -257,6 +258,30 @@ def test_limits_and_errors():
         status, _, body = server.post("/prometheus/api/v1/read", snappy(read_request([("__name__", "=", "constant")], START * 1000, START * 1000 + 1000)))
         assert status == 200 and len(fields(fields(unsnappy(body))[0][2])) >= 2, body
         assert server.get("/api/v1/read")[0] == 405
+
+
+def test_readers_that_leave_give_their_slot_back():
+    with Gnomon("--storage.retention.time=100y", "--storage.remote.read-concurrent-limit=2") as server:
+        fill(server)
+        body = snappy(read_request([("__name__", "!=", "")], 0, 1 << 60, types=(1,)))
+        head = f"POST /api/v1/read HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        gone = []
+        for i in range(40):
+            s = socket.create_connection(("127.0.0.1", server.port))
+            s.sendall(head + body)
+            if i % 2:
+                s.close()  # before the answer, in the queue or while it is formed
+            else:
+                gone.append(s)
+        for s in gone:
+            s.close()
+        whole = []
+        readers = [threading.Thread(target=lambda: whole.append(frames_of(server.post("/api/v1/read", body)[2]))) for _ in range(8)]
+        for t in readers:
+            t.start()
+        for t in readers:
+            t.join()
+        assert len(whole) == 8 and len(set(whole)) == 1, whole
 
 
 def frames_of(body):
