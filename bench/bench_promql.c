@@ -30,7 +30,7 @@ struct bench_storage {
     struct arena arena;
     struct labels *labels;
     uint32_t count;
-    double **values;                     /* [count], of which few are different */
+    double **values; /* [count], of which few are different */
     int64_t times[TARGETS][SAMPLES];
 };
 
@@ -128,7 +128,7 @@ static double *column(enum kind kind, uint32_t seed)
         seed = seed * 1664525 + 1013904223;
         double noise = (double)(seed >> 8) / (1 << 24);
         at += noise * 10;
-        v[i] = kind == COUNTER ? (i == SAMPLES / 2 && seed % 8 == 0 ? at = 0 : (double)(int64_t)(at * 8)) : noise;
+        v[i] = kind == COUNTER ? (i == SAMPLES / 2 &&seed % 8 == 0 ? at = 0 : (double)(int64_t)(at * 8)) : noise;
     }
     return v;
 }
@@ -206,8 +206,8 @@ static double run_once(struct engine *e, const struct measured *m)
     struct query *q;
     struct result *r;
     int64_t end = START_MS + (int64_t)(SAMPLES - 1) * SCRAPE_MS;
-    struct exec_params p = {.start_ms = end - (int64_t)(m->steps - 1) * 60000, .end_ms = end,
-                            .step_ms = m->steps > 1 ? 60000 : 0};
+    struct exec_params p = {
+        .start_ms = end - (int64_t)(m->steps - 1) * 60000, .end_ms = end, .step_ms = m->steps > 1 ? 60000 : 0};
     if (promql_parse(e, slice_str(m->expression), &q, &why) != ERR_OK) {
         fprintf(stderr, "%s: %s\n", m->expression, why.text);
         exit(1);

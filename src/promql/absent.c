@@ -3,7 +3,7 @@
 #include "promql/series.h"
 
 struct absent_op {
-    struct operator base;
+    struct oper base;
     uint64_t *present; /* steps at which some series is there */
     struct labels labels;
 };
@@ -72,7 +72,7 @@ static enum err absent_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-static enum err absent_prepare(struct operator* op)
+static enum err absent_prepare(struct oper *op)
 {
     struct absent_op *a = (struct absent_op *)op;
     a->present = ARENA_ARRAY(&op->x->arena, uint64_t, bits_words(op->grid.count));
@@ -84,7 +84,7 @@ static enum err absent_prepare(struct operator* op)
     return ERR_OK;
 }
 
-static enum err absent_tile(struct operator* op, struct worker *w, uint32_t first, struct batch *b)
+static enum err absent_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     (void)first;
@@ -95,9 +95,9 @@ static enum err absent_tile(struct operator* op, struct worker *w, uint32_t firs
     return ERR_OK;
 }
 
-static const struct operator_ops absent_ops = {.cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
+static const struct oper_ops absent_ops = {.cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
 
-struct operator* absent_op_new(const struct node *call, struct operator* child)
+struct oper *absent_op_new(const struct node *call, struct oper *child)
 {
     struct absent_op *a = op_new(child->x, sizeof *a, &absent_ops, call, &child->grid);
     op_args(&a->base, 1, &child);

@@ -1,17 +1,17 @@
 /* aggregate.c - what all aggregations share; the contract is in aggregate.h. */
 #include "promql/aggregate.h"
 
-#include "numeric/gomath.h"
 #include "numeric/goformat.h"
+#include "numeric/gomath.h"
 
-void *aggregate_op_base(size_t bytes, const struct operator_ops *ops, const struct node *n, struct operator *param,
-                        struct operator *child)
+void *aggregate_op_base(size_t bytes, const struct oper_ops *ops, const struct node *n, struct oper *param,
+                        struct oper *child)
 {
     struct aggregation *a = op_new(child->x, bytes, ops, n, &child->grid);
     a->node = &n->aggregate;
     a->param = param;
     a->child = child;
-    op_args(&a->base, param ? 2 : 1, param ? (struct operator *const[]){param, child} : &child);
+    op_args(&a->base, param ? 2 : 1, param ? (struct oper *const[]){param, child} : &child);
     return a;
 }
 
@@ -79,7 +79,7 @@ enum err aggregate_k(struct aggregation *a, uint32_t **k, bool *nothing)
     return ERR_OK;
 }
 
-struct operator *aggregate_op_new(const struct node *n, struct operator *param, struct operator *child)
+struct oper *aggregate_op_new(const struct node *n, struct oper *param, struct oper *child)
 {
     switch (n->aggregate.op) {
     case AGGREGATE_TOPK:

@@ -12,17 +12,17 @@
 #include "promql/ops.h"
 
 struct aggregation {
-    struct operator base;
+    struct oper base;
     const struct aggregate_node *node;
-    struct operator *param; /* NULL, or a scalar */
-    struct operator *child;
+    struct oper *param; /* NULL, or a scalar */
+    struct oper *child;
     const double *params; /* per step */
     struct groups groups;
 };
 
 /* For those that embed it: makes the operator, prepares parameter, child and groups. */
-void *aggregate_op_base(size_t bytes, const struct operator_ops *ops, const struct node *n, struct operator *param,
-                        struct operator *child);
+void *aggregate_op_base(size_t bytes, const struct oper_ops *ops, const struct node *n, struct oper *param,
+                        struct oper *child);
 MUST_CHECK enum err aggregate_op_prepare(struct aggregation *a, const struct slice *extra_name);
 
 /* The least and the largest parameter (NaN when there is one, unless an infinity beats it). */
@@ -35,12 +35,12 @@ struct param_range aggregate_params(const struct aggregation *a);
 struct note_place aggregate_place_expr(const struct aggregation *a);
 struct note_place aggregate_place_param(const struct aggregation *a);
 
-struct operator *fold_op_new(const struct node *n, struct operator *child);
-struct operator *topk_op_new(const struct node *n, struct operator *param, struct operator *child);
-struct operator *limitk_op_new(const struct node *n, struct operator *param, struct operator *child);
-struct operator *limit_ratio_op_new(const struct node *n, struct operator *param, struct operator *child);
-struct operator *quantile_op_new(const struct node *n, struct operator *param, struct operator *child);
-struct operator *count_values_op_new(const struct node *n, struct operator *child);
+struct oper *fold_op_new(const struct node *n, struct oper *child);
+struct oper *topk_op_new(const struct node *n, struct oper *param, struct oper *child);
+struct oper *limitk_op_new(const struct node *n, struct oper *param, struct oper *child);
+struct oper *limit_ratio_op_new(const struct node *n, struct oper *param, struct oper *child);
+struct oper *quantile_op_new(const struct node *n, struct oper *param, struct oper *child);
+struct oper *count_values_op_new(const struct node *n, struct oper *child);
 
 /*
  * k of topk, bottomk, limitk per step.  `*nothing`: no step can yield anything.  Errors are those of the

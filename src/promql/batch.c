@@ -25,8 +25,8 @@ bool batch_init(struct batch *b, uint32_t capacity, uint32_t steps, struct mem_b
     size_t bytes = cells * sizeof(double) + (size_t)capacity * (words * sizeof(uint64_t) + sizeof(bool));
     if (budget && !mem_budget_take(budget, bytes))
         return false;
-    *b = (struct batch){.steps = steps, .stride = stride, .words = words, .capacity = capacity,
-                        .budget = budget, .bytes = bytes};
+    *b = (struct batch){
+        .steps = steps, .stride = stride, .words = words, .capacity = capacity, .budget = budget, .bytes = bytes};
     b->v = mem_array(cells, sizeof(double));
     b->present = mem_array((size_t)capacity * words, sizeof(uint64_t));
     b->has_h = mem_array(capacity, sizeof(bool));
@@ -94,8 +94,8 @@ void batch_drop_h(struct batch *b)
             continue;
         uint64_t *present = batch_present(b, r);
         BITS_EACH(s, present, b->steps)
-            if (h[s])
-                bits_clear(present, s);
+        if (h[s])
+            bits_clear(present, s);
         b->has_h[r] = false;
     }
 }

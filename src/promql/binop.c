@@ -52,8 +52,8 @@ double binop_scalars(enum op op, double a, double b)
 
 /* ---- Rows ---- */
 
-static void row_arithmetic(const struct step_kernels *k, enum op op, double *out, const uint64_t *present, const double *a,
-                           const double *b, uint32_t steps)
+static void row_arithmetic(const struct step_kernels *k, enum op op, double *out, const uint64_t *present,
+                           const double *a, const double *b, uint32_t steps)
 {
     switch (op) {
     case OP_ADD:
@@ -70,13 +70,13 @@ static void row_arithmetic(const struct step_kernels *k, enum op op, double *out
         break;
     default: /* costly ones: only where there is a value */
         BITS_EACH(s, present, steps)
-            out[s] = binop_scalars(op, a[s], b[s]);
+        out[s] = binop_scalars(op, a[s], b[s]);
     }
 }
 
 #define COMPARE_WORD(relation)                                                                                         \
     for (uint32_t i = 0; i < n; i++)                                                                                   \
-        word |= (uint64_t)(a[i] relation b[i]) << i
+    word |= (uint64_t)(a[i] relation b[i]) << i
 
 static uint64_t compare_word(enum op op, const double *a, const double *b, uint32_t n)
 {
@@ -184,10 +184,10 @@ static struct cell_result hists_add(struct arena *arena, enum op op, const struc
             .warning = true,
             .note = arena_printf(arena, "incompatible bucket layout encountered for binary operator %s", op_text(op))};
     if (notes & HISTOGRAM_COLLISION)
-        return (struct cell_result){
-            .none = true,
-            .warning = true,
-            .note = arena_printf(arena, "conflicting counter resets during histogram %s", what)};
+        return (struct cell_result){.none = true,
+                                    .warning = true,
+                                    .note =
+                                        arena_printf(arena, "conflicting counter resets during histogram %s", what)};
     if (!add)
         h = histogram_with_hint(arena, h, RESET_GAUGE);
     struct cell_result r = hist_result(histogram_compact(arena, h));

@@ -13,7 +13,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* All arguments, one after the other, each held while the next is evaluated. */
-static struct cost args_cost(const struct operator *op)
+static struct cost args_cost(const struct oper *op)
 {
     struct cost c = {0, 0};
     for (uint32_t i = 0; i < op->arg_count; i++) {
@@ -24,7 +24,7 @@ static struct cost args_cost(const struct operator *op)
     return c;
 }
 
-struct cost op_cost(const struct operator *op)
+struct cost op_cost(const struct oper *op)
 {
     uint64_t points = op->tally.points;
     struct cost args = args_cost(op);
@@ -47,7 +47,7 @@ struct cost op_cost(const struct operator *op)
 }
 
 /* What a subquery reads counts; what its inner steps look at is counted by the windows over it. */
-void op_samples(const struct operator *op, uint64_t *queryable, uint64_t *read)
+void op_samples(const struct oper *op, uint64_t *queryable, uint64_t *read)
 {
     uint64_t steps = op->scope == SCOPE_INVARIANT ? op->x->grid.count : 1;
     if (op->scope != SCOPE_SUBQUERY)
@@ -57,7 +57,7 @@ void op_samples(const struct operator *op, uint64_t *queryable, uint64_t *read)
         op_samples(op->args[i], queryable, read);
 }
 
-void exec_count_step(struct exec *x, const struct operator *op, uint32_t step, uint64_t queryable, uint64_t read)
+void exec_count_step(struct exec *x, const struct oper *op, uint32_t step, uint64_t queryable, uint64_t read)
 {
     if (!x->step_queryable)
         return;

@@ -9,7 +9,7 @@ struct count_values_op {
     struct aggregation agg;
     struct slice label; /* that holds the value */
     struct grouping grouping;
-    bool label_stays;   /* without() may name it */
+    bool label_stays; /* without() may name it */
     struct rowset rows;
 };
 
@@ -50,7 +50,8 @@ static enum err count_visit(void *ctx, uint32_t first, struct batch *b)
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < b->rows && err == ERR_OK; i++) {
         const struct histogram **h = batch_h(b, i);
-        BITS_EACH(s, batch_present(b, i), b->steps) {
+        BITS_EACH(s, batch_present(b, i), b->steps)
+        {
             char text[GOFORMAT_BYTES_MAX];
             struct slice value;
             if (h && h[s]) {
@@ -80,7 +81,7 @@ static enum err check_label(struct count_values_op *c)
     return err;
 }
 
-static enum err count_values_prepare(struct operator *op)
+static enum err count_values_prepare(struct oper *op)
 {
     struct count_values_op *c = (struct count_values_op *)op;
     c->label = c->agg.node->param->string.value;
@@ -94,17 +95,17 @@ static enum err count_values_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err count_values_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err count_values_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     rowset_tile(&((struct count_values_op *)op)->rows, first, b);
     return ERR_OK;
 }
 
-static const struct operator_ops count_values_ops = {
+static const struct oper_ops count_values_ops = {
     .cost = COST_STEPS, .prepare = count_values_prepare, .tile = count_values_tile};
 
-struct operator *count_values_op_new(const struct node *n, struct operator *child)
+struct oper *count_values_op_new(const struct node *n, struct oper *child)
 {
     struct count_values_op *c = aggregate_op_base(sizeof *c, &count_values_ops, n, NULL, child);
     return &c->agg.base;

@@ -5,12 +5,20 @@
 #include "histogram/histogram.h"
 #include "promql/select.h"
 
+static uint64_t steps_between(int64_t start_ms, int64_t end_ms, int64_t step_ms)
+{
+    return ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms + 1;
+}
+
+bool grid_fits(int64_t start_ms, int64_t end_ms, int64_t step_ms)
+{
+    return steps_between(start_ms, end_ms, step_ms) <= GRID_STEPS_MAX;
+}
+
 struct grid grid_make(int64_t start_ms, int64_t end_ms, int64_t step_ms)
 {
-    assert(step_ms > 0 && start_ms <= end_ms);
-    uint64_t steps = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms + 1;
-    assert(steps <= UINT32_MAX);
-    return (struct grid){start_ms, step_ms, end_ms, (uint32_t)steps};
+    assert(step_ms > 0 && start_ms <= end_ms && grid_fits(start_ms, end_ms, step_ms));
+    return (struct grid){start_ms, step_ms, end_ms, (uint32_t)steps_between(start_ms, end_ms, step_ms)};
 }
 
 enum err exec_open_querier(struct exec *x)
@@ -45,15 +53,25 @@ enum err exec_too_many_samples(struct errmsg *why)
     return err_set(why, ERR_LIMIT, "query processing would load too many samples into memory in query execution");
 }
 
-void *exec_alloc(struct exec *x, size_t count, size_t bytes)
+static void *zeroed(struct arena *arena, size_t count, size_t bytes)
 {
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         return NULL;
-    void *p = arena_try_alloc(&x->arena, total ? total : 1);
+    void *p = arena_try_alloc(arena, total ? total : 1);
     if (p)
         memset(p, 0, total);
     return p;
+}
+
+void *exec_alloc(struct exec *x, size_t count, size_t bytes)
+{
+    return zeroed(&x->arena, count, bytes);
+}
+
+void *worker_alloc(struct worker *w, size_t count, size_t bytes)
+{
+    return zeroed(&w->arena, count, bytes);
 }
 
 enum err exec_no_memory(struct exec *x, struct errmsg *why)
@@ -64,9 +82,9 @@ enum err exec_no_memory(struct exec *x, struct errmsg *why)
 
 /* ---- Operators ---- */
 
-void *op_new(struct exec *x, size_t bytes, const struct operator_ops *ops, const struct node *node, const struct grid *grid)
+void *op_new(struct exec *x, size_t bytes, const struct oper_ops *ops, const struct node *node, const struct grid *grid)
 {
-    struct operator *op = arena_zalloc(&x->arena, bytes);
+    struct oper *op = arena_zalloc(&x->arena, bytes);
     op->ops = ops;
     op->x = x;
     op->node = node;
@@ -75,16 +93,16 @@ void *op_new(struct exec *x, size_t bytes, const struct operator_ops *ops, const
     op->scope = x->scope;
     if (x->op_count == x->op_capacity) {
         x->op_capacity = x->op_capacity ? x->op_capacity * 2 : 32;
-        struct operator **more = ARENA_ARRAY(&x->arena, struct operator *, x->op_capacity);
+        struct oper **more = ARENA_ARRAY(&x->arena, struct oper *, x->op_capacity);
         if (x->op_count)
-            memcpy(more, x->ops, x->op_count * sizeof(struct operator *));
+            memcpy(more, x->ops, x->op_count * sizeof(struct oper *));
         x->ops = more;
     }
     x->ops[x->op_count++] = op;
     return op;
 }
 
-void op_args(struct operator *op, uint32_t count, struct operator *const *args)
+void op_args(struct oper *op, uint32_t count, struct oper *const *args)
 {
     assert(count <= OP_ARGS_MAX);
     op->arg_count = count;
@@ -92,23 +110,23 @@ void op_args(struct operator *op, uint32_t count, struct operator *const *args)
         op->args[i] = args[i];
 }
 
-struct note_place op_place(const struct operator *op)
+struct note_place op_place(const struct oper *op)
 {
     return op_place_at(op, op->node);
 }
 
-struct note_place op_place_at(const struct operator *op, const struct node *node)
+struct note_place op_place_at(const struct oper *op, const struct node *node)
 {
     return (struct note_place){node->start, op->id};
 }
 
-enum err op_prepare(struct operator *op)
+enum err op_prepare(struct oper *op)
 {
     TRY(exec_check(op->x, op->x->why));
     return op->ops->prepare(op);
 }
 
-enum err op_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     assert(first + b->rows <= op->count && b->steps == op->grid.count);
     TRY(op->ops->tile(op, w, first, b));
@@ -128,7 +146,7 @@ enum err op_tile(struct operator *op, struct worker *w, uint32_t first, struct b
     return ERR_OK;
 }
 
-void *worker_state(struct worker *w, const struct operator *op, size_t bytes)
+void *worker_state(struct worker *w, const struct oper *op, size_t bytes)
 {
     if (!w->states[op->id])
         w->states[op->id] = arena_zalloc(&w->arena, bytes);
@@ -220,7 +238,8 @@ static enum err keep_hists(struct matrix_reading *r, uint32_t row, const struct 
 {
     TRY(matrix_row_hists(r->m, r->x, row));
     const struct histogram **to = r->m->h[row], *previous = NULL, *copy = NULL;
-    BITS_EACH(s, matrix_present(r->m, row), r->m->steps) {
+    BITS_EACH(s, matrix_present(r->m, row), r->m->steps)
+    {
         if (h[s] && h[s] != previous)
             copy = histogram_keep(&r->x->arena, h[s]);
         previous = h[s] ? h[s] : previous;
@@ -242,7 +261,7 @@ static enum err matrix_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-enum err matrix_read(struct matrix *m, struct operator *op)
+enum err matrix_read(struct matrix *m, struct oper *op)
 {
     TRY(matrix_init(m, op->x, op->count, op->grid.count));
     struct matrix_reading r = {m, op->x};
@@ -267,7 +286,7 @@ static enum err scalar_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-enum err op_scalar(struct operator *op, const double **out)
+enum err op_scalar(struct oper *op, const double **out)
 {
     assert(op->count == 1);
     double *values = exec_alloc(op->x, op->grid.count, sizeof *values);

@@ -21,8 +21,8 @@
 #include "promql/ast.h"
 #include "promql/batch.h"
 #include "promql/engine.h"
-#include "promql/step_kernels.h"
 #include "promql/notes.h"
+#include "promql/step_kernels.h"
 
 /* a - b, stopping at the ends of time: `@` takes any time. */
 static inline int64_t time_sub(int64_t a, int64_t b)
@@ -38,6 +38,7 @@ struct grid {
     int64_t start_ms, step_ms, end_ms; /* step > 0 */
     uint32_t count;                    /* at least 1 */
 };
+enum { GRID_STEPS_MAX = 1 << 24 }; /* of a query or a subquery; past it "too many samples" */
 struct grid grid_make(int64_t start_ms, int64_t end_ms, int64_t step_ms);
 static inline int64_t grid_time(const struct grid *g, uint32_t step)
 {
@@ -51,9 +52,9 @@ static inline bool grid_is_instant(const struct grid *g)
 
 /* What rows cost in the reference's currency, points; kept per tile and combined in the order of rows. */
 struct tally {
-    uint64_t points;    /* of the rows made */
-    uint64_t last;      /* those of them at the last step */
-    uint64_t peak;      /* most points held at once: rows made so far and the window in hand */
+    uint64_t points; /* of the rows made */
+    uint64_t last;   /* those of them at the last step */
+    uint64_t peak;   /* most points held at once: rows made so far and the window in hand */
     uint64_t queryable, read;
 };
 
@@ -65,26 +66,26 @@ enum cost_kind { COST_STEPS, COST_SELECT, COST_RANGE, COST_AGGREGATE, COST_PASS 
 
 struct exec;
 struct worker;
-struct operator;
+struct oper;
 
-struct operator_ops {
+struct oper_ops {
     enum cost_kind cost;
-    enum err (*prepare)(struct operator *op);
-    enum err (*tile)(struct operator *op, struct worker *w, uint32_t first, struct batch *b); /* b->rows rows */
-    void (*worker_close)(struct operator *op, void *state); /* may be NULL */
+    enum err (*prepare)(struct oper *op);
+    enum err (*tile)(struct oper *op, struct worker *w, uint32_t first, struct batch *b); /* b->rows rows */
+    void (*worker_close)(struct oper *op, void *state);                                   /* may be NULL */
 };
 
 enum { OP_ARGS_MAX = 12 };
 
-struct operator {
-    const struct operator_ops *ops;
+struct oper {
+    const struct oper_ops *ops;
     struct exec *x;
     const struct node *node; /* where annotations point */
     struct grid grid;
     uint32_t id; /* index of per-worker state; rank in the order of evaluation */
     enum op_scope scope;
     uint32_t arg_count;
-    struct operator *args[OP_ARGS_MAX];
+    struct oper *args[OP_ARGS_MAX];
 
     /* Valid after prepare. */
     uint32_t count;              /* rows */
@@ -93,11 +94,11 @@ struct operator {
     bool drop_all;
     bool one_name; /* labels stay distinct without the metric's name */
 
-    struct tally tally; /* of all rows read so far, in order */
+    struct tally tally;      /* of all rows read so far, in order */
     struct late_note **late; /* [grid.count], or NULL: the last note of each step */
 };
 
-static inline bool op_drops_name(const struct operator *op, uint32_t row)
+static inline bool op_drops_name(const struct oper *op, uint32_t row)
 {
     return op->drop_name ? op->drop_name[row] : op->drop_all;
 }
@@ -105,13 +106,13 @@ static inline bool op_drops_name(const struct operator *op, uint32_t row)
 /* What one thread needs to make tiles. */
 struct worker {
     struct exec *x;
-    struct arena arena;    /* lives as long as the worker */
-    struct arena tile;     /* histograms and notes of the tile in hand */
-    void **states;         /* [op_count], made on demand */
-    struct tally *tallies; /* [op_count], of the tile in hand: the stream's */
-    struct notes notes;    /* of the tile in hand */
+    struct arena arena;     /* lives as long as the worker */
+    struct arena tile;      /* histograms and notes of the tile in hand */
+    void **states;          /* [op_count], made on demand */
+    struct tally *tallies;  /* [op_count], of the tile in hand: the stream's */
+    struct notes notes;     /* of the tile in hand */
     struct late_note *late; /* of the tile in hand, newest first */
-    struct errmsg *why;    /* where errors of tiles are told */
+    struct errmsg *why;     /* where errors of tiles are told */
 };
 
 /*
@@ -125,9 +126,9 @@ struct late_note {
     const char *text;
 };
 /* Remembers it, for op's step; told when all rows have been read, unless a later row has another. */
-void worker_note_late(struct worker *w, const struct operator *op, uint32_t step, bool warning, const char *text);
+void worker_note_late(struct worker *w, const struct oper *op, uint32_t step, bool warning, const char *text);
 /* The zeroed state of this operator in this worker, `bytes` large. */
-void *worker_state(struct worker *w, const struct operator *op, size_t bytes);
+void *worker_state(struct worker *w, const struct oper *op, size_t bytes);
 
 struct exec {
     struct engine *engine;
@@ -146,7 +147,7 @@ struct exec {
     struct warnings warnings; /* of the storage; its readers add to it until they are closed */
     struct errmsg *why;
     const struct step_kernels *kernels;
-    struct operator **ops; /* all operators, by id: the order of evaluation */
+    struct oper **ops; /* all operators, by id: the order of evaluation */
     uint32_t op_count, op_capacity;
     struct mutex lock;      /* while readers are opened */
     struct worker *workers; /* [worker_count]; the first belongs to the query's thread */
@@ -176,34 +177,39 @@ void exec_workers_stop(struct exec *x);
 MUST_CHECK enum err exec_check(struct exec *x, struct errmsg *why);
 /* "query processing would load too many samples into memory ..." */
 enum err exec_too_many_samples(struct errmsg *why);
+/* Whether so many steps are allowed. */
+bool grid_fits(int64_t start_ms, int64_t end_ms, int64_t step_ms);
+
 /* Memory whose size depends on the data; NULL past the query's budget: then return exec_no_memory. */
 void *exec_alloc(struct exec *x, size_t count, size_t bytes);
+void *worker_alloc(struct worker *w, size_t count, size_t bytes); /* the same, for as long as the worker */
 enum err exec_no_memory(struct exec *x, struct errmsg *why);
 
-/* A new operator of a kind that embeds struct operator first; its arguments are made before it, in order of evaluation. */
-void *op_new(struct exec *x, size_t bytes, const struct operator_ops *ops, const struct node *node, const struct grid *grid);
-void op_args(struct operator *op, uint32_t count, struct operator *const *args);
+/* A new operator of a kind that embeds struct oper first; its arguments are made before it, in order of evaluation. */
+void *op_new(struct exec *x, size_t bytes, const struct oper_ops *ops, const struct node *node,
+             const struct grid *grid);
+void op_args(struct oper *op, uint32_t count, struct oper *const *args);
 /* Where its notes point: the start of its node, or of another one. */
-struct note_place op_place(const struct operator *op);
-struct note_place op_place_at(const struct operator *op, const struct node *node);
-MUST_CHECK enum err op_prepare(struct operator *op);
-MUST_CHECK enum err op_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b);
+struct note_place op_place(const struct oper *op);
+struct note_place op_place_at(const struct oper *op, const struct node *node);
+MUST_CHECK enum err op_prepare(struct oper *op);
+MUST_CHECK enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b);
 
 /* All rows in order.  The batch is valid until visit returns. */
 typedef enum err (*tile_visit)(void *ctx, uint32_t first, struct batch *b);
-MUST_CHECK enum err op_stream(struct operator *op, tile_visit visit, void *ctx);
+MUST_CHECK enum err op_stream(struct oper *op, tile_visit visit, void *ctx);
 /* Reads all rows for nothing but their errors: those of an earlier sibling come before `err` of a later one. */
-enum err op_drain(struct operator *op, enum err err);
+enum err op_drain(struct oper *op, enum err err);
 
 /* Rows kept for random access. */
 struct matrix {
     uint32_t rows, steps, stride, words;
-    double *v;          /* [rows * stride] */
-    uint64_t *present;  /* [rows * words] */
+    double *v;                   /* [rows * stride] */
+    uint64_t *present;           /* [rows * words] */
     const struct histogram ***h; /* [rows]: NULL, or [steps] */
 };
 MUST_CHECK enum err matrix_init(struct matrix *m, struct exec *x, uint32_t rows, uint32_t steps);
-MUST_CHECK enum err matrix_read(struct matrix *m, struct operator *op);
+MUST_CHECK enum err matrix_read(struct matrix *m, struct oper *op);
 void tally_add(struct tally *to, const struct tally *rows);
 MUST_CHECK enum err matrix_row_hists(struct matrix *m, struct exec *x, uint32_t row); /* makes m->h[row] */
 /* Copies b->rows rows from `first` on; every operator that keeps a matrix makes its tiles so. */
@@ -260,25 +266,25 @@ static inline bool rowset_has(const struct rowset *r, uint32_t row, uint32_t ste
 }
 void rowset_tile(const struct rowset *r, uint32_t first, struct batch *b);
 /* The operator's rows are those of the set. */
-void op_series_rowset(struct operator *op, const struct rowset *r);
+void op_series_rowset(struct oper *op, const struct rowset *r);
 
 /* The values of a scalar operator, one per step. */
-MUST_CHECK enum err op_scalar(struct operator *op, const double **out);
+MUST_CHECK enum err op_scalar(struct oper *op, const double **out);
 
 /* Points that evaluating an operator held in the end, and at most. */
 struct cost {
     uint64_t held, peak;
 };
-struct cost op_cost(const struct operator *op);
+struct cost op_cost(const struct oper *op);
 /* Samples that count in the statistics of a query. */
-void op_samples(const struct operator *op, uint64_t *queryable, uint64_t *read);
+void op_samples(const struct oper *op, uint64_t *queryable, uint64_t *read);
 /* Adds to the statistics of one step of op's grid. */
-void exec_count_step(struct exec *x, const struct operator *op, uint32_t step, uint64_t queryable, uint64_t read);
+void exec_count_step(struct exec *x, const struct oper *op, uint32_t step, uint64_t queryable, uint64_t read);
 
 /* Expression to operator; NODE_STRING has none. */
-MUST_CHECK enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct operator **out);
+MUST_CHECK enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct oper **out);
 /* What a NODE_SUBQUERY evaluates, on its own grid; NULL when that has no step. */
-MUST_CHECK enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct operator **out);
+MUST_CHECK enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct oper **out);
 
 /* A copy that lives in the arena. */
 const struct histogram *histogram_keep(struct arena *arena, const struct histogram *h);

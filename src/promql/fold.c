@@ -19,8 +19,8 @@ struct fold_op;
 
 struct fold_kind {
     enum aggregate_op op;
-    uint8_t arrays;   /* a, b, n: how many are in use */
-    bool floats_only; /* histograms are ignored, with an info */
+    uint8_t arrays;                                                           /* a, b, n: how many are in use */
+    bool floats_only;                                                         /* histograms are ignored, with an info */
     void (*dense)(struct fold_op *f, size_t at, const double *x, uint32_t n); /* cells at, at + 1 ... */
     void (*one)(struct fold_op *f, size_t at, double x);
     double (*result)(const struct fold_op *f, size_t at, double count);
@@ -30,14 +30,14 @@ struct fold_op {
     struct aggregation agg;
     const struct fold_kind *kind;
     uint32_t steps, words;
-    double *a, *b, *n;       /* [groups * steps] each, or NULL */
-    bool *incremental;       /* [groups * steps] of avg; NULL until a sum overflows */
-    uint32_t *counts;        /* [groups * steps]: values of rows with gaps; NULL until there is one */
-    uint32_t *full;          /* [groups]: rows without gaps */
-    uint64_t *seen;          /* [groups * words]: cells with floats (and histograms where they count) */
-    bool *met, *drop_name;   /* [groups] */
-    uint32_t *order, ordered; /* groups by their first row that has points */
-    struct hist_fold *hists; /* of sum and avg; NULL until a histogram arrives */
+    double *a, *b, *n;                  /* [groups * steps] each, or NULL */
+    bool *incremental;                  /* [groups * steps] of avg; NULL until a sum overflows */
+    uint32_t *counts;                   /* [groups * steps]: values of rows with gaps; NULL until there is one */
+    uint32_t *full;                     /* [groups]: rows without gaps */
+    uint64_t *seen;                     /* [groups * words]: cells with floats (and histograms where they count) */
+    bool *met, *drop_name;              /* [groups] */
+    uint32_t *order, ordered;           /* groups by their first row that has points */
+    struct hist_fold *hists;            /* of sum and avg; NULL until a histogram arrives */
     const struct histogram ***result_h; /* [ordered] */
     struct labels *result_labels;
     bool *result_drops;
@@ -241,7 +241,8 @@ static enum err fold_sparse(struct fold_op *f, uint32_t group, const double *v, 
 {
     TRY(need_counts(f));
     size_t at = (size_t)group * f->steps;
-    BITS_EACH(s, present, f->steps) {
+    BITS_EACH(s, present, f->steps)
+    {
         if (f->kind->one)
             f->kind->one(f, at + s, v[s]);
         f->counts[at + s]++;
@@ -262,7 +263,8 @@ static enum err fold_hists(struct fold_op *f, uint32_t group, const struct histo
         return ERR_OK;
     if (!f->kind->floats_only && !f->hists)
         f->hists = hist_fold_new(&f->agg, f->kind->op == AGGREGATE_AVG);
-    BITS_EACH(s, present, f->steps) {
+    BITS_EACH(s, present, f->steps)
+    {
         if (!h[s])
             continue;
         bits_clear(present, s);
@@ -317,7 +319,7 @@ static enum err finish_group(struct fold_op *f, uint32_t position)
     size_t at = (size_t)group * f->steps;
     uint64_t *seen = f->seen + (size_t)group * f->words;
     BITS_EACH(s, seen, f->steps)
-        f->a[at + s] = f->kind->result(f, at + s, cell_count(f, at + s));
+    f->a[at + s] = f->kind->result(f, at + s, cell_count(f, at + s));
     if (f->hists)
         return hist_fold_finish(f->hists, group, seen, &f->result_h[position]);
     return ERR_OK;
@@ -342,7 +344,7 @@ static enum err finish(struct fold_op *f)
     return ERR_OK;
 }
 
-static enum err fold_prepare(struct operator *op)
+static enum err fold_prepare(struct oper *op)
 {
     struct fold_op *f = (struct fold_op *)op;
     TRY(aggregate_op_prepare(&f->agg, NULL));
@@ -357,7 +359,7 @@ static enum err fold_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err fold_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err fold_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     struct fold_op *f = (struct fold_op *)op;
@@ -371,9 +373,9 @@ static enum err fold_tile(struct operator *op, struct worker *w, uint32_t first,
     return ERR_OK;
 }
 
-static const struct operator_ops fold_ops = {.cost = COST_AGGREGATE, .prepare = fold_prepare, .tile = fold_tile};
+static const struct oper_ops fold_ops = {.cost = COST_AGGREGATE, .prepare = fold_prepare, .tile = fold_tile};
 
-struct operator *fold_op_new(const struct node *n, struct operator *child)
+struct oper *fold_op_new(const struct node *n, struct oper *child)
 {
     struct fold_op *f = aggregate_op_base(sizeof *f, &fold_ops, n, NULL, child);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

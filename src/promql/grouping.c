@@ -123,7 +123,7 @@ static enum err one_group(struct groups *out, struct exec *x)
     return ERR_OK;
 }
 
-enum err groups_make(struct groups *out, struct operator *child, const struct grouping *g)
+enum err groups_make(struct groups *out, struct oper *child, const struct grouping *g)
 {
     struct exec *x = child->x;
     if (!g->without && g->names.count == 0)

@@ -37,7 +37,7 @@ struct groups {
     uint32_t *of_row;      /* NULL: all rows in group 0 */
     struct labels *labels; /* [count], of the first row */
 };
-MUST_CHECK enum err groups_make(struct groups *out, struct operator *child, const struct grouping *g);
+MUST_CHECK enum err groups_make(struct groups *out, struct oper *child, const struct grouping *g);
 static inline uint32_t groups_of(const struct groups *g, uint32_t row)
 {
     return g->of_row ? g->of_row[row] : 0;

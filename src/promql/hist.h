@@ -21,6 +21,6 @@ double classic_quantile(double phi, struct classic *h, struct classic_repair *re
 double classic_fraction(double lower, double upper, struct classic *h);
 
 /* histogram_quantile, histogram_quantiles, histogram_fraction. */
-struct operator *bucket_op_new(const struct node *call, struct operator *const *args, uint32_t arg_count);
+struct oper *bucket_op_new(const struct node *call, struct oper *const *args, uint32_t arg_count);
 
 #endif

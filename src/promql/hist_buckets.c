@@ -23,12 +23,12 @@ struct classic_group {
     uint32_t count, first; /* in `buckets` */
     struct labels labels;
     bool drop_name;
-    uint32_t out;       /* row of the result + 1 */
+    uint32_t out; /* row of the result + 1 */
 };
 
 struct bucket_op {
-    struct operator base;
-    struct operator *vector;
+    struct oper base;
+    struct oper *vector;
     const struct node *vector_node;
     uint32_t param_count;
     const double *params[10];
@@ -183,8 +183,7 @@ static double native_result(struct bucket_op *op, const struct histogram *h, uin
         notes_info(n, at, "input to histogram_quantile has NaN observations, result is skewed higher%s",
                    for_metric(op, l));
     if (notes & HISTOGRAM_FRACTION_NANS)
-        notes_info(n, at,
-                   "input to histogram_fraction has NaN observations, which are excluded from all fractions%s",
+        notes_info(n, at, "input to histogram_fraction has NaN observations, which are excluded from all fractions%s",
                    for_metric(op, l));
     return v;
 }
@@ -287,12 +286,13 @@ static void bad_bounds(struct bucket_op *op, uint32_t row)
     struct notes *n = &op->base.x->notes;
     const struct labels *l = &op->vector->labels[row];
     const uint64_t *present = matrix_present(&op->in, row);
-    BITS_EACH(s, present, op->in.steps) {
+    BITS_EACH(s, present, op->in.steps)
+    {
         if (op->in.h[row] && op->in.h[row][s])
             continue;
         notes_warn(n, op_place_at(&op->base, op->vector_node),
-                   "bucket label \"le\" is missing or has a malformed value of %s%s",
-                   notes_quote(n, labels_get(l, le)), for_metric(op, l));
+                   "bucket label \"le\" is missing or has a malformed value of %s%s", notes_quote(n, labels_get(l, le)),
+                   for_metric(op, l));
         return;
     }
 }
@@ -335,7 +335,7 @@ static enum err bucket_args(struct bucket_op *op)
 {
     uint32_t p = 0;
     for (uint32_t i = 0; i < op->base.arg_count; i++) {
-        struct operator *arg = op->base.args[i];
+        struct oper *arg = op->base.args[i];
         TRY(op_prepare(arg));
         if (arg == op->vector)
             TRY(matrix_read(&op->in, arg));
@@ -345,7 +345,7 @@ static enum err bucket_args(struct bucket_op *op)
     return ERR_OK;
 }
 
-static enum err bucket_prepare(struct operator *base)
+static enum err bucket_prepare(struct oper *base)
 {
     struct bucket_op *op = (struct bucket_op *)base;
     op->words = bits_words(base->grid.count);
@@ -357,16 +357,16 @@ static enum err bucket_prepare(struct operator *base)
     return ERR_OK;
 }
 
-static enum err bucket_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err bucket_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     rowset_tile(&((struct bucket_op *)op)->rows, first, b);
     return ERR_OK;
 }
 
-static const struct operator_ops bucket_ops = {.cost = COST_STEPS, .prepare = bucket_prepare, .tile = bucket_tile};
+static const struct oper_ops bucket_ops = {.cost = COST_STEPS, .prepare = bucket_prepare, .tile = bucket_tile};
 
-struct operator *bucket_op_new(const struct node *call, struct operator *const *args, uint32_t arg_count)
+struct oper *bucket_op_new(const struct node *call, struct oper *const *args, uint32_t arg_count)
 {
     struct bucket_op *op = op_new(args[0]->x, sizeof *op, &bucket_ops, call, &args[0]->grid);
     op->fraction = call->call.function->id == FUNCTION_HISTOGRAM_FRACTION;

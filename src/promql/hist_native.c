@@ -6,7 +6,7 @@
 #include "promql/series.h"
 
 struct native_op {
-    struct operator base;
+    struct oper base;
     double (*value)(const struct histogram *h);
 };
 
@@ -27,9 +27,9 @@ static bool drop_metric_name(const struct label *pair, void *ctx)
 }
 
 /* Unlike others, these leave __type__ and __unit__ where they are. */
-static enum err native_prepare(struct operator *op)
+static enum err native_prepare(struct oper *op)
 {
-    struct operator *child = op->args[0];
+    struct oper *child = op->args[0];
     struct exec *x = op->x;
     TRY(op_prepare(child));
     op_series_same(op, child);
@@ -46,7 +46,7 @@ static enum err native_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err native_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err native_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct native_op *n = (struct native_op *)op;
     TRY(op_tile(op->args[0], w, first, b));
@@ -54,7 +54,8 @@ static enum err native_tile(struct operator *op, struct worker *w, uint32_t firs
         uint64_t *present = batch_present(b, r);
         double *v = batch_v(b, r);
         const struct histogram **h = batch_h(b, r);
-        BITS_EACH(s, present, b->steps) {
+        BITS_EACH(s, present, b->steps)
+        {
             if (h && h[s])
                 v[s] = n->value(h[s]);
             else
@@ -65,7 +66,7 @@ static enum err native_tile(struct operator *op, struct worker *w, uint32_t firs
     return ERR_OK;
 }
 
-static const struct operator_ops native_ops = {.cost = COST_STEPS, .prepare = native_prepare, .tile = native_tile};
+static const struct oper_ops native_ops = {.cost = COST_STEPS, .prepare = native_prepare, .tile = native_tile};
 
 static double (*native_value(enum function_id id))(const struct histogram *)
 {
@@ -85,7 +86,7 @@ static double (*native_value(enum function_id id))(const struct histogram *)
     }
 }
 
-struct operator *histogram_op_new(const struct node *call, struct operator *const *args, uint32_t arg_count)
+struct oper *histogram_op_new(const struct node *call, struct oper *const *args, uint32_t arg_count)
 {
     double (*value)(const struct histogram *) = native_value(call->call.function->id);
     if (!value)

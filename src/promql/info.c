@@ -14,10 +14,10 @@
 #include "regex/regex.h"
 
 struct info_op {
-    struct operator base;
-    struct operator *inner, *info;
+    struct oper base;
+    struct oper *inner, *info;
     const struct vector_selector_node *selector; /* second argument, or NULL */
-    struct node *info_node; /* selects the info series */
+    struct node *info_node;                      /* selects the info series */
 
     struct matrix in, infos;
     struct name_set identifying;
@@ -25,8 +25,8 @@ struct info_op {
     uint32_t *signature_of, *of_inner; /* of info rows, of inner rows; NONE when there is none */
     uint32_t **metrics_of;             /* by signature: its metrics, ended by NONE */
     uint32_t signature_count;
-    bool *ignored;                     /* inner rows that are info series themselves */
-    uint32_t *winner, *stamp;          /* by metric: row at this step, if stamp is step + 1 */
+    bool *ignored;            /* inner rows that are info series themselves */
+    uint32_t *winner, *stamp; /* by metric: row at this step, if stamp is step + 1 */
     struct rowset rows;
 };
 
@@ -179,8 +179,8 @@ static enum err not_info(struct info_op *op, uint32_t row)
 {
     struct buf text = {0};
     labels_text(&op->info->labels[row], &text);
-    enum err err = err_set(op->base.x->why, ERR_INVALID,
-                           "this should be an info metric, with float samples: %s", buf_cstr(&text));
+    enum err err =
+        err_set(op->base.x->why, ERR_INVALID, "this should be an info metric, with float samples: %s", buf_cstr(&text));
     buf_deinit(&text);
     return err;
 }
@@ -317,7 +317,7 @@ static enum err info_step(struct info_op *op, uint32_t step)
     return exec_check(op->base.x, op->base.x->why);
 }
 
-static enum err info_prepare(struct operator *base)
+static enum err info_prepare(struct oper *base)
 {
     struct info_op *op = (struct info_op *)base;
     static const struct slice identifying[] = {{(const uint8_t *)"instance", 8}, {(const uint8_t *)"job", 3}};
@@ -340,18 +340,18 @@ static enum err info_prepare(struct operator *base)
     return ERR_OK;
 }
 
-static enum err info_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err info_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     rowset_tile(&((struct info_op *)op)->rows, first, b);
     return ERR_OK;
 }
 
-static const struct operator_ops info_ops = {.cost = COST_STEPS, .prepare = info_prepare, .tile = info_tile};
+static const struct oper_ops info_ops = {.cost = COST_STEPS, .prepare = info_prepare, .tile = info_tile};
 
-enum err plan_info(struct exec *x, const struct node *call, const struct grid *g, struct operator **out)
+enum err plan_info(struct exec *x, const struct node *call, const struct grid *g, struct oper **out)
 {
-    struct operator *inner;
+    struct oper *inner;
     TRY(plan_op(x, call->call.args[0], g, &inner));
     const struct node *second = call->call.arg_count > 1 ? call->call.args[1] : NULL;
     while (second && second->kind != NODE_VECTOR_SELECTOR)
@@ -366,13 +366,13 @@ enum err plan_info(struct exec *x, const struct node *call, const struct grid *g
                                               .at_ms = ref.at_ms,
                                               .offset_ns = ref.offset_ns,
                                               .offset_ms = ref.offset_ns / 1000000};
-    struct operator *info = select_op_new(x, node, node, g, SELECT_TIME);
+    struct oper *info = select_op_new(x, node, node, g, SELECT_TIME);
     struct info_op *op = op_new(x, sizeof *op, &info_ops, call, g);
     op->inner = inner;
     op->info = info;
     op->selector = selector;
     op->info_node = node;
-    op_args(&op->base, 2, (struct operator *const[]){inner, info});
+    op_args(&op->base, 2, (struct oper *const[]){inner, info});
     *out = &op->base;
     return ERR_OK;
 }

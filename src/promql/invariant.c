@@ -6,7 +6,7 @@ struct invariant_state {
     struct batch one;
 };
 
-static enum err invariant_prepare(struct operator *op)
+static enum err invariant_prepare(struct oper *op)
 {
     TRY(op_prepare(op->args[0]));
     op_series_same(op, op->args[0]);
@@ -29,7 +29,7 @@ static void spread_row(const struct batch *one, uint32_t row, struct batch *b)
         h[s] = from[0];
 }
 
-static enum err invariant_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err invariant_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct invariant_state *state = worker_state(w, op, sizeof *state);
     if (state->one.capacity < b->rows)
@@ -43,18 +43,18 @@ static enum err invariant_tile(struct operator *op, struct worker *w, uint32_t f
     return ERR_OK;
 }
 
-static void invariant_close(struct operator *op, void *state)
+static void invariant_close(struct oper *op, void *state)
 {
     (void)op;
     batch_deinit(&((struct invariant_state *)state)->one);
 }
 
-static const struct operator_ops invariant_ops = {
+static const struct oper_ops invariant_ops = {
     .cost = COST_PASS, .prepare = invariant_prepare, .tile = invariant_tile, .worker_close = invariant_close};
 
-struct operator *invariant_op_new(const struct node *n, const struct grid *g, struct operator *child)
+struct oper *invariant_op_new(const struct node *n, const struct grid *g, struct oper *child)
 {
-    struct operator *op = op_new(child->x, sizeof *op, &invariant_ops, n, g);
+    struct oper *op = op_new(child->x, sizeof *op, &invariant_ops, n, g);
     op_args(op, 1, &child);
     return op;
 }

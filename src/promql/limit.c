@@ -10,10 +10,10 @@
 struct limit_op {
     struct aggregation agg;
     struct rowset rows;
-    uint32_t *k;      /* limitk: per step */
-    uint32_t *taken;  /* limitk: [groups * steps] */
-    uint32_t *group;  /* of each row in `rows`; room for all of the child's */
-    double *ratios;   /* limit_ratio: per step, capped */
+    uint32_t *k;     /* limitk: per step */
+    uint32_t *taken; /* limitk: [groups * steps] */
+    uint32_t *group; /* of each row in `rows`; room for all of the child's */
+    double *ratios;  /* limit_ratio: per step, capped */
 };
 
 static enum err visit_nothing(void *ctx, uint32_t first, struct batch *b)
@@ -24,7 +24,7 @@ static enum err visit_nothing(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-static enum err limit_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err limit_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     rowset_tile(&((struct limit_op *)op)->rows, first, b);
@@ -34,7 +34,7 @@ static enum err limit_tile(struct operator *op, struct worker *w, uint32_t first
 /* Copies the cells in `present` of a row to a row of the output. */
 static enum err limit_keep(struct limit_op *l, uint32_t child_row, struct batch *b, uint32_t i)
 {
-    const struct operator *child = l->agg.child;
+    const struct oper *child = l->agg.child;
     const uint64_t *present = batch_present(b, i);
     const struct histogram **h = batch_h(b, i);
     uint32_t row;
@@ -42,7 +42,8 @@ static enum err limit_keep(struct limit_op *l, uint32_t child_row, struct batch 
         return ERR_OK;
     TRY(rowset_append(&l->rows, &child->labels[child_row], op_drops_name(child, child_row), &row));
     l->group[row] = groups_of(&l->agg.groups, child_row);
-    BITS_EACH(s, present, b->steps) {
+    BITS_EACH(s, present, b->steps)
+    {
         if (h && h[s])
             TRY(rowset_put_hist(&l->rows, row, s, histogram_keep(&l->agg.base.x->arena, h[s])));
         else
@@ -59,7 +60,8 @@ static enum err limitk_visit(void *ctx, uint32_t first, struct batch *b)
     for (uint32_t i = 0; i < b->rows; i++) {
         uint32_t *taken = l->taken + (size_t)groups_of(&l->agg.groups, first + i) * b->steps;
         uint64_t *present = batch_present(b, i);
-        BITS_EACH(s, present, b->steps) {
+        BITS_EACH(s, present, b->steps)
+        {
             if (taken[s] < l->k[s])
                 taken[s]++;
             else
@@ -137,7 +139,7 @@ static enum err limit_init(struct limit_op *l)
     return l->group ? rowset_init(&l->rows, x, l->agg.base.grid.count) : exec_no_memory(x, x->why);
 }
 
-static enum err limitk_prepare(struct operator *op)
+static enum err limitk_prepare(struct oper *op)
 {
     struct limit_op *l = (struct limit_op *)op;
     TRY(limit_init(l));
@@ -159,9 +161,9 @@ static enum err limitk_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static const struct operator_ops limitk_ops = {.cost = COST_AGGREGATE, .prepare = limitk_prepare, .tile = limit_tile};
+static const struct oper_ops limitk_ops = {.cost = COST_AGGREGATE, .prepare = limitk_prepare, .tile = limit_tile};
 
-struct operator *limitk_op_new(const struct node *n, struct operator *param, struct operator *child)
+struct oper *limitk_op_new(const struct node *n, struct oper *param, struct oper *child)
 {
     struct limit_op *l = aggregate_op_base(sizeof *l, &limitk_ops, n, param, child);
     return &l->agg.base;
@@ -181,8 +183,8 @@ static enum err ratio_visit(void *ctx, uint32_t first, struct batch *b)
         uint64_t *present = batch_present(b, i);
         double offset = (double)labels_prometheus_hash(&l->agg.child->labels[first + i]) / 18446744073709551616.0;
         BITS_EACH(s, present, b->steps)
-            if (!ratio_takes(l->ratios[s], offset))
-                bits_clear(present, s);
+        if (!ratio_takes(l->ratios[s], offset))
+            bits_clear(present, s);
         TRY(limit_keep(l, first + i, b, i));
     }
     return ERR_OK;
@@ -215,7 +217,7 @@ static enum err ratio_values(struct limit_op *l, struct param_range range)
 }
 
 /* Groups keep their members together in an instant query, as the reference's output does. */
-static enum err limit_ratio_prepare(struct operator *op)
+static enum err limit_ratio_prepare(struct oper *op)
 {
     struct limit_op *l = (struct limit_op *)op;
     TRY(limit_init(l));
@@ -234,10 +236,10 @@ static enum err limit_ratio_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static const struct operator_ops limit_ratio_ops = {
+static const struct oper_ops limit_ratio_ops = {
     .cost = COST_AGGREGATE, .prepare = limit_ratio_prepare, .tile = limit_tile};
 
-struct operator *limit_ratio_op_new(const struct node *n, struct operator *param, struct operator *child)
+struct oper *limit_ratio_op_new(const struct node *n, struct oper *param, struct oper *child)
 {
     struct limit_op *l = aggregate_op_base(sizeof *l, &limit_ratio_ops, n, param, child);
     return &l->agg.base;

@@ -14,7 +14,7 @@ struct map_op;
 typedef void (*map_row_fn)(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps);
 
 struct map_op {
-    struct operator base;
+    struct oper base;
     map_row_fn row;
     double (*one)(double v);
     uint32_t param_count;
@@ -148,12 +148,13 @@ static const struct {
 static void row_one(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
 {
     BITS_EACH(s, present, steps)
-        v[s] = m->one(v[s]);
+    v[s] = m->one(v[s]);
 }
 
 static void row_round(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
 {
-    BITS_EACH(s, present, steps) {
+    BITS_EACH(s, present, steps)
+    {
         double inverse = 1 / (m->param_count ? m->params[0][s] : 1);
         v[s] = floor(v[s] * inverse + 0.5) / inverse;
     }
@@ -162,25 +163,25 @@ static void row_round(const struct map_op *m, double *v, const uint64_t *present
 static void row_clamp(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
 {
     BITS_EACH(s, present, steps)
-        v[s] = gomath_max(m->params[0][s], gomath_min(m->params[1][s], v[s]));
+    v[s] = gomath_max(m->params[0][s], gomath_min(m->params[1][s], v[s]));
 }
 
 static void row_clamp_min(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
 {
     BITS_EACH(s, present, steps)
-        v[s] = gomath_max(m->params[0][s], v[s]);
+    v[s] = gomath_max(m->params[0][s], v[s]);
 }
 
 static void row_clamp_max(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
 {
     BITS_EACH(s, present, steps)
-        v[s] = gomath_min(m->params[0][s], v[s]);
+    v[s] = gomath_min(m->params[0][s], v[s]);
 }
 
 static void row_timestamp(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
 {
     BITS_EACH(s, present, steps)
-        v[s] = (double)grid_time(&m->base.grid, s) / 1000;
+    v[s] = (double)grid_time(&m->base.grid, s) / 1000;
 }
 
 /* ---- The operator ---- */
@@ -194,7 +195,7 @@ static void clamp_bounds(struct map_op *m)
             bits_set(m->empty, s);
 }
 
-static enum err map_prepare(struct operator *op)
+static enum err map_prepare(struct oper *op)
 {
     struct map_op *m = (struct map_op *)op;
     TRY(op_prepare(op->args[0]));
@@ -210,7 +211,7 @@ static enum err map_prepare(struct operator *op)
     return op_series_renamed(op, op->args[0]);
 }
 
-static enum err map_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err map_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct map_op *m = (struct map_op *)op;
     TRY(op_tile(op->args[0], w, first, b));
@@ -227,7 +228,7 @@ static enum err map_tile(struct operator *op, struct worker *w, uint32_t first, 
     return ERR_OK;
 }
 
-static const struct operator_ops map_ops = {.cost = COST_STEPS, .prepare = map_prepare, .tile = map_tile};
+static const struct oper_ops map_ops = {.cost = COST_STEPS, .prepare = map_prepare, .tile = map_tile};
 
 static map_row_fn row_fn(enum function_id id, double (**one)(double))
 {
@@ -253,7 +254,7 @@ static map_row_fn row_fn(enum function_id id, double (**one)(double))
     return NULL;
 }
 
-struct operator *map_op_new(const struct node *call, struct operator *const *args, uint32_t arg_count)
+struct oper *map_op_new(const struct node *call, struct oper *const *args, uint32_t arg_count)
 {
     double (*one)(double) = NULL;
     map_row_fn row = row_fn(call->call.function->id, &one);
@@ -269,13 +270,13 @@ struct operator *map_op_new(const struct node *call, struct operator *const *arg
 
 /* ---- Unary minus ---- */
 
-static enum err negate_prepare(struct operator *op)
+static enum err negate_prepare(struct oper *op)
 {
     TRY(op_prepare(op->args[0]));
     return op_series_renamed(op, op->args[0]);
 }
 
-static enum err negate_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err negate_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     TRY(op_tile(op->args[0], w, first, b));
     for (uint32_t r = 0; r < b->rows; r++) {
@@ -290,11 +291,11 @@ static enum err negate_tile(struct operator *op, struct worker *w, uint32_t firs
     return ERR_OK;
 }
 
-static const struct operator_ops negate_ops = {.cost = COST_PASS, .prepare = negate_prepare, .tile = negate_tile};
+static const struct oper_ops negate_ops = {.cost = COST_PASS, .prepare = negate_prepare, .tile = negate_tile};
 
-struct operator *negate_op_new(const struct node *n, struct operator *child)
+struct oper *negate_op_new(const struct node *n, struct oper *child)
 {
-    struct operator *op = op_new(child->x, sizeof *op, &negate_ops, n, &child->grid);
+    struct oper *op = op_new(child->x, sizeof *op, &negate_ops, n, &child->grid);
     op_args(op, 1, &child);
     return merge_op_new(op);
 }

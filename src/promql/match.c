@@ -21,7 +21,7 @@ static struct name_set signature_names(const struct matching *m, struct arena *a
     return name_set_make(arena, &m->labels, m->on ? NULL : &name);
 }
 
-static enum err number_rows(const struct matching *m, const struct name_set *names, const struct operator *op,
+static enum err number_rows(const struct matching *m, const struct name_set *names, const struct oper *op,
                             struct hash_map *map, uint32_t *count, uint32_t **out)
 {
     uint32_t *ids = exec_alloc(op->x, op->count, sizeof *ids);
@@ -39,8 +39,8 @@ static enum err number_rows(const struct matching *m, const struct name_set *nam
     return ERR_OK;
 }
 
-enum err signatures_make(struct signatures *out, const struct matching *m, const struct operator *left,
-                         const struct operator *right)
+enum err signatures_make(struct signatures *out, const struct matching *m, const struct oper *left,
+                         const struct oper *right)
 {
     struct hash_map map;
     struct name_set names = signature_names(m, &left->x->arena);
@@ -113,7 +113,7 @@ static enum err only_rows(const struct match *m, uint32_t **out, bool *unique)
 /* Finds each row's partner and the result's labels; `*fits` tells whether all are different. */
 static enum err pair_rows(struct match *m, const uint32_t *one_row, bool *fits)
 {
-    struct operator *op = &m->base;
+    struct oper *op = &m->base;
     struct exec *x = op->x;
     uint32_t count = m->many.op->count, *classes, class_count;
     uint64_t *used = exec_alloc(x, bits_words(m->signatures.count), sizeof *used);
@@ -156,7 +156,7 @@ static enum err try_rows(struct match *m, bool *fits)
 
 static void match_flags(struct match *m)
 {
-    struct operator *op = &m->base;
+    struct oper *op = &m->base;
     op->drop_name = NULL;
     op->drop_all = m->node->return_bool;
     op->one_name = false;
@@ -176,7 +176,7 @@ static enum err read_both_sides(struct match *m)
     return matrix_read(&right->rows, right->op);
 }
 
-static enum err match_prepare(struct operator *op)
+static enum err match_prepare(struct oper *op)
 {
     struct match *m = (struct match *)op;
     TRY(op_prepare(op->args[0]));
@@ -208,7 +208,8 @@ static void cells_row(struct match *m, struct worker *w, struct batch *b, uint32
     double *v = batch_v(b, i);
     uint64_t *present = batch_present(b, i);
     const struct histogram **h = m->one.rows.h[one] ? batch_need_h(b, i) : batch_h(b, i), **one_h = m->one.rows.h[one];
-    BITS_EACH(s, present, b->steps) {
+    BITS_EACH(s, present, b->steps)
+    {
         struct cell many = {v[s], h ? h[s] : NULL}, other = {matrix_v(&m->one.rows, one)[s], one_h ? one_h[s] : NULL};
         struct cell left = m->swapped ? other : many, right = m->swapped ? many : other;
         struct cell_result r = binop_cells(&w->tile, how, left, right);
@@ -242,7 +243,7 @@ static void pair_row(struct match *m, struct worker *w, struct batch *b, uint32_
     binop_floats(w->x->kernels, m->node->op, m->node->return_bool, v, present, left, right, left, b->steps);
 }
 
-static enum err match_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err match_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct match *m = (struct match *)op;
     if (!m->partner) {
@@ -260,13 +261,13 @@ static enum err match_tile(struct operator *op, struct worker *w, uint32_t first
     return ERR_OK;
 }
 
-static const struct operator_ops match_ops = {.cost = COST_STEPS, .prepare = match_prepare, .tile = match_tile};
+static const struct oper_ops match_ops = {.cost = COST_STEPS, .prepare = match_prepare, .tile = match_tile};
 
-struct operator *match_op_new(const struct node *n, struct operator *lhs, struct operator *rhs)
+struct oper *match_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {
     struct match *m = op_new(lhs->x, sizeof *m, &match_ops, n, &lhs->grid);
     m->node = &n->binary;
     m->swapped = n->binary.matching->card == CARD_ONE_TO_MANY;
-    op_args(&m->base, 2, (struct operator *const[]){lhs, rhs});
+    op_args(&m->base, 2, (struct oper *const[]){lhs, rhs});
     return &m->base;
 }

@@ -10,23 +10,23 @@
 #include "promql/grouping.h"
 
 struct signatures {
-    uint32_t count;              /* different ones, of both sides */
+    uint32_t count;               /* different ones, of both sides */
     uint32_t *of_left, *of_right; /* [rows] */
 };
-MUST_CHECK enum err signatures_make(struct signatures *out, const struct matching *m, const struct operator *left,
-                                    const struct operator *right);
+MUST_CHECK enum err signatures_make(struct signatures *out, const struct matching *m, const struct oper *left,
+                                    const struct oper *right);
 /* The labels that the signature consists of. */
 struct labels signature_labels(const struct matching *m, const struct labels *labels, struct arena *arena);
 
 /* A vector-vector operation: which side is the "one". */
 struct match_side {
-    struct operator *op;
+    struct oper *op;
     const uint32_t *signature; /* [rows] */
     struct matrix rows;
 };
 
 struct match {
-    struct operator base;
+    struct oper base;
     const struct binary_node *node;
     bool swapped; /* the one side is on the left */
     struct signatures signatures;

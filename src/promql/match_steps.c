@@ -22,12 +22,12 @@ struct stepping {
     struct exec *x;
     const struct matching *matching;
     uint32_t step;
-    uint32_t *one_at;     /* [signatures]: row of the one side at this step, + 1 */
-    uint32_t *one_stamp;  /* [signatures]: step + 1 for which one_at holds */
-    uint32_t *used_stamp; /* [signatures]: step + 1 at which a result was entered */
+    uint32_t *one_at;                                  /* [signatures]: row of the one side at this step, + 1 */
+    uint32_t *one_stamp;                               /* [signatures]: step + 1 for which one_at holds */
+    uint32_t *used_stamp;                              /* [signatures]: step + 1 at which a result was entered */
     uint32_t *out_stamp, *out_signature, out_capacity; /* [result rows]: likewise, and for which signature */
-    struct paired *paired;        /* [many rows] */
-    struct paired *paired_filled; /* [one rows], whose partner was filled in */
+    struct paired *paired;                             /* [many rows] */
+    struct paired *paired_filled;                      /* [one rows], whose partner was filled in */
     bool same_labelset;
     bool warning;
     const char *note; /* the last one of this step */

@@ -9,14 +9,14 @@
 #include "promql/series.h"
 
 struct merge_op {
-    struct operator base;
-    bool clean;      /* remove flagged names */
-    bool merged;     /* some labels are equal: the rows are here */
+    struct oper base;
+    bool clean;  /* remove flagged names */
+    bool merged; /* some labels are equal: the rows are here */
     struct rowset rows;
 };
 
 /* Whether all stay distinct for sure: one metric, and nothing else is removed with its name. */
-static enum err clean_labels(struct operator *op, const struct operator *child, bool *distinct)
+static enum err clean_labels(struct oper *op, const struct oper *child, bool *distinct)
 {
     struct exec *x = op->x;
     struct labels *labels = exec_alloc(x, child->count, sizeof *labels);
@@ -34,7 +34,7 @@ static enum err clean_labels(struct operator *op, const struct operator *child, 
     return ERR_OK;
 }
 
-static bool any_name_drops(const struct operator *op)
+static bool any_name_drops(const struct oper *op)
 {
     bool any = false;
     for (uint32_t i = 0; i < op->count; i++)
@@ -52,7 +52,8 @@ static enum err merge_row(struct merge_op *m, const struct matrix *from, uint32_
         return ERR_OK;
     uint32_t to;
     TRY(rowset_row(rows, &m->base.labels[row], op_drops_name(&m->base, row), &to));
-    BITS_EACH(s, present, from->steps) {
+    BITS_EACH(s, present, from->steps)
+    {
         if (rowset_has(rows, to, s))
             return op_same_labelset(x->why);
         if (from->h[row] && from->h[row][s])
@@ -63,7 +64,7 @@ static enum err merge_row(struct merge_op *m, const struct matrix *from, uint32_
     return ERR_OK;
 }
 
-static enum err merge_rows(struct merge_op *m, struct operator *child)
+static enum err merge_rows(struct merge_op *m, struct oper *child)
 {
     struct matrix matrix;
     TRY(matrix_read(&matrix, child));
@@ -75,10 +76,10 @@ static enum err merge_rows(struct merge_op *m, struct operator *child)
     return ERR_OK;
 }
 
-static enum err merge_prepare(struct operator *op)
+static enum err merge_prepare(struct oper *op)
 {
     struct merge_op *m = (struct merge_op *)op;
-    struct operator *child = op->args[0];
+    struct oper *child = op->args[0];
     TRY(op_prepare(child));
     op_series_same(op, child);
     bool distinct = m->clean ? !any_name_drops(child) : child->one_name;
@@ -91,7 +92,7 @@ static enum err merge_prepare(struct operator *op)
     return classes ? merge_rows(m, child) : ERR_OK;
 }
 
-static enum err merge_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err merge_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct merge_op *m = (struct merge_op *)op;
     if (!m->merged)
@@ -100,9 +101,9 @@ static enum err merge_tile(struct operator *op, struct worker *w, uint32_t first
     return ERR_OK;
 }
 
-static const struct operator_ops merge_ops = {.cost = COST_PASS, .prepare = merge_prepare, .tile = merge_tile};
+static const struct oper_ops merge_ops = {.cost = COST_PASS, .prepare = merge_prepare, .tile = merge_tile};
 
-static struct operator *merge_new(struct operator *child, bool clean)
+static struct oper *merge_new(struct oper *child, bool clean)
 {
     struct merge_op *m = op_new(child->x, sizeof *m, &merge_ops, child->node, &child->grid);
     m->clean = clean;
@@ -110,33 +111,33 @@ static struct operator *merge_new(struct operator *child, bool clean)
     return &m->base;
 }
 
-struct operator *merge_op_new(struct operator *child)
+struct oper *merge_op_new(struct oper *child)
 {
     return merge_new(child, false);
 }
 
-struct operator *clean_op_new(struct operator *child)
+struct oper *clean_op_new(struct oper *child)
 {
     return merge_new(child, true);
 }
 
 /* ---- Nothing ---- */
 
-static enum err empty_prepare(struct operator *op)
+static enum err empty_prepare(struct oper *op)
 {
     op->count = 0;
     return ERR_OK;
 }
 
-static enum err empty_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err empty_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)op, (void)w, (void)first, (void)b;
     return ERR_OK;
 }
 
-static const struct operator_ops empty_ops = {.cost = COST_PASS, .prepare = empty_prepare, .tile = empty_tile};
+static const struct oper_ops empty_ops = {.cost = COST_PASS, .prepare = empty_prepare, .tile = empty_tile};
 
-struct operator *empty_op_new(struct exec *x, const struct node *n, const struct grid *g)
+struct oper *empty_op_new(struct exec *x, const struct node *n, const struct grid *g)
 {
-    return op_new(x, sizeof(struct operator), &empty_ops, n, g);
+    return op_new(x, sizeof(struct oper), &empty_ops, n, g);
 }

@@ -56,13 +56,16 @@ static void notes_grow(struct notes *n)
         *slot_find(n, n->list[i].text) = i + 1;
 }
 
-/* The note with this text; `*fresh` tells that it was not there.  Takes text when it is new. */
+/* The note with this text; `*fresh` tells that it was not there.  Takes text when it is new; NULL when there are too
+ * many. */
 static struct note *note_get(struct notes *n, const char *text, struct note_place at, bool *fresh)
 {
     if (n->count == n->capacity)
         notes_grow(n);
     uint32_t *slot = slot_find(n, text);
     *fresh = *slot == 0;
+    if (*fresh && n->count == NOTES_MAX)
+        return NULL;
     if (*fresh) {
         n->list[n->count] = (struct note){.text = text, .place = at, .first_rank = at.rank};
         *slot = ++n->count;
@@ -77,14 +80,16 @@ static struct note *note_get(struct notes *n, const char *text, struct note_plac
 
 /* Formats on the stack first: most notes are there already and need no memory. */
 static struct note *PRINTF_LIKE(4, 0)
-note_add(struct notes *n, bool warning, struct note_place at, const char *fmt, va_list args)
+    note_add(struct notes *n, bool warning, struct note_place at, const char *fmt, va_list args)
 {
     struct buf text = {0};
     buf_str(&text, warning ? "PromQL warning: " : "PromQL info: ");
     buf_vprintf(&text, fmt, args);
     bool fresh;
     struct note *note = note_get(n, buf_cstr(&text), at, &fresh);
-    if (fresh) {
+    if (!note) {
+        n->dropped[warning]++;
+    } else if (fresh) {
         note->text = arena_strdup(n->arena, buf_view(&text));
         note->warning = warning;
         note->prefixed = true;
@@ -132,6 +137,8 @@ static void repair_combine(struct note_repair *a, const struct note_repair *b)
 
 static void note_repaired(struct notes *n, struct note *note, const struct note_repair *repair)
 {
+    if (!note)
+        return;
     if (note->repair) {
         repair_combine(note->repair, repair);
         return;
@@ -142,9 +149,8 @@ static void note_repaired(struct notes *n, struct note *note, const struct note_
 
 void notes_repair(struct notes *n, struct note_place at, struct slice metric, const struct note_repair *repair)
 {
-    static const char text[] =
-        "input to histogram_quantile needed to be fixed for monotonicity (see "
-        "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+    static const char text[] = "input to histogram_quantile needed to be fixed for monotonicity (see "
+                               "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
     struct note *note = metric.len ? note_addf(n, false, at, "%s for metric name %s", text, notes_quote(n, metric))
                                    : note_addf(n, false, at, "%s", text);
     note_repaired(n, note, repair);
@@ -155,23 +161,32 @@ void notes_overlap(struct notes *n, struct note_place at, struct slice metric)
     struct note *note =
         note_addf(n, true, at, "sample has start time that overlaps with previous sample timestamp for metric %s",
                   notes_quote(n, metric));
-    note->counted = true;
-    note->occurrences++;
+    if (note) {
+        note->counted = true;
+        note->occurrences++;
+    }
 }
 
 void notes_plain_warning(struct notes *n, const char *text)
 {
     bool fresh;
     struct note *note = note_get(n, arena_strdup(n->arena, slice_str(text)), (struct note_place){0, 0}, &fresh);
-    note->warning = true;
+    if (note)
+        note->warning = true;
 }
 
 void notes_merge(struct notes *n, const struct notes *from)
 {
+    n->dropped[0] += from->dropped[0];
+    n->dropped[1] += from->dropped[1];
     for (uint32_t i = 0; i < from->count; i++) {
         const struct note *other = &from->list[i];
         bool fresh;
         struct note *note = note_get(n, other->text, other->place, &fresh);
+        if (!note) {
+            n->dropped[other->warning]++;
+            continue;
+        }
         if (fresh) {
             note->text = arena_strdup(n->arena, slice_str(other->text));
             note->warning = other->warning;
@@ -274,8 +289,9 @@ static const char *const *render_kind(const struct notes *n, bool warnings, stru
     for (uint32_t i = 0; i < shown; i++)
         texts[i] = note_text(chosen[i], query, arena);
     if (total > shown)
-        texts[shown++] = arena_printf(arena, "%u more %s annotations omitted", total - SHOWN_MAX,
-                                      warnings ? "warning" : "info");
+        texts[shown++] =
+            arena_printf(arena, "%llu more %s annotations omitted",
+                         (unsigned long long)(total - SHOWN_MAX + n->dropped[warnings]), warnings ? "warning" : "info");
     *count = shown;
     return texts;
 }

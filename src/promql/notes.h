@@ -29,8 +29,8 @@ struct note_repair {
 
 struct note {
     bool warning;
-    bool prefixed;        /* starts with "PromQL warning: " and shows its place; others are storage's */
-    const char *text;     /* with prefix, without place; the key */
+    bool prefixed;    /* starts with "PromQL warning: " and shows its place; others are storage's */
+    const char *text; /* with prefix, without place; the key */
     struct note_place place;
     uint32_t first_rank;
     struct note_repair *repair; /* NULL, or printed after the text */
@@ -38,11 +38,14 @@ struct note {
     bool counted;
 };
 
+enum { NOTES_MAX = 4096 }; /* texts kept; at most ten of a kind are ever shown */
+
 struct notes {
     struct arena *arena; /* borrowed */
     uint32_t count, capacity;
-    struct note *list; /* in the arena; order of first occurrence */
-    uint32_t *slots;   /* hash of text to index + 1 */
+    struct note *list;   /* in the arena; order of first occurrence */
+    uint64_t dropped[2]; /* infos and warnings past NOTES_MAX, which are only counted */
+    uint32_t *slots;     /* hash of text to index + 1 */
     uint32_t slot_count;
 };
 

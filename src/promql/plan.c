@@ -10,7 +10,7 @@
 #include "promql/range_extended.h"
 #include "promql/select.h"
 
-static enum err plan_call(struct exec *x, const struct node *n, const struct grid *g, struct operator **out);
+static enum err plan_call(struct exec *x, const struct node *n, const struct grid *g, struct oper **out);
 
 static const struct node *strip(const struct node *n)
 {
@@ -22,19 +22,23 @@ static const struct node *strip(const struct node *n)
 /* ---- Range functions ---- */
 
 /* A subquery runs on multiples of its own step, from just after the first window's start. */
-static struct grid subquery_grid(const struct subquery_node *s, const struct grid *g)
+static enum err subquery_grid(struct exec *x, const struct subquery_node *s, const struct grid *g, struct grid *out)
 {
     int64_t end = modifiers_time(&s->mod, grid_time(g, g->count - 1));
     int64_t before = time_sub(modifiers_time(&s->mod, g->start_ms), s->range_ms);
     int64_t start = before / s->step_ms * s->step_ms;
     if (start <= before)
         start += s->step_ms;
-    return (struct grid){start, s->step_ms, end, end < start ? 0 : (uint32_t)((end - start) / s->step_ms + 1)};
+    if (start <= end && !grid_fits(start, end, s->step_ms))
+        return exec_too_many_samples(x->why);
+    *out = (struct grid){start, s->step_ms, end, end < start ? 0 : (uint32_t)((end - start) / s->step_ms + 1)};
+    return ERR_OK;
 }
 
-enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
-    struct grid inner = subquery_grid(&n->subquery, g);
+    struct grid inner;
+    TRY(subquery_grid(x, &n->subquery, g, &inner));
     if (inner.count == 0) { /* no step falls into any window */
         *out = NULL;
         return ERR_OK;
@@ -65,10 +69,10 @@ static enum err extended_function(struct exec *x, const struct node *matrix, con
 }
 
 static enum err plan_range(struct exec *x, const struct node *call, const struct grid *g,
-                           const struct range_function *function, struct operator **out)
+                           const struct range_function *function, struct oper **out)
 {
     const struct node *matrix = NULL;
-    struct operator *child = NULL, *params[2] = {NULL};
+    struct oper *child = NULL, *params[2] = {NULL};
     uint32_t param_count = 0, matrix_arg = 0;
     for (uint32_t i = 0; i < call->call.arg_count && !matrix; i++)
         if (call->call.args[i]->type == VALUE_MATRIX) {
@@ -93,7 +97,7 @@ static enum err plan_range(struct exec *x, const struct node *call, const struct
 
 /* ---- Calls ---- */
 
-static enum err plan_args(struct exec *x, const struct node *n, const struct grid *g, struct operator **args,
+static enum err plan_args(struct exec *x, const struct node *n, const struct grid *g, struct oper **args,
                           uint32_t *count)
 {
     *count = 0;
@@ -104,7 +108,7 @@ static enum err plan_args(struct exec *x, const struct node *n, const struct gri
 }
 
 /* timestamp() of a plain selector looks at the samples themselves. */
-static bool plan_timestamp(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static bool plan_timestamp(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     enum function_id id = n->call.function->id;
     if (id != FUNCTION_TIMESTAMP && id != FUNCTION_START_TIMESTAMP)
@@ -117,9 +121,9 @@ static bool plan_timestamp(struct exec *x, const struct node *n, const struct gr
     return true;
 }
 
-static enum err plan_simple_call(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static enum err plan_simple_call(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
-    struct operator *args[OP_ARGS_MAX] = {NULL};
+    struct oper *args[OP_ARGS_MAX] = {NULL};
     uint32_t count;
     TRY(plan_args(x, n, g, args, &count));
     enum function_id id = n->call.function->id;
@@ -158,7 +162,7 @@ static enum err plan_simple_call(struct exec *x, const struct node *n, const str
     return ERR_OK;
 }
 
-static enum err plan_call(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static enum err plan_call(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     enum function_id id = n->call.function->id;
     const struct range_function *function = range_function_find(id);
@@ -186,9 +190,9 @@ static enum err plan_call(struct exec *x, const struct node *n, const struct gri
 
 /* ---- The rest ---- */
 
-static enum err plan_binary(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static enum err plan_binary(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
-    struct operator *lhs, *rhs;
+    struct oper *lhs, *rhs;
     TRY(plan_op(x, n->binary.lhs, g, &lhs));
     TRY(plan_op(x, n->binary.rhs, g, &rhs));
     bool left_scalar = n->binary.lhs->type == VALUE_SCALAR, right_scalar = n->binary.rhs->type == VALUE_SCALAR;
@@ -203,9 +207,9 @@ static enum err plan_binary(struct exec *x, const struct node *n, const struct g
     return ERR_OK;
 }
 
-static enum err plan_aggregate(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static enum err plan_aggregate(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
-    struct operator *param = NULL, *child;
+    struct oper *param = NULL, *child;
     const struct aggregate_node *a = &n->aggregate;
     if (a->param && a->param->type != VALUE_STRING)
         TRY(plan_op(x, a->param, g, &param));
@@ -217,7 +221,7 @@ static enum err plan_aggregate(struct exec *x, const struct node *n, const struc
     return ERR_OK;
 }
 
-static enum err plan_invariant(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static enum err plan_invariant(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     const struct node *inner = n->invariant.expr;
     struct grid one = {g->start_ms, g->step_ms, g->start_ms, 1};
@@ -225,7 +229,7 @@ static enum err plan_invariant(struct exec *x, const struct node *n, const struc
         return plan_op(x, inner, g, out);
     enum op_scope outer = x->scope;
     x->scope = outer == SCOPE_ROOT ? SCOPE_INVARIANT : outer;
-    struct operator *child;
+    struct oper *child;
     enum err err = plan_op(x, inner, &one, &child);
     x->scope = outer;
     if (err == ERR_OK)
@@ -233,7 +237,7 @@ static enum err plan_invariant(struct exec *x, const struct node *n, const struc
     return err;
 }
 
-static enum err plan_unary(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+static enum err plan_unary(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     TRY(plan_op(x, n->unary.expr, g, out));
     if (n->unary.op == OP_SUB)
@@ -241,7 +245,7 @@ static enum err plan_unary(struct exec *x, const struct node *n, const struct gr
     return ERR_OK;
 }
 
-enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct operator **out)
+enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     switch (n->kind) {
     case NODE_NUMBER:

@@ -164,7 +164,7 @@ static enum err quantile_group(struct quantile_op *q, uint32_t group, const uint
     return exec_check(q->agg.base.x, q->agg.base.x->why);
 }
 
-static enum err quantile_prepare(struct operator *op)
+static enum err quantile_prepare(struct oper *op)
 {
     struct quantile_op *q = (struct quantile_op *)op;
     uint32_t *start, *rows;
@@ -182,16 +182,17 @@ static enum err quantile_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err quantile_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err quantile_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     rowset_tile(&((struct quantile_op *)op)->rows, first, b);
     return ERR_OK;
 }
 
-static const struct operator_ops quantile_ops = {.cost = COST_AGGREGATE, .prepare = quantile_prepare, .tile = quantile_tile};
+static const struct oper_ops quantile_ops = {
+    .cost = COST_AGGREGATE, .prepare = quantile_prepare, .tile = quantile_tile};
 
-struct operator *quantile_op_new(const struct node *n, struct operator *param, struct operator *child)
+struct oper *quantile_op_new(const struct node *n, struct oper *param, struct oper *child)
 {
     struct quantile_op *q = aggregate_op_base(sizeof *q, &quantile_ops, n, param, child);
     return &q->agg.base;

@@ -11,7 +11,7 @@
 
 enum { WINDOWS_BYTES_MAX = 1 << 21, WINDOWS_SLOTS_MAX = 512 };
 
-static const struct operator_ops range_ops;
+static const struct oper_ops range_ops;
 
 /* What a worker keeps between series. */
 struct range_state {
@@ -52,9 +52,9 @@ void range_put_hist(struct range_call *c, uint32_t step, const struct histogram 
 
 static enum err range_series(struct range_op *r)
 {
-    struct operator* op = & r->base;
+    struct oper *op = &r->base;
     struct exec *x = op->x;
-    struct operator source = * op;
+    struct oper source = *op;
     if (r->child) {
         op_series_same(&source, r->child);
     } else {
@@ -86,12 +86,26 @@ static enum err range_params(struct range_op *r)
     return ERR_OK;
 }
 
+static enum err range_child_times(struct range_op *r)
+{
+    struct exec *x = r->base.x;
+    const struct grid *g = &r->child->grid;
+    r->child_times = exec_alloc(x, g->count, sizeof *r->child_times);
+    if (!r->child_times)
+        return exec_no_memory(x, x->why);
+    for (uint32_t s = 0; s < g->count; s++)
+        r->child_times[s] = grid_time(g, s);
+    return ERR_OK;
+}
+
 /* Order of evaluation: a subquery, the parameters, a selector. */
-static enum err range_prepare(struct operator* op)
+static enum err range_prepare(struct oper *op)
 {
     struct range_op *r = (struct range_op *)op;
-    if (r->child)
+    if (r->child) {
         TRY(op_prepare(r->child));
+        TRY(range_child_times(r));
+    }
     enum err err = range_params(r);
     if (err != ERR_OK)
         return r->child ? op_drain(r->child, err) : err;
@@ -132,18 +146,22 @@ static void windows_count(struct windows *w, uint32_t steps)
     }
 }
 
-static void windows_fill(struct windows *w, struct worker *worker, const struct range_op *op, const struct column *col)
+static bool windows_fill(struct windows *w, struct worker *worker, const struct range_op *op, const struct column *col)
 {
     if (!w->float_windows)
-        w->float_windows = arena_alloc(&worker->arena, op->base.grid.count * sizeof *w->float_windows);
+        w->float_windows = worker_alloc(worker, op->base.grid.count, sizeof *w->float_windows);
+    if (!w->float_windows)
+        return false;
     range_windows(op, col->float_times, col->float_count, w->float_windows);
     w->times_id = col->times_id;
     w->count = col->float_count;
     w->first_ms = col->float_count ? col->float_times[0] : 0;
     w->has_terms = false;
     windows_count(w, op->base.grid.count);
+    return true;
 }
 
+/* NULL when memory ends. */
 static struct windows *windows_get(struct range_state *state, struct worker *worker, const struct range_op *op,
                                    const struct column *col)
 {
@@ -154,8 +172,7 @@ static struct windows *windows_get(struct range_state *state, struct worker *wor
         if (w->times_id == col->times_id && w->count == col->float_count && w->first_ms == col->float_times[0])
             return w;
     }
-    windows_fill(w, worker, op, col);
-    return w;
+    return windows_fill(w, worker, op, col) ? w : NULL;
 }
 
 /* ---- One series ---- */
@@ -170,7 +187,6 @@ static struct range_state *range_state_get(struct range_op *r, struct worker *w)
     while (state->slot_count > 1 && state->slot_count * each > WINDOWS_BYTES_MAX)
         state->slot_count /= 2;
     state->slots = ARENA_ARRAY(&w->arena, struct windows, state->slot_count);
-    state->hist_windows = ARENA_ARRAY(&w->arena, struct window, r->base.grid.count);
     return state;
 }
 
@@ -258,6 +274,10 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
         state->scratch = mem_realloc(state->scratch, state->scratch_capacity * 4 * sizeof *state->scratch);
     }
     struct windows *windows = windows_get(state, w, r, col);
+    if (col->hist_count > 0 && !state->hist_windows)
+        state->hist_windows = worker_alloc(w, b->steps, sizeof *state->hist_windows);
+    if (!windows || (col->hist_count > 0 && !state->hist_windows))
+        return exec_no_memory(w->x, w->why);
     if (col->hist_count > 0)
         range_windows(r, col->hist_times, col->hist_count, state->hist_windows);
     struct range_call c = {.op = r,
@@ -318,6 +338,7 @@ static enum err selector_rows(struct range_op *r, struct worker *w, struct range
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
         struct column col;
+        TRY(exec_check(w->x, w->why));
         TRY(state->reader->ops->read(state->reader, first + i, r->mint_ms, r->maxt_ms, &samples, w->why));
         if (samples.count == 0)
             continue;
@@ -347,6 +368,7 @@ static enum err subquery_rows(struct range_op *r, struct worker *w, struct range
             TRY(op_tile(r->child, w, first + i, child));
         }
         struct column col;
+        TRY(exec_check(w->x, w->why));
         column_of_row(&col, child, at, r->child_times, 1, &w->tile, &state->space);
         TRY(range_row(r, w, state, &col, &r->child->labels[first + i], b, i, &made));
         TRY(range_claim(r, w, first + i, batch_present(b, i)));
@@ -354,14 +376,14 @@ static enum err subquery_rows(struct range_op *r, struct worker *w, struct range
     return ERR_OK;
 }
 
-static enum err range_tile(struct operator* op, struct worker *w, uint32_t first, struct batch *b)
+static enum err range_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct range_op *r = (struct range_op *)op;
     struct range_state *state = range_state_get(r, w);
     return r->child ? subquery_rows(r, w, state, first, b) : selector_rows(r, w, state, first, b);
 }
 
-static void range_close(struct operator* op, void *p)
+static void range_close(struct oper *op, void *p)
 {
     (void)op;
     struct range_state *state = p;
@@ -373,20 +395,15 @@ static void range_close(struct operator* op, void *p)
     mem_free(state->scratch);
 }
 
-static const struct operator_ops range_ops = {
+static const struct oper_ops range_ops = {
     .cost = COST_RANGE, .prepare = range_prepare, .tile = range_tile, .worker_close = range_close};
 
 static void range_times(struct range_op *r)
 {
     struct exec *x = r->base.x;
     uint32_t last = r->base.grid.count - 1;
-    if (r->child) {
-        const struct grid *g = &r->child->grid;
-        r->child_times = ARENA_ARRAY(&x->arena, int64_t, g->count);
-        for (uint32_t s = 0; s < g->count; s++)
-            r->child_times[s] = grid_time(g, s);
+    if (r->child)
         return;
-    }
     const struct vector_selector_node *vs = &r->matrix->matrix.selector->vector;
     r->before_ms = vs->anchored || vs->smoothed ? x->lookback_ms : 0;
     r->after_ms = vs->smoothed ? x->lookback_ms : 0;
@@ -395,9 +412,9 @@ static void range_times(struct range_op *r)
     exec_needs(x, r->mint_ms, r->maxt_ms);
 }
 
-struct operator* range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
-                              const struct range_function *function, struct operator* child,
-                              struct operator* const * params, uint32_t param_count)
+struct oper *range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
+                          const struct range_function *function, struct oper *child, struct oper *const *params,
+                          uint32_t param_count)
 {
     assert(param_count <= 2);
     struct range_op *r = op_new(x, sizeof *r, &range_ops, call, g);
@@ -407,7 +424,7 @@ struct operator* range_op_new(struct exec *x, const struct node *call, const str
     r->mod = child ? &matrix->subquery.mod : &matrix->matrix.selector->vector.mod;
     r->range_ms = child ? matrix->subquery.range_ms : matrix->matrix.range_ms;
     r->param_count = param_count;
-    struct operator* args[3];
+    struct oper *args[3];
     uint32_t count = 0;
     if (child)
         args[count++] = child;

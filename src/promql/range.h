@@ -41,7 +41,7 @@ struct extrapolation {
     double sampled;  /* seconds between first and last sample */
     double to_start; /* from the range's start to the first sample, or half an interval */
     double to_end;
-    double factor;   /* of the result, unless a counter would fall below zero */
+    double factor; /* of the result, unless a counter would fall below zero */
 };
 
 /* Windows of a column of times on a grid. */
@@ -50,7 +50,7 @@ struct windows {
     uint32_t count;    /* samples */
     int64_t first_ms;
     bool has_terms;
-    uint32_t shortest;             /* samples in the shortest window */
+    uint32_t shortest;                 /* samples in the shortest window */
     uint64_t points, read, most, last; /* of all windows; new in each; of the longest; of the last */
     struct window *float_windows;
     struct extrapolation *terms; /* made on demand */
@@ -118,21 +118,21 @@ struct interpolation_notes {
 };
 
 struct range_op {
-    struct operator base;
+    struct oper base;
     const struct range_function *function;
     const struct node *matrix; /* NODE_MATRIX_SELECTOR or NODE_SUBQUERY */
     const struct modifiers *mod;
     int64_t range_ms;
     int64_t before_ms, after_ms; /* anchored, smoothed: how far windows reach past the range */
-    int64_t mint_ms, maxt_ms;  /* of samples to read, inclusive */
-    struct series_set *set;    /* of a selector */
-    struct operator *child;          /* of a subquery */
-    int64_t *child_times;      /* [child->grid.count] */
+    int64_t mint_ms, maxt_ms;    /* of samples to read, inclusive */
+    struct series_set *set;      /* of a selector */
+    struct oper *child;          /* of a subquery */
+    int64_t *child_times;        /* [child->grid.count] */
     uint32_t param_count;
-    struct operator *params[2];      /* scalars */
-    const double *values[2];   /* theirs, per step */
-    uint32_t *classes;         /* of equal output labels; NULL: all differ */
-    _Atomic uint32_t *taken;   /* per class: row that has points, + 1 */
+    struct oper *params[2];  /* scalars */
+    const double *values[2]; /* theirs, per step */
+    uint32_t *classes;       /* of equal output labels; NULL: all differ */
+    _Atomic uint32_t *taken; /* per class: row that has points, + 1 */
 };
 
 /* The time a step looks at, and the seconds of the range. */
@@ -158,9 +158,9 @@ void range_suspect(struct range_call *c, const struct labels *labels);
 /* The windows of `times` for every step; both ends move forward only. */
 void range_windows(const struct range_op *op, const int64_t *times, uint32_t count, struct window *out);
 
-struct operator *range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
-                        const struct range_function *function, struct operator *child, struct operator *const *params,
-                        uint32_t param_count);
+struct oper *range_op_new(struct exec *x, const struct node *call, const struct grid *g, const struct node *matrix,
+                          const struct range_function *function, struct oper *child, struct oper *const *params,
+                          uint32_t param_count);
 
 /* Forms of functions, by file. */
 void range_rate(struct range_call *c); /* rate, increase, delta */

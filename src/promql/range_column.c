@@ -46,8 +46,11 @@ void column_of_samples(struct column *col, const struct samples *s, bool use_sta
                        struct column_space *space)
 {
     use_starts = use_starts && s->start_times_ms;
-    *col = (struct column){.float_count = s->count, .float_times = s->times_ms, .values = s->values,
-                           .float_starts = use_starts ? s->start_times_ms : NULL, .times_id = s->times_id};
+    *col = (struct column){.float_count = s->count,
+                           .float_times = s->times_ms,
+                           .values = s->values,
+                           .float_starts = use_starts ? s->start_times_ms : NULL,
+                           .times_id = s->times_id};
     if (!s->hists && !k->any_stale(s->values, s->count))
         return;
     column_space_need(space, s->count);
@@ -92,7 +95,8 @@ void column_of_row(struct column *col, const struct batch *b, uint32_t row, cons
     }
     column_space_need(space, b->steps);
     uint32_t floats = 0, hists = 0;
-    BITS_EACH(s, present, b->steps) {
+    BITS_EACH(s, present, b->steps)
+    {
         if (h && h[s]) {
             space->hist_times[hists] = times[s];
             space->hists[hists++] = unknown_reset(h[s], tile);

@@ -92,8 +92,7 @@ static const struct histogram *add_resets(struct hist_rate *r, const struct hist
 {
     for (uint32_t i = 1; i < r->count; i++) {
         unsigned notes = 0;
-        if (reset_between(r, i, previous) &&
-            histogram_add(r->arena, result, previous, &result, &notes) != ERR_OK)
+        if (reset_between(r, i, previous) && histogram_add(r->arena, result, previous, &result, &notes) != ERR_OK)
             return NULL;
         note_reconciled(r->c, notes, "addition");
         previous = r->h[i];
@@ -178,8 +177,12 @@ static void note_overlaps(struct hist_rate *r)
 void range_rate_hist(struct range_call *c, uint32_t step)
 {
     struct window w = c->hist_windows[step];
-    struct hist_rate r = {.c = c, .arena = &c->w->tile, .h = c->col->hists + w.lo, .first = w.lo,
-                          .count = window_count(w), .counter = c->op->function->id != FUNCTION_DELTA};
+    struct hist_rate r = {.c = c,
+                          .arena = &c->w->tile,
+                          .h = c->col->hists + w.lo,
+                          .first = w.lo,
+                          .count = window_count(w),
+                          .counter = c->op->function->id != FUNCTION_DELTA};
     bool inside = r.counter && counter_begins_inside(c, step, w.lo);
     if (r.count < 2 && !inside)
         return;
@@ -209,8 +212,8 @@ static uint32_t last_two(const struct range_call *c, uint32_t step, struct mixed
     struct window f = c->windows[step], h = c->hist_windows[step];
     uint32_t n = 0;
     while (n < 2 && (window_count(f) || window_count(h))) {
-        bool hist = window_count(f) == 0 || (window_count(h) && c->col->hist_times[h.hi - 1] >
-                                                                    c->col->float_times[f.hi - 1]);
+        bool hist =
+            window_count(f) == 0 || (window_count(h) && c->col->hist_times[h.hi - 1] > c->col->float_times[f.hi - 1]);
         uint32_t i = hist ? --h.hi : --f.hi;
         out[1 - n++] = (struct mixed_sample){hist, i, hist ? c->col->hist_times[i] : c->col->float_times[i]};
     }

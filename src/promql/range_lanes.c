@@ -7,7 +7,7 @@
  */
 #include "promql/range_lanes.h"
 
-enum { PHASES_MAX = 64 };
+enum { PHASES_MAX = 64, LONG_WINDOW = 8192 /* samples after which to ask whether to go on */ };
 
 static void lane_room(struct lane_space *space, size_t count)
 {
@@ -28,7 +28,7 @@ void each_eight(struct range_call *c, uint32_t least, eight_fn fn)
 {
     struct eight g = {0};
     c->lanes->values.phases = c->lanes->times.phases = 0; /* of the series before */
-    for (uint32_t s = 0; s < c->steps; s++) {
+    for (uint32_t s = 0; s < c->steps && c->err == ERR_OK; s++) {
         struct window w = c->windows[s];
         uint32_t len = window_count(w);
         if (len < least)
@@ -39,6 +39,8 @@ void each_eight(struct range_call *c, uint32_t least, eight_fn fn)
         if (++g.count == KERNEL_LANES) {
             fn(c, &g);
             g.count = 0;
+            if (len > LONG_WINDOW)
+                c->err = exec_check(c->w->x, c->w->why);
         }
     }
     for (uint32_t k = g.count; g.count && k < KERNEL_LANES; k++)

@@ -30,7 +30,9 @@ static const struct extrapolation *terms_get(struct range_call *c)
 {
     struct windows *shared = c->shared;
     if (!shared->terms)
-        shared->terms = arena_alloc(&c->w->arena, c->steps * sizeof *shared->terms);
+        shared->terms = worker_alloc(c->w, c->steps, sizeof *shared->terms);
+    if (!shared->terms)
+        return NULL;
     if (!shared->has_terms)
         for (uint32_t s = 0; s < c->steps; s++)
             if (window_count(c->windows[s]) >= 2)
@@ -93,6 +95,10 @@ void range_rate(struct range_call *c)
     }
     const double *v = c->col->values;
     const struct extrapolation *terms = terms_get(c);
+    if (!terms) {
+        c->err = exec_no_memory(c->w->x, c->w->why);
+        return;
+    }
     struct resets resets = {.at = c->scratch};
     if (counter)
         resets.count = c->w->x->kernels->drops(resets.at, v, c->col->float_count);

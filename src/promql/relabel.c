@@ -4,16 +4,16 @@
 #include "regex/regex.h"
 
 struct relabel_op {
-    struct operator base;
+    struct oper base;
     const struct regex *regex; /* label_replace */
 };
 
-static struct slice text_arg(const struct operator *op, uint32_t i)
+static struct slice text_arg(const struct oper *op, uint32_t i)
 {
     return op->node->call.args[i]->string.value;
 }
 
-static enum err bad_name(const struct operator *op, const char *what, const char *function, struct slice name)
+static enum err bad_name(const struct oper *op, const char *what, const char *function, struct slice name)
 {
     return err_set(op->x->why, ERR_INVALID, "invalid %s label name in %s(): %.*s", what, function, SLICE_ARG(name));
 }
@@ -46,7 +46,7 @@ static bool joined(const struct relabel_op *r, const struct labels *l, struct bu
 
 static enum err relabel_rows(struct relabel_op *r)
 {
-    struct operator *op = &r->base, *child = op->args[0];
+    struct oper *op = &r->base, *child = op->args[0];
     struct exec *x = op->x;
     struct labels *labels = exec_alloc(x, child->count, sizeof *labels);
     bool *drop_name = exec_alloc(x, child->count, sizeof *drop_name);
@@ -76,7 +76,7 @@ static enum err relabel_rows(struct relabel_op *r)
 
 static enum err check_replace(struct relabel_op *r)
 {
-    struct operator *op = &r->base;
+    struct oper *op = &r->base;
     struct slice pattern = text_arg(op, 4);
     struct errmsg ignored;
     if (regex_compile(pattern, &op->x->arena, REGEX_WRAPPED, &r->regex, &ignored) != ERR_OK)
@@ -87,14 +87,14 @@ static enum err check_replace(struct relabel_op *r)
 
 static enum err check_join(struct relabel_op *r)
 {
-    struct operator *op = &r->base;
+    struct oper *op = &r->base;
     for (uint32_t i = 3; i < op->node->call.arg_count; i++)
         if (!name_valid(text_arg(op, i)))
             return bad_name(op, "source", "label_join", text_arg(op, i));
     return name_valid(text_arg(op, 1)) ? ERR_OK : bad_name(op, "destination", "label_join", text_arg(op, 1));
 }
 
-static enum err relabel_prepare(struct operator *op)
+static enum err relabel_prepare(struct oper *op)
 {
     struct relabel_op *r = (struct relabel_op *)op;
     bool replace = op->node->call.function->id == FUNCTION_LABEL_REPLACE;
@@ -104,14 +104,14 @@ static enum err relabel_prepare(struct operator *op)
     return relabel_rows(r);
 }
 
-static enum err relabel_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err relabel_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     return op_tile(op->args[0], w, first, b);
 }
 
-static const struct operator_ops relabel_ops = {.cost = COST_PASS, .prepare = relabel_prepare, .tile = relabel_tile};
+static const struct oper_ops relabel_ops = {.cost = COST_PASS, .prepare = relabel_prepare, .tile = relabel_tile};
 
-struct operator *relabel_op_new(const struct node *call, struct operator *child)
+struct oper *relabel_op_new(const struct node *call, struct oper *child)
 {
     struct relabel_op *r = op_new(child->x, sizeof *r, &relabel_ops, call, &child->grid);
     op_args(&r->base, 1, &child);

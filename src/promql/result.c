@@ -16,7 +16,7 @@
 
 struct reading {
     struct run *r;
-    struct operator *op;
+    struct oper *op;
     uint32_t capacity;
 };
 
@@ -44,7 +44,8 @@ static struct result_series *series_add(struct run *r, uint32_t *capacity, const
     return s;
 }
 
-static enum err row_points(struct run *r, struct operator *op, uint32_t row, struct batch *b, uint32_t i, uint32_t *capacity)
+static enum err row_points(struct run *r, struct oper *op, uint32_t row, struct batch *b, uint32_t i,
+                           uint32_t *capacity)
 {
     struct exec *x = &r->x;
     const uint64_t *present = batch_present(b, i);
@@ -56,7 +57,8 @@ static enum err row_points(struct run *r, struct operator *op, uint32_t row, str
     struct point *points = arena_try_alloc(&x->arena, count * sizeof *points);
     if (!points)
         return exec_no_memory(x, x->why);
-    BITS_EACH(s, present, b->steps) {
+    BITS_EACH(s, present, b->steps)
+    {
         points[n] = (struct point){.t_ms = grid_time(&op->grid, s)};
         if (h && h[s]) {
             if (h[s] != from)
@@ -78,14 +80,14 @@ static enum err rows_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-enum err result_read_vector(struct run *r, struct operator *root)
+enum err result_read_vector(struct run *r, struct oper *root)
 {
     struct reading reading = {r, root, 0};
     r->result.type = VALUE_VECTOR;
     return op_stream(root, rows_visit, &reading);
 }
 
-enum err result_read_matrix(struct run *r, struct operator *root)
+enum err result_read_matrix(struct run *r, struct oper *root)
 {
     struct reading reading = {r, root, 0};
     r->result.type = VALUE_MATRIX;
@@ -93,7 +95,7 @@ enum err result_read_matrix(struct run *r, struct operator *root)
     return result_sort(r);
 }
 
-enum err result_read_scalar(struct run *r, struct operator *root)
+enum err result_read_scalar(struct run *r, struct oper *root)
 {
     const double *values;
     TRY(op_scalar(root, &values));
@@ -133,9 +135,8 @@ static enum err sample_points(struct run *r, const struct samples *s, const stru
         const struct histogram *h = s->hists ? s->hists[i] : NULL;
         if (value_is_stale(h ? h->sum : s->values[i]))
             continue;
-        points[n++] = (struct point){.t_ms = s->times_ms[i],
-                                     .v = h ? 0 : canonical(s->values[i]),
-                                     .h = h ? histogram_keep(&x->arena, h) : NULL};
+        points[n++] = (struct point){
+            .t_ms = s->times_ms[i], .v = h ? 0 : canonical(s->values[i]), .h = h ? histogram_keep(&x->arena, h) : NULL};
         r->result.stats.total_queryable_samples += h ? histogram_points(h) : 1;
     }
     if (n == 0)
@@ -209,7 +210,7 @@ static enum err read_selector(struct run *r, const struct node *matrix)
 static enum err read_subquery(struct run *r, const struct node *matrix)
 {
     struct exec *x = &r->x;
-    struct operator *child;
+    struct oper *child;
     x->scope = SCOPE_SUBQUERY;
     TRY(plan_subquery(x, matrix, &x->grid, &child));
     if (!child)

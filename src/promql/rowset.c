@@ -73,7 +73,7 @@ void rowset_tile(const struct rowset *r, uint32_t first, struct batch *b)
     }
 }
 
-void op_series_rowset(struct operator *op, const struct rowset *r)
+void op_series_rowset(struct oper *op, const struct rowset *r)
 {
     op->count = r->count;
     op->labels = r->labels;

@@ -17,8 +17,8 @@ static double seconds_since(const struct run *r, int64_t start_ns)
     return (double)(clock_mono_ns(r->clock) - start_ns) / 1e9;
 }
 
-static struct run *run_new(struct engine *e, const struct query *q, const struct exec_params *p,
-                           struct cancel *cancel, struct errmsg *why)
+static struct run *run_new(struct engine *e, const struct query *q, const struct exec_params *p, struct cancel *cancel,
+                           struct errmsg *why)
 {
     struct run *r = MEM_NEW(struct run);
     struct exec *x = &r->x;
@@ -61,7 +61,7 @@ static void run_free(struct run *r)
 static enum err evaluate_op(struct run *r, const struct exec_params *p)
 {
     struct exec *x = &r->x;
-    struct operator *root;
+    struct oper *root;
     TRY(plan_op(x, r->root, &x->grid, &root));
     if (exec_delays_names(x))
         root = clean_op_new(root);
@@ -136,6 +136,8 @@ enum err promql_exec(struct engine *e, struct query *q, const struct exec_params
                      struct result **out, struct errmsg *why)
 {
     struct errmsg unread;
+    if (p->step_ms > 0 && p->start_ms <= p->end_ms && !grid_fits(p->start_ms, p->end_ms, p->step_ms))
+        return exec_too_many_samples(why);
     struct run *r = run_new(e, q, p, cancel, why ? why : &unread);
     int64_t start_ns = clock_mono_ns(r->clock), inner_ns;
     struct resolve_params resolve = resolve_params_of(e, p);

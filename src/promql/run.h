@@ -9,14 +9,14 @@
 struct run {
     struct result result; /* first: a result is a run to those who free it */
     struct exec x;
-    struct node *root;    /* resolved */
-    struct clock *clock;  /* for the statistics */
+    struct node *root;   /* resolved */
+    struct clock *clock; /* for the statistics */
 };
 
 /* result.c: reads the root operator into the result. */
-MUST_CHECK enum err result_read_vector(struct run *r, struct operator *root); /* instant: in order of evaluation */
-MUST_CHECK enum err result_read_matrix(struct run *r, struct operator *root); /* range: sorted by labels */
-MUST_CHECK enum err result_read_scalar(struct run *r, struct operator *root);
+MUST_CHECK enum err result_read_vector(struct run *r, struct oper *root); /* instant: in order of evaluation */
+MUST_CHECK enum err result_read_matrix(struct run *r, struct oper *root); /* range: sorted by labels */
+MUST_CHECK enum err result_read_scalar(struct run *r, struct oper *root);
 /* A range vector: samples as they are, of an instant query. */
 MUST_CHECK enum err result_read_samples(struct run *r, const struct node *matrix);
 MUST_CHECK enum err result_sort(struct run *r);

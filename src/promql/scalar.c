@@ -7,14 +7,14 @@
 #include "promql/ops.h"
 
 struct scalar_op {
-    struct operator base;
+    struct oper base;
     double number;
     double *values; /* [grid.count], after prepare */
 };
 
 static const struct labels no_labels;
 
-static enum err scalar_alloc(struct operator *op)
+static enum err scalar_alloc(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     op->count = 1;
@@ -23,7 +23,7 @@ static enum err scalar_alloc(struct operator *op)
     return s->values ? ERR_OK : exec_no_memory(op->x, op->x->why);
 }
 
-static enum err scalar_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err scalar_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     (void)first;
@@ -32,7 +32,7 @@ static enum err scalar_tile(struct operator *op, struct worker *w, uint32_t firs
     return ERR_OK;
 }
 
-static struct operator *scalar_new(struct exec *x, const struct operator_ops *ops, const struct node *n, const struct grid *g)
+static struct oper *scalar_new(struct exec *x, const struct oper_ops *ops, const struct node *n, const struct grid *g)
 {
     struct scalar_op *s = op_new(x, sizeof *s, ops, n, g);
     return &s->base;
@@ -40,7 +40,7 @@ static struct operator *scalar_new(struct exec *x, const struct operator_ops *op
 
 /* ---- Literals and time ---- */
 
-static enum err number_prepare(struct operator *op)
+static enum err number_prepare(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     TRY(scalar_alloc(op));
@@ -49,16 +49,16 @@ static enum err number_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static const struct operator_ops number_ops = {.cost = COST_STEPS, .prepare = number_prepare, .tile = scalar_tile};
+static const struct oper_ops number_ops = {.cost = COST_STEPS, .prepare = number_prepare, .tile = scalar_tile};
 
-struct operator *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v)
+struct oper *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v)
 {
-    struct operator *op = scalar_new(x, &number_ops, n, g);
+    struct oper *op = scalar_new(x, &number_ops, n, g);
     ((struct scalar_op *)op)->number = v;
     return op;
 }
 
-static enum err time_prepare(struct operator *op)
+static enum err time_prepare(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     TRY(scalar_alloc(op));
@@ -67,9 +67,9 @@ static enum err time_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static const struct operator_ops time_ops = {.cost = COST_STEPS, .prepare = time_prepare, .tile = scalar_tile};
+static const struct oper_ops time_ops = {.cost = COST_STEPS, .prepare = time_prepare, .tile = scalar_tile};
 
-struct operator *time_op_new(struct exec *x, const struct node *n, const struct grid *g)
+struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid *g)
 {
     return scalar_new(x, &time_ops, n, g);
 }
@@ -90,7 +90,7 @@ static enum err singles_visit(void *ctx, uint32_t first, struct batch *b)
         const uint64_t *present = batch_present(b, r);
         const double *v = batch_v(b, r);
         BITS_EACH(i, present, b->steps)
-            s->values[i] = v[i];
+        s->values[i] = v[i];
         for (uint32_t i = 0; i < b->words; i++) {
             s->several[i] |= s->found[i] & present[i];
             s->found[i] |= present[i];
@@ -99,7 +99,7 @@ static enum err singles_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-static enum err single_prepare(struct operator *op)
+static enum err single_prepare(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     TRY(op_prepare(op->args[0]));
@@ -114,11 +114,11 @@ static enum err single_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static const struct operator_ops single_ops = {.cost = COST_STEPS, .prepare = single_prepare, .tile = scalar_tile};
+static const struct oper_ops single_ops = {.cost = COST_STEPS, .prepare = single_prepare, .tile = scalar_tile};
 
-struct operator *scalar_op_new(const struct node *n, struct operator *vector)
+struct oper *scalar_op_new(const struct node *n, struct oper *vector)
 {
-    struct operator *op = scalar_new(vector->x, &single_ops, n, &vector->grid);
+    struct oper *op = scalar_new(vector->x, &single_ops, n, &vector->grid);
     op_args(op, 1, &vector);
     return op;
 }
@@ -132,7 +132,7 @@ static double scalar_apply(const struct node *n, double a, double b)
     return binop_scalars(n->call.function->id == FUNCTION_MAX_OF ? OP_MAX_OF : OP_MIN_OF, a, b);
 }
 
-static enum err binary_prepare(struct operator *op)
+static enum err binary_prepare(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     const double *a, *b;
@@ -146,11 +146,11 @@ static enum err binary_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static const struct operator_ops binary_ops = {.cost = COST_STEPS, .prepare = binary_prepare, .tile = scalar_tile};
+static const struct oper_ops binary_ops = {.cost = COST_STEPS, .prepare = binary_prepare, .tile = scalar_tile};
 
-struct operator *scalar_binary_op_new(const struct node *n, struct operator *lhs, struct operator *rhs)
+struct oper *scalar_binary_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {
-    struct operator *op = scalar_new(lhs->x, &binary_ops, n, &lhs->grid);
-    op_args(op, 2, (struct operator *const[]){lhs, rhs});
+    struct oper *op = scalar_new(lhs->x, &binary_ops, n, &lhs->grid);
+    op_args(op, 2, (struct oper *const[]){lhs, rhs});
     return op;
 }

@@ -6,17 +6,17 @@
 #include "promql/series.h"
 
 struct scalar_vector_op {
-    struct operator base;
+    struct oper base;
     enum op op;
     bool return_bool;
     bool scalar_left;
     const double *scalar; /* per step */
 };
 
-static enum err scalar_vector_prepare(struct operator *op)
+static enum err scalar_vector_prepare(struct oper *op)
 {
     struct scalar_vector_op *s = (struct scalar_vector_op *)op;
-    struct operator *vector = op->args[s->scalar_left], *scalar = op->args[!s->scalar_left];
+    struct oper *vector = op->args[s->scalar_left], *scalar = op->args[!s->scalar_left];
     if (s->scalar_left) {
         TRY(op_prepare(scalar));
         TRY(op_scalar(scalar, &s->scalar));
@@ -41,7 +41,8 @@ static void cells_row(struct scalar_vector_op *s, struct worker *w, struct batch
     double *v = batch_v(b, row);
     uint64_t *present = batch_present(b, row);
     const struct histogram **h = batch_h(b, row);
-    BITS_EACH(i, present, b->steps) {
+    BITS_EACH(i, present, b->steps)
+    {
         struct cell element = {v[i], h ? h[i] : NULL}, scalar = {.v = s->scalar[i]};
         struct cell_result r = s->scalar_left ? binop_cells(&w->tile, s->op, scalar, element)
                                               : binop_cells(&w->tile, s->op, element, scalar);
@@ -61,7 +62,7 @@ static void cells_row(struct scalar_vector_op *s, struct worker *w, struct batch
     }
 }
 
-static enum err scalar_vector_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err scalar_vector_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct scalar_vector_op *s = (struct scalar_vector_op *)op;
     TRY(op_tile(op->args[s->scalar_left], w, first, b));
@@ -77,15 +78,15 @@ static enum err scalar_vector_tile(struct operator *op, struct worker *w, uint32
     return ERR_OK;
 }
 
-static const struct operator_ops scalar_vector_ops = {
+static const struct oper_ops scalar_vector_ops = {
     .cost = COST_STEPS, .prepare = scalar_vector_prepare, .tile = scalar_vector_tile};
 
-struct operator *scalar_vector_op_new(const struct node *n, struct operator *lhs, struct operator *rhs)
+struct oper *scalar_vector_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {
     struct scalar_vector_op *s = op_new(lhs->x, sizeof *s, &scalar_vector_ops, n, &lhs->grid);
     s->op = n->binary.op;
     s->return_bool = n->binary.return_bool;
     s->scalar_left = n->binary.lhs->type == VALUE_SCALAR;
-    op_args(&s->base, 2, (struct operator *const[]){lhs, rhs});
+    op_args(&s->base, 2, (struct oper *const[]){lhs, rhs});
     return merge_op_new(&s->base);
 }

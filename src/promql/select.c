@@ -12,7 +12,7 @@
 #include "promql/select_fill.h"
 #include "promql/series.h"
 
-static const struct operator_ops select_ops;
+static const struct oper_ops select_ops;
 
 /* ---- Which series ---- */
 
@@ -36,8 +36,12 @@ enum err exec_select(struct exec *x, const struct vector_selector_node *node, in
             *out = s->set;
             return ERR_OK;
         }
-    struct selector selector = {.matchers = node->matchers, .matcher_count = node->matcher_count, .mint_ms = mint_ms,
-                                .maxt_ms = maxt_ms, .sorted = sorted, .warnings = &x->warnings};
+    struct selector selector = {.matchers = node->matchers,
+                                .matcher_count = node->matcher_count,
+                                .mint_ms = mint_ms,
+                                .maxt_ms = maxt_ms,
+                                .sorted = sorted,
+                                .warnings = &x->warnings};
     enum err err = x->querier->ops->select(x->querier, &selector, &x->arena, x->cancel, out, x->why);
     if (err != ERR_OK) {
         TRY(exec_check(x, x->why)); /* canceled: says so in its own words */
@@ -57,7 +61,7 @@ bool selector_has_one_name(const struct vector_selector_node *node)
     return false;
 }
 
-static enum err select_prepare(struct operator *op)
+static enum err select_prepare(struct oper *op)
 {
     struct select_op *s = (struct select_op *)op;
     TRY(exec_select(op->x, s->vs, s->mint_ms, s->maxt_ms, s->sorted, &s->set));
@@ -66,7 +70,7 @@ static enum err select_prepare(struct operator *op)
     op->one_name = selector_has_one_name(s->vs);
     if (s->yield == SELECT_VALUE || s->yield == SELECT_TIME)
         return ERR_OK;
-    struct operator plain = *op;
+    struct oper plain = *op;
     return op_series_renamed(op, &plain);
 }
 
@@ -92,7 +96,7 @@ static enum err instant_tile(struct select_op *s, struct worker *w, struct selec
         if (samples.count == 0)
             continue;
         if (samples.hists || s->yield != SELECT_VALUE) {
-            select_fill(s, w, state, &samples, b, i);
+            TRY(select_fill(s, w, state, &samples, b, i));
         } else if (!value_is_stale(samples.values[0])) {
             b->v[i] = samples.values[0];
             b->present[i] = 1;
@@ -103,7 +107,7 @@ static enum err instant_tile(struct select_op *s, struct worker *w, struct selec
     return ERR_OK;
 }
 
-static enum err select_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err select_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct select_op *s = (struct select_op *)op;
     struct select_state *state = state_get(s, w);
@@ -118,12 +122,12 @@ static enum err select_tile(struct operator *op, struct worker *w, uint32_t firs
         if (s->vs->smoothed)
             select_fill_smoothed(s, w, state, &samples, row, b, i);
         else
-            select_fill(s, w, state, &samples, b, i);
+            TRY(select_fill(s, w, state, &samples, b, i));
     }
     return ERR_OK;
 }
 
-static void select_close(struct operator *op, void *state)
+static void select_close(struct oper *op, void *state)
 {
     (void)op;
     struct select_state *s = state;
@@ -132,11 +136,11 @@ static void select_close(struct operator *op, void *state)
     column_space_deinit(&s->space);
 }
 
-static const struct operator_ops select_ops = {
+static const struct oper_ops select_ops = {
     .cost = COST_SELECT, .prepare = select_prepare, .tile = select_tile, .worker_close = select_close};
 
-struct operator *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
-                         enum select_yield yield)
+struct oper *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
+                           enum select_yield yield)
 {
     struct select_op *s = op_new(x, sizeof *s, &select_ops, node, g);
     s->selector = selector;
@@ -151,13 +155,13 @@ struct operator *select_op_new(struct exec *x, const struct node *node, const st
     return &s->base;
 }
 
-void select_op_unsorted(struct operator *op)
+void select_op_unsorted(struct oper *op)
 {
     assert(op_is_select(op));
     ((struct select_op *)op)->sorted = false;
 }
 
-enum err select_op_choose(struct operator *op, const uint32_t *rows, uint32_t count)
+enum err select_op_choose(struct oper *op, const uint32_t *rows, uint32_t count)
 {
     struct exec *x = op->x;
     struct labels *labels = exec_alloc(x, count, sizeof *labels);
@@ -171,7 +175,7 @@ enum err select_op_choose(struct operator *op, const uint32_t *rows, uint32_t co
     return ERR_OK;
 }
 
-bool op_is_select(const struct operator *op)
+bool op_is_select(const struct oper *op)
 {
     return op->ops == &select_ops;
 }

@@ -28,13 +28,13 @@ static inline int64_t modifiers_time(const struct modifiers *mod, int64_t step_m
 
 /* What an instant selector yields of the sample it finds; SELECT_TIME: milliseconds of floats, and histograms. */
 enum select_yield { SELECT_VALUE, SELECT_TIMESTAMP, SELECT_START_TIMESTAMP, SELECT_TIME };
-struct operator *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
-                         enum select_yield yield);
+struct oper *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
+                           enum select_yield yield);
 /* The order of rows does not matter to whoever reads them. */
-void select_op_unsorted(struct operator *op);
+void select_op_unsorted(struct oper *op);
 /* After prepare: only these rows, in this order, from now on. */
-MUST_CHECK enum err select_op_choose(struct operator *op, const uint32_t *rows, uint32_t count);
-bool op_is_select(const struct operator *op);
+MUST_CHECK enum err select_op_choose(struct oper *op, const uint32_t *rows, uint32_t count);
+bool op_is_select(const struct oper *op);
 
 /* A histogram in points, as samples are counted. */
 uint64_t histogram_points(const struct histogram *h);

@@ -11,8 +11,8 @@ enum { SHARED_BYTES_MAX = 1 << 20, SHARED_COUNT_MAX = 512 };
 
 uint64_t histogram_points(const struct histogram *h)
 {
-    uint64_t parts = (uint64_t)h->positive_span_count + h->negative_span_count + h->positive_count +
-                     h->negative_count + h->bound_count;
+    uint64_t parts = (uint64_t)h->positive_span_count + h->negative_span_count + h->positive_count + h->negative_count +
+                     h->bound_count;
     return (168 + 8 * parts + 8) / 16;
 }
 
@@ -31,14 +31,17 @@ void select_count(struct select_op *s, struct worker *w, uint32_t step, uint64_t
 
 /* ---- Which sample each step sees ---- */
 
-static void sightings_fill(struct sightings *seen, const struct select_op *s, struct worker *w,
+/* False when memory ends. */
+static bool sightings_fill(struct sightings *seen, const struct select_op *s, struct worker *w,
                            const struct samples *samples)
 {
     const struct grid *g = &s->base.grid;
     int64_t lookback = w->x->lookback_ms;
     uint32_t next = 0; /* samples at or before the step */
     if (!seen->index)
-        seen->index = arena_alloc(&w->arena, g->count * sizeof *seen->index);
+        seen->index = worker_alloc(w, g->count, sizeof *seen->index);
+    if (!seen->index)
+        return false;
     seen->times_id = samples->times_id;
     seen->count = samples->count;
     seen->first_ms = samples->times_ms[0];
@@ -51,6 +54,7 @@ static void sightings_fill(struct sightings *seen, const struct select_op *s, st
         seen->index[step] = sees ? next - 1 : SELECT_NONE;
         seen->complete &= sees;
     }
+    return true;
 }
 
 static void shared_init(struct select_state *state, const struct select_op *s, struct worker *w)
@@ -75,8 +79,7 @@ static const struct sightings *sightings_get(struct select_state *state, const s
             seen->first_ms == samples->times_ms[0])
             return seen;
     }
-    sightings_fill(seen, s, w, samples);
-    return seen;
+    return sightings_fill(seen, s, w, samples) ? seen : NULL;
 }
 
 /* ---- Rows ---- */
@@ -148,19 +151,22 @@ static void drop_buckets(struct select_op *s, struct worker *w, struct samples *
     stats_only_samples(samples, steps, count, &w->tile);
 }
 
-void select_fill(struct select_op *s, struct worker *w, struct select_state *state, struct samples *samples,
-                 struct batch *b, uint32_t row)
+enum err select_fill(struct select_op *s, struct worker *w, struct select_state *state, struct samples *samples,
+                     struct batch *b, uint32_t row)
 {
     const struct sightings *seen = sightings_get(state, s, w, samples);
+    if (!seen)
+        return exec_no_memory(w->x, w->why);
     if (s->vs->stats_only)
         drop_buckets(s, w, samples);
     if (s->yield == SELECT_VALUE && !samples->hists && !w->x->step_queryable &&
         fill_dense(seen, samples->values, b->steps, batch_v(b, row))) {
         bits_fill(batch_present(b, row), b->steps);
         select_count(s, w, 0, b->steps);
-        return;
+    } else {
+        fill_sparse(s, w, seen, samples, b, row);
     }
-    fill_sparse(s, w, seen, samples, b, row);
+    return ERR_OK;
 }
 
 /* ---- Smoothed ---- */
@@ -175,8 +181,8 @@ static void warn_metric(struct select_op *s, struct worker *w, uint32_t series, 
 static void note_reconciled(struct select_op *s, struct worker *w, unsigned notes, const char *operation)
 {
     if (notes & HISTOGRAM_BOUNDS_RECONCILED)
-        notes_info(&w->notes, op_place_at(&s->base, s->selector),
-                   "mismatched custom buckets were reconciled during %s", operation);
+        notes_info(&w->notes, op_place_at(&s->base, s->selector), "mismatched custom buckets were reconciled during %s",
+                   operation);
 }
 
 /* Samples around a step are not counted: the reference doesn't. */

@@ -11,7 +11,7 @@
 #include "promql/select.h"
 
 struct select_op {
-    struct operator base;
+    struct oper base;
     const struct node *selector;
     const struct vector_selector_node *vs;
     enum select_yield yield;
@@ -35,13 +35,13 @@ struct sightings {
 /* What a worker keeps between series. */
 struct select_state {
     struct series_reader *reader;
-    struct column_space space; /* smoothed */
+    struct column_space space;     /* smoothed */
     struct sightings own, *shared; /* shared: by times_id */
     uint32_t shared_count;
 };
 
-void select_fill(struct select_op *s, struct worker *w, struct select_state *state, struct samples *samples,
-                 struct batch *b, uint32_t row);
+MUST_CHECK enum err select_fill(struct select_op *s, struct worker *w, struct select_state *state,
+                                struct samples *samples, struct batch *b, uint32_t row);
 /* `series` is the row of the set, for its name. */
 void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
                           const struct samples *samples, uint32_t series, struct batch *b, uint32_t row);

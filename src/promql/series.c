@@ -65,7 +65,7 @@ enum err series_classes(struct exec *x, const struct labels *labels, uint32_t co
     return ERR_OK;
 }
 
-void op_series_same(struct operator *op, const struct operator *from)
+void op_series_same(struct oper *op, const struct oper *from)
 {
     op->count = from->count;
     op->labels = from->labels;
@@ -74,7 +74,7 @@ void op_series_same(struct operator *op, const struct operator *from)
     op->one_name = from->one_name;
 }
 
-enum err op_series_renamed(struct operator *op, const struct operator *from)
+enum err op_series_renamed(struct oper *op, const struct oper *from)
 {
     struct exec *x = op->x;
     op_series_same(op, from);

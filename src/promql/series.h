@@ -21,12 +21,12 @@ MUST_CHECK enum err series_classes(struct exec *x, const struct labels *labels, 
                                    uint32_t *class_count);
 
 /* Takes over the rows of an input as they are. */
-void op_series_same(struct operator *op, const struct operator *from);
+void op_series_same(struct oper *op, const struct oper *from);
 /*
  * Rows of an operator that changes values: the name goes - at once, or flagged when names are removed
  * at the end.
  */
-MUST_CHECK enum err op_series_renamed(struct operator *op, const struct operator *from);
+MUST_CHECK enum err op_series_renamed(struct oper *op, const struct oper *from);
 
 /* "{a="b", c="d"}": all labels in braces, as error texts show them. */
 void labels_text(const struct labels *l, struct buf *out);

@@ -9,7 +9,7 @@
 #include "promql/series.h"
 
 struct set_op {
-    struct operator base;
+    struct oper base;
     enum op op;
     const struct matching *matching;
     struct signatures signatures;
@@ -40,7 +40,7 @@ static enum err right_visit(void *ctx, uint32_t first, struct batch *b)
 
 static enum err concatenate(struct set_op *s)
 {
-    struct operator *op = &s->base, *left = op->args[0], *right = op->args[1];
+    struct oper *op = &s->base, *left = op->args[0], *right = op->args[1];
     struct exec *x = op->x;
     uint32_t count = left->count + right->count;
     struct labels *labels = exec_alloc(x, count, sizeof *labels);
@@ -49,7 +49,7 @@ static enum err concatenate(struct set_op *s)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < count; i++) {
         bool on_left = i < left->count;
-        const struct operator *from = on_left ? left : right;
+        const struct oper *from = on_left ? left : right;
         uint32_t row = on_left ? i : i - left->count;
         labels[i] = from->labels[row];
         drop_name[i] = op_drops_name(from, row);
@@ -75,7 +75,7 @@ static enum err read_right(struct set_op *s)
     return err == ERR_OK ? ERR_OK : op_drain(s->base.args[0], err);
 }
 
-static enum err set_prepare(struct operator *op)
+static enum err set_prepare(struct oper *op)
 {
     struct set_op *s = (struct set_op *)op;
     TRY(op_prepare(op->args[0]));
@@ -110,7 +110,7 @@ static enum err or_tile(struct set_op *s, struct worker *w, uint32_t first, stru
     return ERR_OK;
 }
 
-static enum err set_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err set_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct set_op *s = (struct set_op *)op;
     if (s->op == OP_OR)
@@ -125,13 +125,13 @@ static enum err set_tile(struct operator *op, struct worker *w, uint32_t first, 
     return ERR_OK;
 }
 
-static const struct operator_ops set_ops = {.cost = COST_STEPS, .prepare = set_prepare, .tile = set_tile};
+static const struct oper_ops set_ops = {.cost = COST_STEPS, .prepare = set_prepare, .tile = set_tile};
 
-struct operator *set_op_new(const struct node *n, struct operator *lhs, struct operator *rhs)
+struct oper *set_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {
     struct set_op *s = op_new(lhs->x, sizeof *s, &set_ops, n, &lhs->grid);
     s->op = n->binary.op;
     s->matching = n->binary.matching;
-    op_args(&s->base, 2, (struct operator *const[]){lhs, rhs});
+    op_args(&s->base, 2, (struct oper *const[]){lhs, rhs});
     return s->op == OP_OR ? merge_op_new(&s->base) : &s->base;
 }

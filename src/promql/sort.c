@@ -9,7 +9,7 @@
 #include "promql/series.h"
 
 struct sort_op {
-    struct operator base;
+    struct oper base;
     bool by_label, descending;
     struct matrix in;
     uint32_t count, *rows; /* of `in`, sorted; NULL: as they come */
@@ -62,7 +62,7 @@ static bool sorts_row(const struct sort_op *s, uint32_t row)
 
 static enum err sort_rows(struct sort_op *s)
 {
-    struct operator *child = s->base.args[0];
+    struct oper *child = s->base.args[0];
     struct exec *x = s->base.x;
     TRY(matrix_read(&s->in, child));
     s->rows = exec_alloc(x, child->count, sizeof *s->rows);
@@ -85,7 +85,7 @@ static enum err sort_rows(struct sort_op *s)
     return ERR_OK;
 }
 
-static enum err sort_prepare(struct operator *op)
+static enum err sort_prepare(struct oper *op)
 {
     struct sort_op *s = (struct sort_op *)op;
     TRY(op_prepare(op->args[0]));
@@ -97,7 +97,7 @@ static enum err sort_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err sort_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err sort_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct sort_op *s = (struct sort_op *)op;
     if (!s->rows) {
@@ -115,9 +115,9 @@ static enum err sort_tile(struct operator *op, struct worker *w, uint32_t first,
     return ERR_OK;
 }
 
-static const struct operator_ops sort_ops = {.cost = COST_STEPS, .prepare = sort_prepare, .tile = sort_tile};
+static const struct oper_ops sort_ops = {.cost = COST_STEPS, .prepare = sort_prepare, .tile = sort_tile};
 
-struct operator *sort_op_new(const struct node *call, struct operator *child)
+struct oper *sort_op_new(const struct node *call, struct oper *child)
 {
     struct sort_op *s = op_new(child->x, sizeof *s, &sort_ops, call, &child->grid);
     enum function_id id = call->call.function->id;

@@ -7,7 +7,7 @@
 
 #define KERNEL(name) baseline_##name
 #define KERNEL_TARGET
-#define KERNEL_NAME "baseline"
+#define KERNEL_NAME  "baseline"
 #define KERNEL_WIDTH 2
 #include "promql/step_kernels_build.h"
 #undef KERNEL
@@ -17,20 +17,20 @@
 
 #if defined(__x86_64__)
 
-#define KERNEL(name) avx2_##name
+#define KERNEL(name)  avx2_##name
 #define KERNEL_TARGET __attribute__((target("avx2")))
-#define KERNEL_NAME "avx2"
-#define KERNEL_WIDTH 4
+#define KERNEL_NAME   "avx2"
+#define KERNEL_WIDTH  4
 #include "promql/step_kernels_build.h"
 #undef KERNEL
 #undef KERNEL_TARGET
 #undef KERNEL_NAME
 #undef KERNEL_WIDTH
 
-#define KERNEL(name) avx512_##name
+#define KERNEL(name)  avx512_##name
 #define KERNEL_TARGET __attribute__((target("avx512f,avx512dq,avx512vl")))
-#define KERNEL_NAME "avx512"
-#define KERNEL_WIDTH 8
+#define KERNEL_NAME   "avx512"
+#define KERNEL_WIDTH  8
 #include "promql/step_kernels_build.h"
 #undef KERNEL
 #undef KERNEL_TARGET

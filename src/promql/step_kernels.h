@@ -45,10 +45,12 @@ struct step_kernels {
     const char *name; /* "baseline", "avx2", "avx512" */
 
     /* Fold a row of n present values into the accumulators of its group. */
-    bool (*sum)(double *restrict sum, double *restrict c, const double *restrict x, size_t n); /* true: some sum is infinite */
+    bool (*sum)(double *restrict sum, double *restrict c, const double *restrict x,
+                size_t n);                                                 /* true: some sum is infinite */
     void (*min)(double *restrict acc, const double *restrict x, size_t n); /* acc starts as NaN */
     void (*max)(double *restrict acc, const double *restrict x, size_t n);
-    void (*welford)(double *restrict n, double *restrict mean, double *restrict m2, const double *restrict x, size_t count);
+    void (*welford)(double *restrict n, double *restrict mean, double *restrict m2, const double *restrict x,
+                    size_t count);
 
     /* out[i] = a[i] op b[i]; out may be a or b. */
     void (*add)(double *out, const double *a, const double *b, size_t n);

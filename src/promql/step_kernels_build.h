@@ -6,17 +6,17 @@
  * build, KERNEL_TARGET its attribute.
  */
 
-#define WIDTH KERNEL_WIDTH                    /* doubles in a register of this build */
-#define PARTS (KERNEL_LANES / KERNEL_WIDTH)   /* registers for eight windows */
+#define WIDTH KERNEL_WIDTH                  /* doubles in a register of this build */
+#define PARTS (KERNEL_LANES / KERNEL_WIDTH) /* registers for eight windows */
 typedef double KERNEL(f64) __attribute__((vector_size(8 * WIDTH)));
 typedef int64_t KERNEL(i64) __attribute__((vector_size(8 * WIDTH)));
 struct KERNEL(lanes) { /* passed by pointer: the width of vectors by value depends on the build */
     KERNEL(f64) f;
 };
-#define LANES          struct KERNEL(lanes)
-#define LOAD(to, from) memcpy(&(to).f, (from), sizeof(KERNEL(f64)))
-#define STORE(to, v)   memcpy((to), &(v).f, sizeof(KERNEL(f64)))
-#define ABS(v)         ((KERNEL(f64))((KERNEL(i64))(v) & INT64_MAX))
+#define LANES              struct KERNEL(lanes)
+#define LOAD(to, from)     memcpy(&(to).f, (from), sizeof(KERNEL(f64)))
+#define STORE(to, v)       memcpy((to), &(v).f, sizeof(KERNEL(f64)))
+#define ABS(v)             ((KERNEL(f64))((KERNEL(i64))(v)&INT64_MAX))
 #define SELECT(mask, a, b) ((KERNEL(f64))(((KERNEL(i64))(a) & (mask)) | ((KERNEL(i64))(b) & ~(mask))))
 
 /* kernel_inc in every lane. */
@@ -110,7 +110,7 @@ struct KERNEL(walk) {
 };
 
 KERNEL_TARGET static inline __attribute__((always_inline)) void KERNEL(walk_init)(struct KERNEL(walk) * w,
-                                                                                 const struct kernel_windows *v)
+                                                                                  const struct kernel_windows *v)
 {
     w->phase = v->start % v->phases;
     w->phases = v->phases;

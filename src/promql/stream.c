@@ -18,7 +18,7 @@ enum {
 
 /* ---- Notes of which the last one of a step counts ---- */
 
-void worker_note_late(struct worker *w, const struct operator *op, uint32_t step, bool warning, const char *text)
+void worker_note_late(struct worker *w, const struct oper *op, uint32_t step, bool warning, const char *text)
 {
     struct late_note *note = ARENA_NEW(&w->tile, struct late_note);
     *note = (struct late_note){.next = w->late, .op_id = op->id, .step = step, .warning = warning, .text = text};
@@ -29,7 +29,7 @@ void worker_note_late(struct worker *w, const struct operator *op, uint32_t step
 static void late_notes_keep(struct exec *x, const struct late_note *notes, uint64_t tile)
 {
     for (const struct late_note *note = notes; note; note = note->next) {
-        struct operator *op = x->ops[note->op_id];
+        struct oper *op = x->ops[note->op_id];
         if (!op->late)
             op->late = ARENA_ARRAY(&x->arena, struct late_note *, op->grid.count);
         struct late_note *kept = op->late[note->step];
@@ -47,7 +47,7 @@ static void late_notes_keep(struct exec *x, const struct late_note *notes, uint6
 static void late_notes_tell(struct exec *x)
 {
     for (uint32_t i = 0; i < x->op_count; i++) {
-        struct operator *op = x->ops[i];
+        struct oper *op = x->ops[i];
         for (uint32_t s = 0; op->late && s < op->grid.count; s++) {
             const struct late_note *note = op->late[s];
             if (note && note->warning)
@@ -75,18 +75,18 @@ struct slot {
 };
 
 struct stream {
-    struct operator *op;
+    struct oper *op;
     tile_visit visit;
     void *ctx;
     struct mutex lock;
     struct cond changed;
     struct slot *slots; /* a ring: tile t is in slot t % slot_count */
     uint32_t slot_count;
-    uint32_t next_row;  /* first row of the next tile to make; this and the rest guarded by lock */
+    uint32_t next_row;     /* first row of the next tile to make; this and the rest guarded by lock */
     uint64_t made, folded; /* tiles begun, tiles done with */
     bool folding, stopped;
     uint32_t waiting;
-    enum err err;       /* of the earliest tile that failed */
+    enum err err; /* of the earliest tile that failed */
 };
 
 static void slot_init(struct slot *slot, struct exec *x)
@@ -134,7 +134,7 @@ static enum err tile_fold(struct stream *s, struct slot *slot)
     struct exec *x = s->op->x;
     bool fits = true;
     for (uint32_t i = 0; i < x->op_count; i++) {
-        struct operator *op = x->ops[i];
+        struct oper *op = x->ops[i];
         tally_add(&op->tally, &slot->tallies[i]);
         fits = fits && op->tally.peak <= x->engine->options.samples_max;
     }
@@ -220,7 +220,7 @@ static void stream_work(void *ctx, unsigned worker)
 }
 
 /* Helpers pay when there are enough tiles to share and enough cells to make waking them worthwhile. */
-static uint32_t helpers_for(const struct operator *op, uint32_t rows)
+static uint32_t helpers_for(const struct oper *op, uint32_t rows)
 {
     struct exec *x = op->x;
     uint64_t cells = (uint64_t)op->count * op->grid.count;
@@ -230,7 +230,7 @@ static uint32_t helpers_for(const struct operator *op, uint32_t rows)
     return x->worker_count - 1 < tiles - 1 ? x->worker_count - 1 : tiles - 1;
 }
 
-enum err op_stream(struct operator *op, tile_visit visit, void *ctx)
+enum err op_stream(struct oper *op, tile_visit visit, void *ctx)
 {
     struct exec *x = op->x;
     uint32_t rows = batch_rows_for(op->grid.count), helpers = helpers_for(op, rows);
@@ -266,7 +266,7 @@ static enum err visit_nothing(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-enum err op_drain(struct operator *op, enum err err)
+enum err op_drain(struct oper *op, enum err err)
 {
     struct errmsg later = *op->x->why;
     enum err earlier = op_stream(op, visit_nothing, NULL);

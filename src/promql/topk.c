@@ -21,9 +21,9 @@ struct heap {
 struct topk_op {
     struct aggregation agg;
     bool largest;
-    uint32_t *k;          /* per step */
-    uint32_t *sizes;      /* rows per group */
-    struct heap *heaps;   /* [groups * steps] */
+    uint32_t *k;        /* per step */
+    uint32_t *sizes;    /* rows per group */
+    struct heap *heaps; /* [groups * steps] */
     struct rowset rows;
 };
 
@@ -89,7 +89,8 @@ static enum err topk_visit(void *ctx, uint32_t first, struct batch *b)
         uint32_t group = groups_of(&t->agg.groups, first + i);
         const double *v = batch_v(b, i);
         const struct histogram **h = batch_h(b, i);
-        BITS_EACH(s, batch_present(b, i), b->steps) {
+        BITS_EACH(s, batch_present(b, i), b->steps)
+        {
             struct heap *heap = &t->heaps[(size_t)group * b->steps + s];
             if (t->k[s] == 0)
                 continue;
@@ -118,7 +119,7 @@ static enum err visit_nothing(void *ctx, uint32_t first, struct batch *b)
 /* In the reference's order: step by step, group by group, best first. */
 static enum err topk_step(struct topk_op *t, uint32_t step, uint32_t *out_row)
 {
-    const struct operator *child = t->agg.child;
+    const struct oper *child = t->agg.child;
     uint32_t steps = t->agg.base.grid.count;
     for (uint32_t g = 0; g < t->agg.groups.count; g++) {
         struct heap *h = &t->heaps[(size_t)g * steps + step];
@@ -163,7 +164,7 @@ static enum err topk_alloc(struct topk_op *t)
     return ERR_OK;
 }
 
-static enum err topk_prepare(struct operator *op)
+static enum err topk_prepare(struct oper *op)
 {
     struct topk_op *t = (struct topk_op *)op;
     TRY(aggregate_op_prepare(&t->agg, NULL));
@@ -183,16 +184,16 @@ static enum err topk_prepare(struct operator *op)
     return ERR_OK;
 }
 
-static enum err topk_tile(struct operator *op, struct worker *w, uint32_t first, struct batch *b)
+static enum err topk_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     (void)w;
     rowset_tile(&((struct topk_op *)op)->rows, first, b);
     return ERR_OK;
 }
 
-static const struct operator_ops topk_ops = {.cost = COST_AGGREGATE, .prepare = topk_prepare, .tile = topk_tile};
+static const struct oper_ops topk_ops = {.cost = COST_AGGREGATE, .prepare = topk_prepare, .tile = topk_tile};
 
-struct operator *topk_op_new(const struct node *n, struct operator *param, struct operator *child)
+struct oper *topk_op_new(const struct node *n, struct oper *param, struct oper *child)
 {
     struct topk_op *t = aggregate_op_base(sizeof *t, &topk_ops, n, param, child);
     t->largest = n->aggregate.op == AGGREGATE_TOPK;

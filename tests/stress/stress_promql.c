@@ -109,8 +109,12 @@ static void append(struct memory_storage *m, const char *name, uint32_t i, struc
     struct histogram_span span = {0, 3};
     for (uint32_t k = 0; k < SAMPLES; k++) {
         double v = name[1] ? k * (i % 13) : 0.1 * ((i * 31 + k * 17) % 101);
-        struct histogram h = {.count = 6.0 * k, .sum = k, .positive_span_count = 1, .positive_count = 3,
-                              .positive_spans = &span, .positive = counts};
+        struct histogram h = {.count = 6.0 * k,
+                              .sum = k,
+                              .positive_span_count = 1,
+                              .positive_count = 3,
+                              .positive_spans = &span,
+                              .positive = counts};
         if ((i + k) % 29 != 0)
             memory_storage_append(m, &labels, (int64_t)k * STEP_MS, v, name[0] == 'h' ? &h : NULL, 0);
     }
