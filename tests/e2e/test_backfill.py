@@ -10,7 +10,7 @@ import time
 
 from harness import Gnomon, RW_HEADERS, field, run, snappy, varint, wait_for
 
-DAYS, SERIES, STEP = int(os.environ.get("DAYS", 4)), int(os.environ.get("SERIES", 24)), 15000
+DAYS, SERIES, STEP = int(os.environ.get("DAYS", 2)), int(os.environ.get("SERIES", 12)), 15000
 HOUR = 3600_000
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 
@@ -90,7 +90,7 @@ def settled(server):
         now = sorted(json.dumps(b, sort_keys=True) for b in blocks(server))
         if now != last:
             last, since = now, time.monotonic()
-        return time.monotonic() - since > 3 and now
+        return time.monotonic() - since > 2 and now
     return wait_for("quiet blocks", quiet, timeout=90, every=0.5)
 
 
