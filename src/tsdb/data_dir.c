@@ -37,6 +37,31 @@ void tsdb_path2(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a,
     assert(n > 0 && n < TSDB_PATH_BYTES);
 }
 
+/* ---- directories of others ---- */
+
+static bool dir_has(struct tsdb *db, const char *name)
+{
+    char path[TSDB_PATH_BYTES];
+    struct fs_stat st;
+    tsdb_path(db, path, name);
+    return fs_stat_path(db->o.fs, path, &st, NULL) == ERR_OK;
+}
+
+/* A wrong path in a unit file must not mix our files with those of another server. */
+static enum err foreign_refuse(struct tsdb *db, struct errmsg *why)
+{
+    if (dir_has(db, "format") || dir_has(db, "MANIFEST"))
+        return ERR_OK;
+    const char *whose = NULL;
+    if (dir_has(db, "chunks_head") || dir_has(db, "wal/00000000") || dir_has(db, "queries.active"))
+        whose = "Prometheus";
+    if (dir_has(db, "indexdb") || dir_has(db, "data/indexdb") || (dir_has(db, "data/small") && dir_has(db, "data/big")))
+        whose = "VictoriaMetrics";
+    return whose ? err_set(why, ERR_INVALID, "%s is a data directory of %s; it is left as it is, name another one",
+                           db->dir, whose)
+                 : ERR_OK;
+}
+
 /* ---- lock ---- */
 
 static enum err lock_held(struct tsdb *db, struct errmsg *why)
@@ -301,6 +326,7 @@ static enum err id_and_manifest(struct tsdb *db, struct errmsg *why)
 enum err data_dir_open(struct tsdb *db, struct errmsg *why)
 {
     TRY(fs_mkdir_all(db->o.fs, db->dir, why));
+    TRY(foreign_refuse(db, why));
     TRY(lock_take(db, why));
     TRY(folders_make(db, why));
     TRY(parent_sync(db, why));

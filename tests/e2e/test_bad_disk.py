@@ -200,6 +200,16 @@ def test_directories_that_cannot_be_used_are_named():
         server.stop()
 
 
+def test_directories_of_prometheus_and_victoriametrics_are_left_alone():
+    for whose, names in (("Prometheus", ["wal", "chunks_head"]), ("VictoriaMetrics", ["data/small", "data/big", "metadata"])):
+        with tempfile.TemporaryDirectory() as tmp:
+            for name in names:
+                os.makedirs(os.path.join(tmp, name))
+            before = sorted(os.listdir(tmp))
+            refused([f"--storage.path={tmp}"], whose, tmp)
+            assert sorted(os.listdir(tmp)) == before
+
+
 def test_a_second_server_is_refused_and_the_first_goes_on():
     with Gnomon() as server:
         refused([f"--storage.path={server.dir}"], str(server.process.p.pid))
