@@ -1,0 +1,202 @@
+/* Selecting by matchers against testing every series; label names and values. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "lib/head_model.h"
+#include "regex/regex.h"
+
+#define START INT64_C(1700000000000)
+enum { SERIES = 400 };
+
+struct fixture {
+    struct head *head;
+    struct head_appender *appender;
+    struct random_seeded random;
+    struct arena arena;
+    struct labels all[SERIES];
+};
+
+static uint64_t pick(struct fixture *f, uint64_t below)
+{
+    return random_u64(&f->random.base) % below;
+}
+
+static void add_series(struct fixture *f, uint32_t i)
+{
+    struct labels_builder b;
+    struct buf canonical = {0};
+    labels_builder_init(&b, &f->arena, NULL);
+    labels_builder_set(&b, SLICE_LIT("__name__"), slice_str(arena_printf(&f->arena, "metric_%u", (unsigned)pick(f, 6))));
+    labels_builder_set(&b, SLICE_LIT("id"), slice_str(arena_printf(&f->arena, "%u", i)));
+    if (pick(f, 2))
+        labels_builder_set(&b, SLICE_LIT("job"), slice_str(arena_printf(&f->arena, "j%u", (unsigned)pick(f, 5))));
+    if (pick(f, 3))
+        labels_builder_set(&b, SLICE_LIT("zone"), slice_str(arena_printf(&f->arena, "z%u", (unsigned)pick(f, 40))));
+    f->all[i] = labels_builder_finish(&b);
+    for (uint32_t k = 0; k < f->all[i].count; k++) {
+        struct slice name = f->all[i].list[k]->name, value = f->all[i].list[k]->value;
+        buf_u8(&canonical, 0x0a);
+        buf_varint(&canonical, 4 + name.len + value.len);
+        buf_u8(&canonical, 0x0a);
+        buf_varint(&canonical, name.len);
+        buf_slice(&canonical, name);
+        buf_u8(&canonical, 0x12);
+        buf_varint(&canonical, value.len);
+        buf_slice(&canonical, value);
+    }
+    buf_le64(&canonical, 0);
+    buf_le64(&canonical, 0);
+    canonical.len -= SERIES_HASH_SLACK;
+    struct head_row row = {.time_ms = START + i % 7, .bits = i};
+    struct hash128 hash = series_hash(head_hash_key(f->head), canonical.data, canonical.len);
+    head_create_begin(f->appender);
+    enum err err = head_series_get(f->appender, buf_view(&canonical), hash, row.time_ms, NULL, &row.ref);
+    head_create_end(f->appender);
+    cr_assert_eq(err, ERR_OK);
+    cr_assert_eq(head_append(f->appender, &row, 1, NULL), 0);
+    buf_deinit(&canonical);
+}
+
+static struct fixture *fixture_new(uint64_t seed)
+{
+    struct fixture *f = MEM_NEW(struct fixture);
+    struct head_options o;
+    random_seeded_init(&f->random, seed);
+    arena_init(&f->arena, NULL);
+    head_options_default(&o);
+    o.random = &f->random.base;
+    cr_assert_eq(head_new(&o, &f->head, NULL), ERR_OK);
+    f->appender = head_appender_new(f->head);
+    head_appender_enter(f->appender, 1);
+    for (uint32_t i = 0; i < SERIES; i++)
+        add_series(f, i);
+    head_appender_leave(f->appender);
+    return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+    head_appender_free(f->appender);
+    head_free(f->head);
+    arena_deinit(&f->arena);
+    mem_free(f);
+}
+
+static struct matcher matcher_random(struct fixture *f)
+{
+    static const char *const names[] = {"__name__", "job", "zone", "id", "missing"};
+    static const char *const values[] = {"metric_1", "j1", "z7", "17", ""};
+    static const char *const patterns[] = {"metric_[12]", "j1|j3", "z.*", "1.*|2.", "", ".*", ".+", "j[0-9]+", "metric_4",
+                                           "nothing", "z1|", "(z1|z2)3?"};
+    size_t name = pick(f, 5);
+    struct matcher m = {.op = (enum match_op)pick(f, 4), .name = slice_str(names[name])};
+    if (m.op == MATCH_EQUAL || m.op == MATCH_NOT_EQUAL) {
+        m.value = slice_str(values[pick(f, 3) ? name : 4]);
+    } else {
+        m.value = slice_str(patterns[pick(f, sizeof patterns / sizeof patterns[0])]);
+        cr_assert_eq(regex_compile(m.value, &f->arena, 0, &m.regex, NULL), ERR_OK);
+    }
+    return m;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return labels_cmp(a, b);
+}
+
+Test(head_select, finds_exactly_the_series_that_match)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct fixture *f = fixture_new(seed);
+        struct querier *q;
+        cr_assert_eq(head_querier(f->head, START, START + 10, &q, NULL), ERR_OK);
+        for (int round = 0; round < 300; round++) {
+            struct matcher m[4];
+            struct series_set *set;
+            uint32_t count = (uint32_t)pick(f, 5), expected = 0;
+            for (uint32_t i = 0; i < count; i++)
+                m[i] = matcher_random(f);
+            struct selector sel = {.matchers = m, .matcher_count = count, .mint_ms = START, .maxt_ms = START + 10, .sorted = true};
+            cr_assert_eq(q->ops->select(q, &sel, &f->arena, NULL, &set, NULL), ERR_OK);
+            struct labels want[SERIES];
+            for (uint32_t i = 0; i < SERIES; i++)
+                if (matchers_match(m, count, &f->all[i]))
+                    want[expected++] = f->all[i];
+            qsort(want, expected, sizeof *want, by_id);
+            cr_assert_eq(set->count, expected, "seed %llu round %d", (unsigned long long)seed, round);
+            for (uint32_t i = 0; i < expected; i++)
+                cr_assert(labels_eq(&set->labels[i], &want[i]), "seed %llu round %d", (unsigned long long)seed, round);
+        }
+        q->ops->close(q);
+        fixture_free(f);
+    }
+}
+
+Test(head_select, obeys_time_range_series_limit_and_cancelation)
+{
+    struct fixture *f = fixture_new(9);
+    struct querier *q;
+    struct series_set *set;
+    struct errmsg why = {{0}};
+    struct cancel cancel;
+    cr_assert_eq(head_querier(f->head, INT64_MIN, INT64_MAX, &q, NULL), ERR_OK);
+    struct selector sel = {.mint_ms = START + 1000, .maxt_ms = START + 2000};
+    cr_assert_eq(q->ops->select(q, &sel, &f->arena, NULL, &set, NULL), ERR_OK);
+    cr_expect_eq(set->count, 0, "nothing is in this range");
+    sel = (struct selector){.mint_ms = START, .maxt_ms = START + 10, .series_max = SERIES - 1};
+    cr_expect_eq(q->ops->select(q, &sel, &f->arena, NULL, &set, &why), ERR_LIMIT);
+    cr_expect(strstr(why.text, "399"), "%s", why.text);
+    cancel_init(&cancel, NULL, 0);
+    cancel_set(&cancel, ERR_CANCELED);
+    sel.series_max = 0;
+    cr_expect_eq(q->ops->select(q, &sel, &f->arena, &cancel, &set, NULL), ERR_CANCELED);
+    q->ops->close(q);
+    fixture_free(f);
+}
+
+struct collected {
+    struct buf text;
+    uint32_t count, stop_at;
+};
+
+static bool collect(void *ctx, struct slice name)
+{
+    struct collected *c = ctx;
+    buf_slice(&c->text, name);
+    buf_u8(&c->text, ' ');
+    return ++c->count != c->stop_at;
+}
+
+Test(head_select, gives_label_names_and_values_of_matching_series)
+{
+    struct fixture *f = fixture_new(10);
+    struct querier *q;
+    struct collected c = {.stop_at = 0};
+    struct selector all = {.mint_ms = START, .maxt_ms = START + 10};
+    cr_assert_eq(head_querier(f->head, INT64_MIN, INT64_MAX, &q, NULL), ERR_OK);
+    cr_assert_eq(q->ops->label_names(q, &all, 0, NULL, collect, &c, NULL), ERR_OK);
+    cr_expect_str_eq(buf_cstr(&c.text), "__name__ id job zone ");
+    buf_reset(&c.text);
+    cr_assert_eq(q->ops->label_values(q, SLICE_LIT("job"), &all, 0, NULL, collect, &c, NULL), ERR_OK);
+    cr_expect_str_eq(buf_cstr(&c.text), "j0 j1 j2 j3 j4 ");
+    buf_reset(&c.text);
+    cr_assert_eq(q->ops->label_values(q, SLICE_LIT("job"), &all, 2, NULL, collect, &c, NULL), ERR_OK);
+    cr_expect_str_eq(buf_cstr(&c.text), "j0 j1 ", "the limit");
+    struct matcher no_job = {.op = MATCH_EQUAL, .name = SLICE_LIT("job")};
+    struct selector some = {.matchers = &no_job, .matcher_count = 1, .mint_ms = START, .maxt_ms = START + 10};
+    buf_reset(&c.text);
+    cr_assert_eq(q->ops->label_names(q, &some, 0, NULL, collect, &c, NULL), ERR_OK);
+    cr_expect_str_eq(buf_cstr(&c.text), "__name__ id zone ");
+    buf_reset(&c.text);
+    cr_assert_eq(q->ops->label_values(q, SLICE_LIT("job"), &some, 0, NULL, collect, &c, NULL), ERR_OK);
+    cr_expect_str_eq(buf_cstr(&c.text), "");
+    cr_assert_eq(q->ops->label_values(q, SLICE_LIT("never"), &all, 0, NULL, collect, &c, NULL), ERR_OK);
+    c.count = 0;
+    c.stop_at = 3;
+    buf_reset(&c.text);
+    cr_assert_eq(q->ops->label_values(q, SLICE_LIT("job"), &all, 0, NULL, collect, &c, NULL), ERR_OK);
+    cr_expect_str_eq(buf_cstr(&c.text), "j0 j1 j2 ", "the visitor stops it");
+    q->ops->close(q);
+    buf_deinit(&c.text);
+    fixture_free(f);
+}
