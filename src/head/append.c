@@ -120,6 +120,43 @@ static inline uint8_t *append_samples(struct head_appender *a, struct run *run, 
     return out;
 }
 
+/*
+ * After a replay with gaps: the log does not tell what differences to the newest value refer to, so the
+ * next value of such a series is written whole, and all is well from there on.
+ */
+static __attribute__((noinline)) uint8_t *append_samples_lost(struct head_appender *a, struct run *run, uint8_t *out)
+{
+    struct run one = *run;
+    uint32_t first = run->rows->ref;
+    for (uint32_t k = 0; k < run->count; k++) {
+        uint32_t slot = run->rows[k].ref - first;
+        struct series_line *x = run->line + slot;
+        if (!(x->flags & LINE_LOST) || run->after <= x->end || !series_alive(x)) {
+            /* the usual way, one by one */
+            one.rows = run->rows + k;
+            one.line = x;
+            one.count = 1;
+            one.logged = 0;
+            one.left = 0;
+            out = append_samples(a, &one, out);
+            run->logged |= one.logged << slot;
+            run->left += one.left;
+            continue;
+        }
+        if (run->after > x->end + 1)
+            tail_skip(a, x, run->after - 1);
+        x->end = run->after;
+        append_value(a, x, run->rows[k].bits);
+        x->flags &= ~(uint32_t)LINE_LOST;
+        run->logged |= UINT64_C(1) << slot;
+        *out = SAMPLE_WHOLE;
+        le64_put(out + 1, run->rows[k].bits);
+        out += 9;
+        count_add(&a->counts.samples, 1);
+    }
+    return out;
+}
+
 /* What the record before it said, to write differences. */
 struct log_state {
     uint32_t page;
@@ -174,7 +211,9 @@ static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint3
     }
     uint8_t *bitmap = out;
     uint64_t dup = a->counts.duplicate;
-    out = append_samples(a, &run, out + (run.span + 7) / 8);
+    out += (run.span + 7) / 8;
+    out = __builtin_expect(run.page->flags & PAGE_LOST, 0) ? append_samples_lost(a, &run, out)
+                                                           : append_samples(a, &run, out);
     bool nothing = get_relaxed(&a->counts.duplicate) - dup + run.left == n;
     run.page->sequence += !nothing;
     uint32_t slots = get_relaxed(&run.page->slots);

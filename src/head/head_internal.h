@@ -81,10 +81,13 @@ struct series_more {
 enum page_flags {
     PAGE_WIDE = 1,   /* the column holds int64 times, not uint32 offsets to base */
     PAGE_GONE = 2,   /* all its series left; waits to be used again */
+    PAGE_LOST = 4,   /* some of its lines may be LINE_LOST */
 };
 
+/* series_line.flags; during a replay the bits above hold the frame in which the series was made. */
 enum line_flags {
-    LINE_LOST = 1, /* replay: records are missing, so what differences refer to is not known */
+    LINE_LOST = 1, /* records are missing, so what differences refer to is not known until a whole value comes */
+    LINE_BORN_SHIFT = 1,
 };
 
 /* 64 series made together: one lock, one column of timestamps, one sequence of records. */
@@ -227,7 +230,8 @@ struct tail_line *tail_line_of(struct head *h, uint32_t id);
 uint32_t tail_line_take(struct head_appender *a);
 void tail_lines_give(struct head *h, const uint32_t *ids, size_t count);
 
-void page_mark_lost(struct head *h, uint32_t page); /* its lock is held */
+/* Records of the page are missing before this frame of the replay; its lock is held. */
+void page_mark_lost(struct head *h, uint32_t page, uint32_t frame);
 
 /* ---- column.c: the page's lock is held ---- */
 static inline int64_t column_at(const struct page *p, uint32_t index)

@@ -20,7 +20,7 @@ enum record_type {
 };
 
 /* RECORD_SAMPLES: control byte of a sample whose bit is set; 1..8: changed, as in tails. */
-enum { SAMPLE_NONE = 14, SAMPLE_RAW = 15 };
+enum { SAMPLE_WHOLE = 13, SAMPLE_NONE = 14, SAMPLE_RAW = 15 };
 /* Flags in the second byte of RECORD_SAMPLES: same timestamp as the record before; a bitmap says which slots. */
 enum { SAMPLES_SAME_TIME = 1, SAMPLES_SPARSE = 2 };
 enum { SAMPLES_HEAD_MAX = 2 + VARINT_BYTES_MAX * 2 + 2 + 8 + 8 + 8, SAMPLES_EACH_MAX = 9 };

@@ -65,12 +65,25 @@ static const uint8_t *skip_samples(const uint8_t *p, const uint8_t *end, uint64_
         if (p == end)
             return NULL;
         unsigned low = *p & 15;
-        size_t len = low == SAMPLE_RAW ? 8 : low == SAMPLE_NONE ? 0 : low;
-        if (low == 0 || (low > 8 && low < SAMPLE_NONE) || (low <= 8 && low + (*p >> 4) > 8) || len >= (size_t)(end - p))
+        size_t len = low == SAMPLE_RAW || low == SAMPLE_WHOLE ? 8 : low == SAMPLE_NONE ? 0 : low;
+        if (low == 0 || (low > 8 && low < SAMPLE_WHOLE) || (low <= 8 && low + (*p >> 4) > 8) || len >= (size_t)(end - p))
             return NULL;
         p += 1 + len;
     }
     return p;
+}
+
+/* A page of which the log knows keeps its number, even when what its series are is lost. */
+static bool page_reserve(struct head_replay *r, uint64_t page)
+{
+    if (!page_is_near(r->head, page))
+        return false;
+    if (page >= get_relaxed(&r->head->page_count)) {
+        mutex_lock(&r->head->create);
+        page_begin(r->head, (uint32_t)page);
+        mutex_unlock(&r->head->create);
+    }
+    return true;
 }
 
 /* One bit per slot; none is set from `count` on. */
@@ -115,11 +128,13 @@ static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, con
     const uint8_t *after = skip_samples(p, end, logged);
     if (!after)
         return NULL;
+    if (!page_reserve(r, (uint64_t)page))
+        return NULL;
     r->page = (uint32_t)page;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
     r->runs[r->run_count++] = (struct replay_run){
         .page = (uint32_t)page, .sequence = (uint32_t)sequence, .slot = (uint8_t)slot, .count = (uint8_t)count,
-        .time_ms = r->time_ms, .present = present, .logged = logged, .at = (uint32_t)(p - r->batch.data)};
+        .time_ms = r->time_ms, .present = present, .logged = logged, .at = (uint32_t)(p - r->batch.data), .frame = r->frame};
     return after;
 }
 
@@ -132,12 +147,12 @@ static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, c
     int64_t time_ms = (int64_t)le64_get(p);
     if (!(p = get_bytes(p + 8, end, &code)))
         return NULL;
-    if (ref < PAGE_SERIES || ref >= (uint64_t)SEGMENTS_MAX * SEGMENT_SERIES || sequence > UINT32_MAX)
+    if (sequence > UINT32_MAX || !page_reserve(r, ref / PAGE_SERIES))
         return NULL;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
     r->runs[r->run_count++] = (struct replay_run){
         .page = (uint32_t)ref / PAGE_SERIES, .slot = (uint8_t)(ref % PAGE_SERIES), .sequence = (uint32_t)sequence,
-        .time_ms = time_ms, .at = (uint32_t)(code.data - r->batch.data), .logged = code.len};
+        .time_ms = time_ms, .at = (uint32_t)(code.data - r->batch.data), .logged = code.len, .frame = r->frame};
     return p;
 }
 
@@ -282,6 +297,7 @@ bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uin
     if (series_alive(line_of(h, (series_ref)ref)))
         return false;
     series_publish(h, (series_ref)ref, ids, count, hash, (uint32_t)r->canonical.len);
+    line_of(h, (series_ref)ref)->flags = r->frame << LINE_BORN_SHIFT;
     r->report.series++;
     return true;
 }
@@ -319,6 +335,7 @@ enum err head_replay_frame(struct head_replay *r, struct slice payload, struct e
     if (r->batch.failed || r->batch.len > UINT32_MAX)
         return err_set(why, ERR_NO_MEMORY, "replay: a frame of %zu bytes does not fit into memory", payload.len);
     const uint8_t *p = r->batch.data + start, *end = r->batch.data + r->batch.len;
+    r->frame++;
     r->page = 0;
     r->time_ms = NO_TIME;
     while (p && p < end)

@@ -23,9 +23,9 @@ static int by_page(const void *a, const void *b)
 }
 
 /* The value that a control byte tells; false: there is none. */
-static bool sample_value(const struct series_line *x, const uint8_t **p, bool logged, uint64_t *bits, bool *raw)
+static bool sample_value(const struct series_line *x, const uint8_t **p, bool logged, uint64_t *bits, bool *raw, bool *whole)
 {
-    *raw = false;
+    *raw = *whole = false;
     *bits = x->last;
     if (!logged)
         return true;
@@ -34,11 +34,12 @@ static bool sample_value(const struct series_line *x, const uint8_t **p, bool lo
     if (low == SAMPLE_NONE)
         return false;
     *raw = low == SAMPLE_RAW;
+    *whole = low == SAMPLE_WHOLE;
     uint8_t bytes[8] = {0};
-    unsigned len = *raw ? 8 : low;
+    unsigned len = *raw || *whole ? 8 : low;
     memcpy(bytes, *p, len);
     *p += len;
-    *bits = *raw ? le64_get(bytes) : x->last ^ le64_get(bytes) << 8 * (control >> 4);
+    *bits = *raw || *whole ? le64_get(bytes) : x->last ^ le64_get(bytes) << 8 * (control >> 4);
     return true;
 }
 
@@ -68,7 +69,7 @@ static void apply_histogram(struct share *s, struct page *p, struct series_line 
     struct slice code = slice_of(s->replay->batch.data + run->at, (size_t)run->logged);
     struct arena arena;
     arena_init(&arena, NULL);
-    bool fine = series_alive(x) && hist_decode(code, &arena) != NULL;
+    bool fine = series_alive(x) && run->frame >= x->flags >> LINE_BORN_SHIFT && hist_decode(code, &arena) != NULL;
     arena_deinit(&arena);
     if (fine) {
         hist_add(s->appender->head, p, x, run->time_ms, code);
@@ -95,7 +96,7 @@ static void apply_run(struct share *s, const struct replay_run *run)
         return;
     }
     if (run->sequence > p->sequence)
-        page_mark_lost(h, run->page);
+        page_mark_lost(h, run->page, run->frame);
     p->sequence = run->sequence + 1;
     if (run->count == 0) {
         apply_histogram(s, p, line, run);
@@ -105,9 +106,17 @@ static void apply_run(struct share *s, const struct replay_run *run)
     uint32_t after = place_in_column(h, p, run->time_ms);
     for (uint32_t k = 0; k < run->count; k++) {
         uint64_t bits;
-        bool raw;
-        if (run->present >> k & 1 && sample_value(&line[k], &at, run->logged >> k & 1, &bits, &raw))
-            apply_sample(s, p, &line[k], after, run->time_ms, bits, raw);
+        bool raw, whole;
+        struct series_line *x = &line[k];
+        if (!(run->present >> k & 1) || !sample_value(x, &at, run->logged >> k & 1, &bits, &raw, &whole))
+            continue;
+        if (run->frame < x->flags >> LINE_BORN_SHIFT) {
+            s->lost++; /* of a series that had the number before, and is lost */
+            continue;
+        }
+        if (whole)
+            x->flags &= ~(uint32_t)LINE_LOST;
+        apply_sample(s, p, x, after, run->time_ms, bits, raw);
     }
     mutex_unlock(&p->lock);
 }

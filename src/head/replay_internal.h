@@ -14,7 +14,8 @@ struct replay_run {
     int64_t time_ms;
     uint64_t present; /* bitmap: slots with a sample */
     uint64_t logged;  /* bitmap: a control byte follows; of a histogram: its bytes */
-    uint32_t at; /* of the control bytes, or of the histogram, in the batch */
+    uint32_t at;    /* of the control bytes, or of the histogram, in the batch */
+    uint32_t frame; /* series made in later frames are others that got the number of a lost one */
     uint8_t slot, count; /* count 0: a histogram */
 };
 
@@ -36,6 +37,7 @@ struct head_replay {
     size_t page_count, page_capacity;
     uint32_t *series; /* where records of series start in the batch; of one frame */
     size_t series_count, series_capacity;
+    uint32_t frame;   /* number of the one at hand */
     uint32_t page;    /* what differences in records refer to */
     int64_t time_ms;
 };

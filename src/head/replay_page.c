@@ -242,7 +242,7 @@ bool replay_page(struct head_appender *a, uint32_t page, struct slice record)
     read_page(a, page, p, &c);
     bool fine = c.p == c.end;
     if (!fine) /* half a page: what is there stays, what builds on more cannot be told */
-        page_mark_lost(a->head, page);
+        page_mark_lost(a->head, page, UINT32_MAX);
     mutex_unlock(&p->lock);
     return fine;
 }

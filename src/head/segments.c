@@ -139,10 +139,14 @@ void page_leave(struct head *h, uint32_t page)
     h->left_pages[h->left_page_count++] = page;
 }
 
-void page_mark_lost(struct head *h, uint32_t page)
+void page_mark_lost(struct head *h, uint32_t page, uint32_t frame)
 {
-    for (uint32_t slot = 0; slot < PAGE_SERIES; slot++)
-        line_of(h, page * PAGE_SERIES + slot)->flags |= LINE_LOST;
+    page_of(h, page)->flags |= PAGE_LOST;
+    for (uint32_t slot = 0; slot < PAGE_SERIES; slot++) {
+        struct series_line *line = line_of(h, page * PAGE_SERIES + slot);
+        if (line->flags >> LINE_BORN_SHIFT <= frame)
+            line->flags |= LINE_LOST;
+    }
 }
 
 struct tail_line *tail_line_of(struct head *h, uint32_t id)

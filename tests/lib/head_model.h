@@ -53,6 +53,8 @@ void model_scrapes(struct head_model *m, int64_t from_ms, int scrapes);
 void model_compare(struct head_model *m, struct head *head, int64_t mint_ms, int64_t maxt_ms);
 /* Forgets samples before a time, as a cut does. */
 void model_drop(struct head_model *m, int64_t before_ms);
+/* The same when records are missing, so that others may contradict each other. */
+struct head *model_replay_damaged(struct head_model *m, unsigned threads, struct head_replay_report *report);
 struct head *model_replay(struct head_model *m, unsigned threads, struct head_replay_report *report);
 
 #endif

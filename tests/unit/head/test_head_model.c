@@ -230,3 +230,81 @@ Test(head_model, gives_no_wrong_value_when_records_are_missing)
         model_deinit(&m);
     }
 }
+
+/* The model forgets what it had and takes over what the head has. */
+static void model_adopt(struct head_model *m, struct head *head)
+{
+    struct arena arena;
+    struct querier *q;
+    struct series_set *set;
+    struct samples s;
+    struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    struct buf text = {0};
+    arena_init(&arena, NULL);
+    for (size_t i = 0; i < m->series_count; i++)
+        m->series[i].count = 0;
+    cr_assert_eq(head_querier(head, INT64_MIN, INT64_MAX, &q, NULL), ERR_OK);
+    cr_assert_eq(q->ops->select(q, &sel, &arena, NULL, &set, NULL), ERR_OK);
+    struct series_reader *r = set->ops->reader(set);
+    for (uint32_t i = 0; i < set->count; i++) {
+        buf_reset(&text);
+        labels_print(&set->labels[i], &text);
+        for (size_t k = 0; k < m->series_count; k++) {
+            struct model_series *series = &m->series[k];
+            if (strcmp(series->labels, buf_cstr(&text)) != 0)
+                continue;
+            cr_assert_eq(r->ops->read(r, i, INT64_MIN, INT64_MAX, &s, NULL), ERR_OK);
+            series->list = mem_grow(series->list, &series->capacity, s.count, sizeof *series->list);
+            for (uint32_t j = 0; j < s.count; j++) {
+                const struct histogram *h = s.hists ? s.hists[j] : NULL;
+                series->list[j] = (struct model_sample){s.times_ms[j], f64_bits(h ? h->sum : s.values[j]), h != NULL};
+            }
+            series->count = s.count;
+        }
+    }
+    r->ops->close(r);
+    q->ops->close(q);
+    buf_deinit(&text);
+    arena_deinit(&arena);
+    head_appender_free(m->appender);
+    head_free(m->head);
+    m->head = head;
+    m->appender = head_appender_new(head);
+}
+
+static void forget_frame(struct head_model *m, size_t frame)
+{
+    size_t start = frame ? m->frame_ends[frame - 1] : 0, bytes = m->frame_ends[frame] - start;
+    memmove(m->records.data + start, m->records.data + start + bytes, m->records.len - start - bytes);
+    m->records.len -= bytes;
+    for (size_t i = frame; i + 1 < m->frame_count; i++)
+        m->frame_ends[i] = m->frame_ends[i + 1] - bytes;
+    m->frame_count--;
+}
+
+Test(head_model, keeps_everything_that_is_written_after_records_were_lost)
+{
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct head_model m;
+        struct head_replay_report report;
+        model_init(&m, seed, 120);
+        m.series_count = 80;
+        int64_t now = START;
+        for (int life = 0; life < 3; life++) {
+            model_scrapes(&m, now, 12);
+            now += 12 * 15000;
+            m.series_count = 80 + 20 * (size_t)life; /* new series every time, also in place of lost ones */
+            size_t newest = m.frame_count / (size_t)(life + 1);
+            forget_frame(&m, life ? m.frame_count - 1 - (size_t)model_random(&m, newest) : (size_t)model_random(&m, newest));
+            struct head *again = model_replay_damaged(&m, 1 + (unsigned)seed % 3, &report);
+            head_check(again);
+            model_adopt(&m, again);
+        }
+        model_scrapes(&m, now, 12);
+        struct head *last = model_replay_damaged(&m, 1, &report);
+        head_check(last);
+        model_compare(&m, last, INT64_MIN, INT64_MAX);
+        head_free(last);
+        model_deinit(&m);
+    }
+}
