@@ -32,10 +32,12 @@ cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
 cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
 chroot "$root" update-ca-certificates >/dev/null 2>&1 || true
 git clone -q . "$root/gnomon"
-inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"; } # nothing of this machine's settings
+clean="PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C" # nothing of this machine's settings
 
 echo "bare.sh: make run"
-inside sh -c 'cd /gnomon && exec make run' >"$root/run.log" 2>&1 &
+# A plain command, so that $! is make itself, which passes a signal on to the server.
+# shellcheck disable=SC2086
+chroot "$root" env -i $clean sh -c 'cd /gnomon && exec make run' >"$root/run.log" 2>&1 &
 server=$!
 i=0
 until grep -q 'datasource' "$root/run.log" 2>/dev/null; do
@@ -50,9 +52,11 @@ grep -q '"status":"success"' "$root/answer.json" && grep -q '"value"' "$root/ans
     { echo "bare.sh: the server does not know itself"; exit 1; }
 kill "$server"; wait "$server" 2>/dev/null || true
 server=
+! curl -fs -o /dev/null 'http://127.0.0.1:8428/-/healthy' || { echo "bare.sh: the server did not stop with make"; exit 1; }
 
 echo "bare.sh: make test"
-inside sh -c 'cd /gnomon && make test' >"$root/test.log" 2>&1 || true
+# shellcheck disable=SC2086
+chroot "$root" env -i $clean sh -c 'cd /gnomon && make test' >"$root/test.log" 2>&1 || true
 cat "$root/test.log"
 tail -n 1 "$root/test.log" | grep -qE '^[0-9]+ passed, 0 failed$' || { echo "bare.sh: make test failed"; exit 1; }
 echo "bare.sh: both commands work on a bare $suite"
