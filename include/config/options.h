@@ -41,7 +41,7 @@
       "Connections open at once; further ones are closed at once.") \
     X(WEB_READ_TIMEOUT, WEB, "web.read-timeout", DURATION, "1m", "", \
       "A whole request must have arrived within this.") \
-    X(WEB_IDLE_TIMEOUT, WEB, "web.idle-timeout", DURATION, "5m", "", \
+    X(WEB_IDLE_TIMEOUT, WEB, "web.idle-timeout", DURATION, "6m", "", \
       "A connection without a request is closed after this.") \
     X(WEB_WRITE_TIMEOUT, WEB, "web.write-timeout", DURATION, "1m", "", \
       "A client that takes nothing of its answer for this long is cut off.") \

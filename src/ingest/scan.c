@@ -38,6 +38,7 @@ struct scan {
     int64_t time_ms;
     const uint8_t *bad; /* where the bytes break the format */
     const char *reason;
+    bool version2; /* it has fields that only a remote write 2.0 message has */
 };
 
 /* One series while its message is read. */
@@ -306,6 +307,7 @@ static const uint8_t *request_field(struct scan *s, const uint8_t *p, const uint
     }
     if (tag >> 3 == 1 || tag >> 3 == 3)
         return broken(s, at, "request: wrong wire type");
+    s->version2 |= tag >> 3 == 4 || tag >> 3 == 5; /* symbols and series of remote write 2.0 */
     p = wire_skip(p, end, tag);
     return p ? p : broken(s, at, "request: field cut off");
 }
@@ -322,5 +324,7 @@ enum err scan_request(struct lane *l, series_ref previous, struct errmsg *why)
             return err_set(why, ERR_INVALID, "more than %u series in one request", l->ingest->options.series_max);
     if (!p)
         return err_set(why, ERR_INVALID, "protobuf: byte %zu: %s", (size_t)(s.bad - l->raw), s.reason);
+    if (s.version2 && l->series_count == 0 && l->metadata_count == 0)
+        return err_set(why, ERR_INVALID, "a remote write 2.0 message that is announced as 1.0: nothing in it can be read");
     return ERR_OK;
 }

@@ -53,6 +53,7 @@ WRITES = [
     ("snappy copy at 0", varint(8) + b"\x00a\x0d\x00", 400, "snappy"),
     ("snappy copy before the start", varint(8) + b"\x00a\x0d\x09", 400, "snappy"),
     ("snappy frames", b"\xff\x06\x00\x00sNaPpY\x01\x05\x00\x00\0\0\0\0a", 400, "framed"),
+    ("2.0 announced as 1.0", snappy(b"\x22\x00\x22\x01m\x2a\x00"), 400, "2.0"),
     ("field 0", snappy(b"\x02\x00"), 400, "tag"),
     ("wire type 6", snappy(b"\x0e\x00"), 400, "wire type"),
     ("an open group", snappy(b"\x0b\x08\x01"), 400, "protobuf"),

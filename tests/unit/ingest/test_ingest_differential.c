@@ -393,6 +393,16 @@ static bool accepted_by_us_alone(struct rig *r, struct slice bytes)
     return result.err == ERR_OK;
 }
 
+/* Nothing but fields of other messages: generated code passes them over, we refuse what looks like version 2.0. */
+static bool nothing_but_unknown(struct slice bytes)
+{
+    Request *plain = prometheus__write_request__unpack(NULL, bytes.len, bytes.data);
+    bool nothing = plain && plain->n_timeseries == 0 && plain->n_metadata == 0 && plain->base.n_unknown_fields > 0;
+    if (plain)
+        prometheus__write_request__free_unpacked(plain, NULL);
+    return nothing;
+}
+
 Test(ingest_differential, refuses_every_truncation_that_generated_code_refuses)
 {
     for (uint64_t seed = 1; seed <= 10; seed++) {
@@ -426,6 +436,8 @@ Test(ingest_differential, agrees_on_damaged_requests)
             for (uint64_t flips = 1 + pick(&g, 2); flips; flips--)
                 bytes[pick(&g, request.len)] ^= (uint8_t)(1 << pick(&g, 8));
             struct slice damaged = slice_of(bytes, request.len);
+            if (nothing_but_unknown(damaged))
+                continue;
             all++;
             if (accepted_by_us_alone(&r, damaged)) {
 
