@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "numeric/gosort.h"
 #include "promql/aggregate.h"
 
 /* ---- The quantile of a set ---- */
@@ -101,6 +102,34 @@ double quantile_select(double phi, double *v, size_t n)
     return v[lower] * (1 - weight) + v[upper] * weight;
 }
 
+bool quantile_ambiguous(double result, const double *v, size_t n)
+{
+    bool plus = false, minus = false;
+    for (size_t i = 0; result == 0 && i < n; i++) {
+        plus |= v[i] == 0 && !signbit(v[i]);
+        minus |= v[i] == 0 && signbit(v[i]);
+    }
+    return plus && minus;
+}
+
+static bool reference_less(const void *ctx, size_t i, size_t j)
+{
+    const double *v = ctx;
+    return isnan(v[i]) || v[i] < v[j];
+}
+
+static void reference_swap(void *ctx, size_t i, size_t j)
+{
+    swap(ctx, i, j);
+}
+
+double quantile_reference(double phi, double *v, size_t n)
+{
+    static const struct gosort_ops ops = {reference_less, reference_swap};
+    gosort_sort(&ops, v, n);
+    return quantile_sorted(phi, v, n);
+}
+
 /* ---- The aggregation ---- */
 
 struct quantile_op {
@@ -159,7 +188,10 @@ static enum err quantile_group(struct quantile_op *q, uint32_t group, const uint
         uint32_t n = gather(q, rows, count, s, values);
         if (n == 0)
             continue;
-        rowset_put(&q->rows, out, s, quantile_select(q->agg.params[s], values, n));
+        double phi = q->agg.params[s], result = quantile_select(phi, values, n);
+        if (quantile_ambiguous(result, values, n)) /* the order of arrival matters: gather anew */
+            result = quantile_reference(phi, values, gather(q, rows, count, s, values));
+        rowset_put(&q->rows, out, s, result);
     }
     return exec_check(q->agg.base.x, q->agg.base.x->why);
 }

@@ -23,5 +23,11 @@ void quantile_sort(double *v, size_t n);
 double quantile_sorted(double phi, const double *v, size_t n);
 /* The same of values in any order, which it changes; linear time on average. */
 double quantile_select(double phi, double *v, size_t n);
+/*
+ * Zeros of both signs are equal, and which of them a quantile falls on follows from the reference's unstable sort.
+ * Whether this result has to be asked of quantile_reference, which performs it; `v` in order of arrival.
+ */
+bool quantile_ambiguous(double result, const double *v, size_t n);
+double quantile_reference(double phi, double *v, size_t n);
 
 #endif

@@ -63,6 +63,18 @@ static void sorted_start(struct sorted *s, const double *v, struct window w)
     quantile_sort(s->v, s->count);
 }
 
+/* The result, unless it hangs on the order of zeros. */
+static double settle(struct range_call *c, struct window w, double phi, double result)
+{
+    const double *v = c->col->values + w.lo;
+    uint32_t n = window_count(w);
+    if (!quantile_ambiguous(result, v, n))
+        return result;
+    double *copy = arena_alloc(&c->w->tile, n * sizeof *copy);
+    memcpy(copy, v, n * sizeof *copy);
+    return quantile_reference(phi, copy, n);
+}
+
 static void warn_phi(struct range_call *c, double phi)
 {
     if (isnan(phi) || phi < 0 || phi > 1)
@@ -82,12 +94,12 @@ void range_quantile(struct range_call *c)
         warn_phi(c, phi);
         if (c->steps == 1) {
             memcpy(sorted.v, v + w.lo, window_count(w) * sizeof *sorted.v);
-            range_put(c, s, quantile_select(phi, sorted.v, window_count(w)));
+            range_put(c, s, settle(c, w, phi, quantile_select(phi, sorted.v, window_count(w))));
             continue;
         }
         if (!sorted_move(&sorted, v, w))
             sorted_start(&sorted, v, w);
-        range_put(c, s, quantile_sorted(phi, sorted.v, sorted.count));
+        range_put(c, s, settle(c, w, phi, quantile_sorted(phi, sorted.v, sorted.count)));
     }
 }
 
