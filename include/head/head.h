@@ -39,6 +39,7 @@ struct head_options {
     uint64_t series_max;       /* active series; more are refused; 0 = no bound */
     uint32_t exemplars_max;    /* kept in all, the oldest leave first; 0 = none */
     uint32_t metadata_max;     /* metric families with metadata */
+    uint32_t cut_series;       /* what head_cut_next hands out at once, about */
     uint32_t seal_samples;     /* a changing series is packed into a chunk from this many samples on */
 };
 void head_options_default(struct head_options *o);
@@ -115,8 +116,9 @@ bool head_maintain(struct head *head, struct cancel *cancel);
  *
  *     head_cut_begin(head, maxt_ms, &cut);              // from here on older samples land beside it
  *     while (head_cut_window(cut, range_ms, &mint, &maxt)) {      // aligned windows that hold samples
- *         head_cut_select(cut, mint, maxt, block_labels_cmp, &set, why);
- *         ... every series of set, in that order: set->reader ... read ... write a block, publish it
+ *         head_cut_select(cut, mint, maxt, block_labels_cmp);
+ *         while (head_cut_next(cut, &set, why) == ERR_OK && set)
+ *             ... every series of set, in that order: set->reader ... read ... write to a block
  *     }
  *     head_cut_finish(cut);                             // frees the samples; or head_cut_abandon(cut)
  *
@@ -129,9 +131,13 @@ typedef int (*labels_order)(const struct labels *a, const struct labels *b);
 void head_cut_begin(struct head *head, int64_t before_ms, struct head_cut **out);
 /* The next window [k*range, (k+1)*range) with samples, both ends inclusive in the results; false: no more. */
 bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, int64_t *maxt_ms);
-/* Series that have samples in the window, sorted; the set lives until the next select or the end of the cut. */
-MUST_CHECK enum err head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, labels_order order,
-                                    struct series_set **out, struct errmsg *why);
+/* Chooses the series that have samples in a window.  order: must compare metric names first. */
+void head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, labels_order order);
+/*
+ * The next piece of them in that order, so that no more than a piece's labels are in memory at once; NULL: no
+ * more.  The set lives until the next call for this cut.
+ */
+MUST_CHECK enum err head_cut_next(struct head_cut *cut, struct series_set **out, struct errmsg *why);
 /* Frees the cut.  cancel may be NULL; when it fires while waiting, the samples stay as after abandon. */
 MUST_CHECK enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *cancel);
 void head_cut_abandon(struct head_cut *cut); /* accepts NULL; everything stays and can be cut again */

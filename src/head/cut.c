@@ -11,8 +11,6 @@
 #include "chunk/hist_chunk.h"
 #include "head/cut_internal.h"
 
-enum { CHECK_EVERY = 4096 };
-
 /* ---- begin ---- */
 
 /* Moves the samples before the cut from the list to the frozen ones. */
@@ -198,18 +196,95 @@ static void refs_of_page(struct head_cut *cut, uint32_t page, int64_t mint_ms, i
     mutex_unlock(&p->lock);
 }
 
-enum err head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, labels_order order,
-                         struct series_set **out, struct errmsg *why)
+/* ---- in order, piece by piece ---- */
+
+struct ranked {
+    struct slice name;
+    uint32_t pair; /* of the metric name; 0: series without one */
+};
+
+static int by_name_bytes(const void *a, const void *b)
 {
-    struct refs refs = {0};
+    return slice_cmp(((const struct ranked *)a)->name, ((const struct ranked *)b)->name);
+}
+
+/* Metric names in order: their place by pair number. */
+static uint32_t *rank_names(struct head *h, uint32_t pairs, uint32_t *names)
+{
+    uint32_t count = 0, *rank = mem_array(pairs, sizeof *rank);
+    const struct label_name *metric = name_find(h, SLICE_LIT(METRIC_NAME));
+    const uint32_t *ids = metric ? vec_read(&metric->pairs, &count) : NULL;
+    struct ranked *list = mem_array(count, sizeof *list);
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = (struct ranked){pair_of(h, ids[i])->label.value, ids[i]};
+    if (count)
+        qsort(list, count, sizeof *list, by_name_bytes);
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].pair < pairs)
+            rank[list[i].pair] = i + 1;
+    mem_free(list);
+    *names = count + 1; /* 0: no name */
+    return rank;
+}
+
+static uint32_t rank_of(struct head *h, series_ref ref, const uint32_t *rank, uint32_t pairs)
+{
+    uint32_t ids[LABEL_COUNT_MAX], count = series_pairs(h, ref, ids), found = 0;
+    for (uint32_t i = 0; i < count && !found; i++)
+        found = ids[i] < pairs ? rank[ids[i]] : 0;
+    return found;
+}
+
+/* Sorts the refs by metric name; cut->ends[] says where each name ends. */
+static void group_by_name(struct head_cut *cut)
+{
+    struct head *h = cut->head;
+    struct refs *refs = &cut->refs;
+    uint32_t pairs = atomic_load(&h->pair_count), names, *rank = rank_names(h, pairs, &names);
+    uint32_t *of = mem_array(refs->count, sizeof *of);
+    series_ref *sorted = mem_array(refs->count, sizeof *sorted);
+    mem_free(cut->ends);
+    cut->ends = mem_array((size_t)names + 1, sizeof *cut->ends);
+    cut->name_count = names;
+    for (size_t i = 0; i < refs->count; i++) {
+        of[i] = rank_of(h, refs->list[i], rank, pairs);
+        cut->ends[of[i] + 1]++;
+    }
+    for (uint32_t n = 0; n < names; n++)
+        cut->ends[n + 1] += cut->ends[n];
+    for (size_t i = 0; i < refs->count; i++)
+        sorted[cut->ends[of[i]]++] = refs->list[i]; /* afterwards ends[n] is where name n ends */
+    mem_free(refs->list);
+    refs->list = sorted;
+    refs->capacity = refs->count;
+    mem_free(of);
+    mem_free(rank);
+}
+
+void head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, labels_order order)
+{
     assert(maxt_ms < cut->before_ms);
+    cut->refs.count = 0;
+    for (uint32_t page = 1; page < cut->pages; page++)
+        refs_of_page(cut, page, mint_ms, maxt_ms, &cut->refs);
+    group_by_name(cut);
+    cut->order = order;
+    cut->next = cut->next_name = 0;
+}
+
+enum err head_cut_next(struct head_cut *cut, struct series_set **out, struct errmsg *why)
+{
+    size_t end = cut->next;
+    *out = NULL;
     arena_deinit(&cut->arena);
     arena_init(&cut->arena, NULL);
-    for (uint32_t page = 1; page < cut->pages; page++)
-        refs_of_page(cut, page, mint_ms, maxt_ms, &refs);
-    enum err err = head_set_new(cut->head, &refs, order, true, &cut->arena, NULL, out, why);
-    refs_deinit(&refs);
-    return err;
+    while (cut->next_name < cut->name_count && end - cut->next < cut->head->options.cut_series)
+        end = cut->ends[cut->next_name++];
+    if (end == cut->next)
+        return ERR_OK;
+    struct refs piece = {.list = cut->refs.list + cut->next, .count = end - cut->next};
+    cut->next = end;
+    return head_set_new(cut->head, &piece, cut->order, true, &cut->arena, NULL, out, why);
 }
 
 /* ---- end ---- */
@@ -220,6 +295,8 @@ static void cut_free(struct head_cut *cut)
     epoch_leave(&cut->epoch);
     epoch_slot_remove(&cut->head->epochs, &cut->epoch);
     arena_deinit(&cut->arena);
+    refs_deinit(&cut->refs);
+    mem_free(cut->ends);
     mem_free(cut->windows);
     mem_free(cut);
 }

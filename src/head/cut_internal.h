@@ -15,7 +15,12 @@ struct head_cut {
     int64_t *windows; /* numbers of aligned windows with samples, ascending once known */
     size_t window_count, window_capacity, window_next;
     bool windows_known;
-    struct arena arena; /* of the set that was selected last */
+    struct refs refs;   /* of the window that was selected, by metric name */
+    uint32_t *ends, name_count; /* [name_count]: where the series of each name end in refs */
+    labels_order order;
+    size_t next;        /* the first ref that was not handed out */
+    uint32_t next_name;
+    struct arena arena; /* of the piece handed out last */
 };
 
 /* ---- truncate.c ---- */

@@ -7,6 +7,7 @@ void head_options_default(struct head_options *o)
         .random = random_system(),
         .exemplars_max = 100000,
         .metadata_max = 100000,
+        .cut_series = 1 << 16,
         .seal_samples = 64,
     };
 }

@@ -29,6 +29,20 @@ static struct lane *lane_new(struct ingest *ingest)
     return l;
 }
 
+void lane_release(struct lane *l)
+{
+    mem_free(l->rows);
+    mem_free(l->misses);
+    mem_free(l->extras);
+    mem_free(l->metadata_messages);
+    mem_free(l->late);
+    l->rows = l->late = NULL;
+    l->misses = NULL;
+    l->extras = NULL;
+    l->metadata_messages = NULL;
+    l->row_capacity = l->miss_capacity = l->extra_capacity = l->metadata_capacity = l->late_capacity = 0;
+}
+
 static void lane_free(struct lane *l)
 {
     if (l->wal)
@@ -36,12 +50,8 @@ static void lane_free(struct lane *l)
     head_appender_free(l->appender);
     arena_deinit(&l->arena);
     buf_deinit(&l->offenders);
+    lane_release(l);
     mem_free(l->raw);
-    mem_free(l->rows);
-    mem_free(l->misses);
-    mem_free(l->extras);
-    mem_free(l->metadata_messages);
-    mem_free(l->late);
     mem_free(l);
 }
 

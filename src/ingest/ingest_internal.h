@@ -85,6 +85,9 @@ struct ingest {
     struct lane **lanes; /* [options.lanes] */
 };
 
+/* ---- ingest.c ---- */
+void lane_release(struct lane *l); /* gives back the arrays that grew with a request */
+
 /* ---- scan.c ---- */
 /* Fills rows, misses, extras, metadata and series_count from lane->raw; `previous`: the series before the first one. */
 MUST_CHECK enum err scan_request(struct lane *l, series_ref previous, struct errmsg *why);
@@ -119,7 +122,7 @@ void extras_store(struct lane *l, struct buf *records, struct ingest_result *res
 struct miss *miss_of(struct lane *l, uint32_t at, size_t *from);
 /* A series that was recognised but left the head before the append. */
 struct miss *revive(struct lane *l, uint32_t at, struct miss *again);
-/* Gets or makes the series; sets m->ref.  ERR_LIMIT: no more series. */
+/* Gets or makes the series; sets m->ref.  ERR_LIMIT: no more series.  Between head_create_begin and _end. */
 MUST_CHECK enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf *records);
 /* Counts rejected samples and remembers the first offenders. */
 void reject(struct lane *l, struct ingest_result *result, enum ingest_reason reason, uint32_t count, uint32_t at,

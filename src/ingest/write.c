@@ -154,10 +154,7 @@ enum err make_series(struct lane *l, struct miss *m, int64_t time_ms, struct buf
 {
     if (!m->canonical.len && canonical_make(l, m, NULL) != ERR_OK)
         return ERR_INVALID; /* it left the head a moment ago; these bytes were accepted before */
-    head_create_begin(l->appender);
-    enum err err = head_series_get(l->appender, m->canonical, m->canonical_hash, time_ms, records, &m->ref);
-    head_create_end(l->appender);
-    return err;
+    return head_series_get(l->appender, m->canonical, m->canonical_hash, time_ms, records, &m->ref);
 }
 
 struct miss *revive(struct lane *l, uint32_t at, struct miss *again)
@@ -169,8 +166,8 @@ struct miss *revive(struct lane *l, uint32_t at, struct miss *again)
     return again;
 }
 
-/* Rows whose series has to be made first; they are appended after all the others. */
-static void append_late(struct lane *l, struct buf *records, struct ingest_result *result)
+/* Rows whose series has to be made first, into l->late; returns how many. */
+static size_t make_late(struct lane *l, struct buf *records, struct ingest_result *result)
 {
     size_t from = 0, count = 0;
     struct miss again = {0};
@@ -192,8 +189,7 @@ static void append_late(struct lane *l, struct buf *records, struct ingest_resul
         l->late = mem_grow(l->late, &l->late_capacity, count + 1, sizeof *l->late);
         l->late[count++] = *row;
     }
-    uint32_t left = count ? head_append(l->appender, l->late, (uint32_t)count, records) : 0;
-    assert(left == 0); /* a series that was made a moment ago does not leave */
+    return count;
 }
 
 /* Series that were not guessed: remember who follows whom. */
@@ -222,22 +218,23 @@ static void add_aliases(struct lane *l)
 {
     for (size_t i = 0; i < l->miss_count; i++) {
         const struct miss *m = &l->misses[i];
-        if (!m->other_spelling || m->scattered || !m->ref)
-            continue;
-        head_create_begin(l->appender);
-        head_alias_add(l->appender, m->hash, m->ref);
-        head_create_end(l->appender);
+        if (m->other_spelling && !m->scattered && m->ref)
+            head_alias_add(l->appender, m->hash, m->ref);
     }
 }
 
 static void store(struct lane *l, struct stream *stream, struct buf *records, struct ingest_result *result)
 {
     uint32_t left = head_append(l->appender, l->rows, (uint32_t)l->row_count, records);
-    if (l->miss_count || left) {
-        append_late(l, records, result);
+    if (l->miss_count || left || l->extra_count) {
+        head_create_begin(l->appender); /* once per request: 2,000 new series are made in one go */
+        size_t late = make_late(l, records, result);
+        extras_store(l, records, result);
         add_aliases(l);
+        head_create_end(l->appender);
+        left = late ? head_append(l->appender, l->late, (uint32_t)late, records) : 0;
+        assert(left == 0); /* a series that was made a moment ago does not leave */
     }
-    extras_store(l, records, result);
     learn(l, stream);
     for (size_t i = 0; i < l->metadata_count; i++)
         head_metadata_set(l->appender, &l->metadata[i], records);
@@ -292,16 +289,26 @@ static enum err write_request(struct lane *l, const struct ingest_request *req, 
     return ERR_OK;
 }
 
+/* A lane keeps its memory from request to request, but not that of a giant one. */
+static void lane_reset(struct lane *l)
+{
+    enum { KEEP = 1 << 16 };
+    arena_deinit(&l->arena);
+    arena_init(&l->arena, NULL);
+    buf_reset(&l->offenders);
+    l->offender_count = 0;
+    if (l->row_capacity + l->miss_capacity + l->late_capacity + l->extra_capacity + l->metadata_capacity <= KEEP)
+        return;
+    lane_release(l);
+}
+
 bool ingest_write(struct ingest *ingest, const struct ingest_request *req, struct ingest_result *result)
 {
     assert(req->lane < ingest->options.lanes);
     struct lane *l = ingest->lanes[req->lane];
     bool pending = false;
     *result = (struct ingest_result){0};
-    arena_deinit(&l->arena);
-    arena_init(&l->arena, NULL);
-    buf_reset(&l->offenders);
-    l->offender_count = 0;
+    lane_reset(l);
     head_appender_enter(l->appender, req->stream);
     count_add(&l->counts.requests, 1);
     count_add(&l->counts.bytes, req->body.len);

@@ -41,7 +41,24 @@ static enum err write_series(struct block_writer *w, struct series_set *set, str
     return ERR_OK;
 }
 
-static enum err write_block(struct flush *f, struct series_set *set, int64_t mint_ms, int64_t maxt_ms,
+/* All series of the window, piece by piece. */
+static enum err write_window(struct block_writer *w, struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms,
+                             struct errmsg *why)
+{
+    struct series_set *set;
+    enum err err;
+    head_cut_select(cut, mint_ms, maxt_ms, block_labels_cmp);
+    while ((err = head_cut_next(cut, &set, why)) == ERR_OK && set) {
+        struct series_reader *r = set->ops->reader(set);
+        err = write_series(w, set, r, mint_ms, maxt_ms, why);
+        r->ops->close(r);
+        if (err != ERR_OK)
+            break;
+    }
+    return err;
+}
+
+static enum err write_block(struct flush *f, struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms,
                             struct block_meta *meta, struct errmsg *why)
 {
     struct tsdb *db = f->db;
@@ -57,9 +74,7 @@ static enum err write_block(struct flush *f, struct series_set *set, int64_t min
     blocks_tmp_path(db, &o.id, tmp);
     enum err err = block_writer_new(db->o.fs, tmp, &o, &w, why);
     if (err == ERR_OK) {
-        struct series_reader *r = set->ops->reader(set);
-        err = write_series(w, set, r, mint_ms, maxt_ms, why);
-        r->ops->close(r);
+        err = write_window(w, cut, mint_ms, maxt_ms, why);
         if (err == ERR_OK)
             err = block_writer_finish(w, meta, why);
         block_writer_free(w);
@@ -74,10 +89,8 @@ static enum err write_block(struct flush *f, struct series_set *set, int64_t min
 static enum err flush_window(struct flush *f, struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms,
                              struct errmsg *why)
 {
-    struct series_set *set;
     struct block_meta meta;
-    TRY(head_cut_select(cut, mint_ms, maxt_ms, block_labels_cmp, &set, why));
-    enum err err = write_block(f, set, mint_ms, maxt_ms, &meta, why);
+    enum err err = write_block(f, cut, mint_ms, maxt_ms, &meta, why);
     if (err == ERR_NOT_FOUND)
         return ERR_OK; /* not a single sample in the window after all */
     if (err == ERR_OK)

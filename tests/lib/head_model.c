@@ -48,6 +48,7 @@ void model_init(struct head_model *m, uint64_t seed, size_t series)
     random_seeded_init(&m->random, seed);
     head_options_default(&o);
     o.random = &m->random.base;
+    o.cut_series = 7;
     MUST(head_new(&o, &m->head, &why) == ERR_OK, "head_new");
     m->appender = head_appender_new(m->head);
     m->series = mem_array(series, sizeof *m->series);

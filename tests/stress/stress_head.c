@@ -177,8 +177,13 @@ static void cut_once(struct stress *s, int64_t before_ms)
     uint64_t count = 0, bytes = 0;
     head_cut_begin(s->head, before_ms, &cut);
     while (head_cut_window(cut, RANGE_MS, &mint, &maxt)) {
-        must(head_cut_select(cut, mint, maxt, labels_cmp, &set, &why) == ERR_OK, "cut");
-        count += check_set(set, mint, maxt);
+        head_cut_select(cut, mint, maxt, labels_cmp);
+        for (;;) {
+            must(head_cut_next(cut, &set, &why) == ERR_OK, "cut");
+            if (!set)
+                break;
+            count += check_set(set, mint, maxt);
+        }
     }
     must(head_cut_finish(cut, 5000, NULL) == ERR_OK, "finish");
     atomic_fetch_add(&s->cut_samples, count);
