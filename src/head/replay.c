@@ -284,7 +284,8 @@ static bool canonical_of(struct head *h, const uint32_t *ids, uint32_t count, st
     return !out->failed && len <= LABELS_BYTES_MAX;
 }
 
-bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
+/* Nobody else uses the head yet, so its lock is not taken. */
+NO_LOCK_CHECK bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
 {
     struct head *h = r->head;
     if (!page_is_near(h, ref / PAGE_SERIES) || !canonical_of(h, ids, count, &r->canonical))
