@@ -52,11 +52,12 @@ struct series_line {
 };
 _Static_assert(sizeof(struct series_line) == 64, "a series is one cache line");
 
-/* 16,384 series with their neighbours' hints; private but for head_predict. */
-struct head_segment;
+/* Tables of what prediction looks at; 16,384 series or tail lines (64 bytes each) per entry. */
+struct tail_line;
 struct head_lines {
-    struct series_line *_Atomic *lines;          /* [segment] -> first line; NULL: not there */
-    _Atomic uint32_t *_Atomic *successors;       /* [segment] -> series seen after this one */
+    struct series_line *_Atomic *lines;    /* [segment] -> first line; NULL: not there */
+    _Atomic uint32_t *_Atomic *successors; /* [segment] -> series seen after this one */
+    struct tail_line *_Atomic *tails;      /* [segment] -> first tail line */
 };
 const struct head_lines *head_lines(struct head *head);
 const struct series_hash_key *head_hash_key(struct head *head);
@@ -72,6 +73,15 @@ static inline series_ref head_predict(const struct head_lines *l, series_ref ref
 {
     _Atomic uint32_t *s = atomic_load_explicit(&l->successors[ref / SEGMENT_SERIES], memory_order_acquire);
     return atomic_load_explicit(&s[ref % SEGMENT_SERIES], memory_order_acquire);
+}
+
+/* Fetches the place where the next change of the series goes. */
+static inline void head_prefetch_tail(const struct head_lines *l, const struct series_line *line)
+{
+    enum { TAIL_BYTES_EACH = 64 };
+    uint32_t tail = atomic_load_explicit(&line->tail, memory_order_relaxed);
+    const struct tail_line *first = atomic_load_explicit(&l->tails[tail / SEGMENT_SERIES], memory_order_relaxed);
+    __builtin_prefetch((const char *)first + (size_t)(tail % SEGMENT_SERIES) * TAIL_BYTES_EACH, 1);
 }
 
 static inline bool head_line_is(const struct series_line *line, struct hash128 hash)

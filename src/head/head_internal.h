@@ -21,7 +21,7 @@ enum {
     SEGMENTS_MAX = 131072, /* refs stay below 2^31 */
     PAIR_SEGMENT = 4096,
     PAIR_SEGMENTS_MAX = 65536,
-    LINE_SEGMENT = 16384, /* tail lines */
+    LINE_SEGMENT = SEGMENT_SERIES, /* tail lines */
     LINE_SEGMENTS_MAX = 262144,
     LINE_STOCK = 64, /* tail lines that an appender takes at once */
 };
@@ -145,7 +145,6 @@ struct alias {
 struct head_counts {
     _Atomic uint64_t samples, out_of_order, duplicate, replaced, predicted, looked_up;
     _Atomic uint64_t histograms, exemplars, exemplars_dropped, metadata_updates, metadata_dropped;
-    _Atomic int64_t tail_lines; /* taken out of the stock and used */
 };
 
 enum { LABEL_CACHE = 64, OPEN_PAGES = 256 };
@@ -173,9 +172,8 @@ struct head {
     struct series_hash_key key;
     struct epochs epochs;
 
-    struct head_lines lines; /* [SEGMENTS_MAX], borrowed from segments */
+    struct head_lines lines; /* [SEGMENTS_MAX] borrowed from segments; tails: [LINE_SEGMENTS_MAX] */
     struct head_segment *segments; /* [SEGMENTS_MAX]; entries below segment_count never change */
-    struct tail_line *_Atomic *tail_lines; /* [LINE_SEGMENTS_MAX] */
 
     struct mutex create; /* creation and removal of series, pairs, names, pages */
     _Atomic uint32_t page_count; /* pages ever begun; page 0 is not used */

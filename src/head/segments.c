@@ -28,11 +28,11 @@ void segments_deinit(struct head *h)
     for (uint32_t i = 0; i * SEGMENT_PAGES < pages; i++)
         mem_free(h->segments[i].memory);
     for (uint32_t i = 0; (uint64_t)i * LINE_SEGMENT < h->line_next; i++)
-        mem_free(atomic_load(&h->tail_lines[i]));
+        mem_free(atomic_load(&h->lines.tails[i]));
     mem_free(h->segments);
     mem_free((void *)(uintptr_t)h->lines.lines);
     mem_free((void *)(uintptr_t)h->lines.successors);
-    mem_free((void *)(uintptr_t)h->tail_lines);
+    mem_free((void *)(uintptr_t)h->lines.tails);
     mem_free(h->free_lines);
 }
 
@@ -90,7 +90,7 @@ static void pages_reach(struct head *h, uint32_t page)
 static void line_segment_make(struct head *h, uint32_t i)
 {
     struct tail_line *lines = mem_zalloc(LINE_SEGMENT * sizeof *lines);
-    atomic_store_explicit(&h->tail_lines[i], lines, memory_order_release);
+    atomic_store_explicit(&h->lines.tails[i], lines, memory_order_release);
 }
 
 void segments_init(struct head *h)
@@ -98,7 +98,7 @@ void segments_init(struct head *h)
     h->lines.lines = mem_array(SEGMENTS_MAX, sizeof *h->lines.lines);
     h->lines.successors = mem_array(SEGMENTS_MAX, sizeof *h->lines.successors);
     h->segments = mem_array(SEGMENTS_MAX, sizeof *h->segments);
-    h->tail_lines = mem_array(LINE_SEGMENTS_MAX, sizeof *h->tail_lines);
+    h->lines.tails = mem_array(LINE_SEGMENTS_MAX, sizeof *h->lines.tails);
     h->line_next = 1; /* line 0 means "none" */
     line_segment_make(h, 0);
     pages_reach(h, 0); /* page 0 holds no series, but ref 0 can be looked at: its successor is 0 */
@@ -151,7 +151,7 @@ void page_mark_lost(struct head *h, uint32_t page, uint32_t frame)
 
 struct tail_line *tail_line_of(struct head *h, uint32_t id)
 {
-    return atomic_load_explicit(&h->tail_lines[id / LINE_SEGMENT], memory_order_acquire) + id % LINE_SEGMENT;
+    return atomic_load_explicit(&h->lines.tails[id / LINE_SEGMENT], memory_order_acquire) + id % LINE_SEGMENT;
 }
 
 static void stock_fill_locked(struct head_appender *a) REQUIRES(a->head->stock)
@@ -162,7 +162,7 @@ static void stock_fill_locked(struct head_appender *a) REQUIRES(a->head->stock)
     while (a->line_count < LINE_STOCK) {
         uint32_t id = h->line_next++;
         assert(id != UINT32_MAX);
-        if (!get_relaxed(&h->tail_lines[id / LINE_SEGMENT]))
+        if (!get_relaxed(&h->lines.tails[id / LINE_SEGMENT]))
             line_segment_make(h, id / LINE_SEGMENT);
         a->lines[a->line_count++] = id;
         bytes_add(&h->bytes_tails, (int64_t)sizeof(struct tail_line));

@@ -80,6 +80,7 @@ static inline bool predict(struct scan *s, const uint8_t *p, const uint8_t *end,
         return false;
     if (!head_line_is(line, series_hash(s->key, p, len)))
         return false;
+    head_prefetch_tail(s->lines, line);
     c->ref = s->previous = candidate;
     c->labels_end = p + len;
     s->streak = 0;
