@@ -152,6 +152,7 @@ struct exec {
     struct mutex lock;      /* while readers are opened */
     struct worker *workers; /* [worker_count]; the first belongs to the query's thread */
     uint32_t worker_count;
+    struct share *shares;                 /* see share.c */
     struct selection *selections;         /* made so far, to be shared; see select.c */
     uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
 };

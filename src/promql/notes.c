@@ -71,7 +71,7 @@ static struct note *note_get(struct notes *n, const char *text, struct note_plac
         *slot = ++n->count;
     }
     struct note *note = &n->list[*slot - 1];
-    if (at.rank >= note->place.rank)
+    if (note->collects ? at.rank < note->place.rank : at.rank >= note->place.rank)
         note->place = at;
     if (at.rank < note->first_rank)
         note->first_rank = at.rank;
@@ -139,6 +139,7 @@ static void note_repaired(struct notes *n, struct note *note, const struct note_
 {
     if (!note)
         return;
+    note->collects = true;
     if (note->repair) {
         repair_combine(note->repair, repair);
         return;
@@ -162,6 +163,7 @@ void notes_overlap(struct notes *n, struct note_place at, struct slice metric)
         note_addf(n, true, at, "sample has start time that overlaps with previous sample timestamp for metric %s",
                   notes_quote(n, metric));
     if (note) {
+        note->collects = true;
         note->counted = true;
         note->occurrences++;
     }
@@ -192,12 +194,29 @@ void notes_merge(struct notes *n, const struct notes *from)
             note->warning = other->warning;
             note->prefixed = other->prefixed;
             note->counted = other->counted;
+            note->collects = other->collects;
         }
         if (other->first_rank < note->first_rank)
             note->first_rank = other->first_rank;
         if (other->repair)
             note_repaired(n, note, other->repair);
         note->occurrences += other->occurrences;
+    }
+}
+
+void notes_repeat(struct notes *n, uint32_t lo, uint32_t hi, uint32_t rank, uint32_t position)
+{
+    for (uint32_t i = 0; i < n->count; i++) {
+        struct note *note = &n->list[i];
+        if (note->place.rank < lo || note->place.rank > hi || !note->prefixed)
+            continue;
+        if (!note->collects) {
+            note->place.rank += rank;
+            note->place.position += note->place.position == NOTE_NOWHERE ? 0 : position;
+        }
+        note->occurrences *= 2;
+        if (note->repair)
+            note->repair->count *= 2;
     }
 }
 
@@ -220,7 +239,7 @@ const char *notes_number(struct notes *n, double v)
 static void print_place(struct buf *out, struct slice query, uint32_t position)
 {
     uint32_t line = 1, column = 1;
-    for (uint32_t i = 0; i < position && i < query.len; i++) {
+    for (uint32_t i = 0; position != NOTE_NOWHERE && i < position && i < query.len; i++) {
         column++;
         if (query.data[i] == '\n') {
             line++;

@@ -3,7 +3,7 @@
  *
  * Equal texts are kept once.  The position shown is that of the occurrence which Prometheus would have
  * evaluated last: every note carries the rank of its operator in evaluation order.  Two kinds collect
- * figures from many occurrences (repaired buckets, overlapping start times) into one text.
+ * figures from many occurrences (repaired buckets, overlapping start times) into one text, and show the first.
  *
  * Ownership: notes borrow an arena for their texts.
  * Threads:   one at a time; workers keep their own and the results are merged in order of rows.
@@ -19,6 +19,7 @@
 struct note_place {
     uint32_t position, rank;
 };
+#define NOTE_NOWHERE UINT32_MAX /* shown as 1:1, as the reference shows what lost its place */
 
 /* Classic buckets that had to be made monotonic. */
 struct note_repair {
@@ -33,6 +34,7 @@ struct note {
     const char *text; /* with prefix, without place; the key */
     struct note_place place;
     uint32_t first_rank;
+    bool collects;              /* figures, and keeps the first place */
     struct note_repair *repair; /* NULL, or printed after the text */
     uint64_t occurrences;       /* printed when > 1 and `counted` */
     bool counted;
@@ -60,6 +62,11 @@ void notes_overlap(struct notes *n, struct note_place at, struct slice metric);
 void notes_plain_warning(struct notes *n, const char *text);
 /* Adds all of `from`, whose texts may die afterwards. */
 void notes_merge(struct notes *n, const struct notes *from);
+/*
+ * Tells what operators of rank lo..hi have told once more, as operators `rank` later whose text stands `position`
+ * further on (both may wrap around to mean earlier).
+ */
+void notes_repeat(struct notes *n, uint32_t lo, uint32_t hi, uint32_t rank, uint32_t position);
 void notes_clear(struct notes *n); /* forgets the list; the arena is the owner's business */
 
 /*

@@ -12,6 +12,10 @@
 struct oper *merge_op_new(struct oper *child);
 struct oper *clean_op_new(struct oper *child);
 
+/* share.c: what a query contains twice is evaluated once; first_id: of the operators made for n. */
+bool share_worthwhile(const struct exec *x, const struct node *n);
+struct oper *share_op_new(const struct node *n, uint32_t first_id, struct oper *child);
+
 /* scalar.c: one row without labels, present at every step. */
 struct oper *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v);
 struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid *g);

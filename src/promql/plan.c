@@ -245,7 +245,7 @@ static enum err plan_unary(struct exec *x, const struct node *n, const struct gr
     return ERR_OK;
 }
 
-enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
+static enum err plan_node(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     switch (n->kind) {
     case NODE_NUMBER:
@@ -269,4 +269,14 @@ enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, str
     default: /* strings and range vectors are read by those who take them */
         return err_set(x->why, ERR_INVALID, "unhandled expression of type: %s", value_type_name(n->type));
     }
+}
+
+enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
+{
+    uint32_t first_id = x->op_count;
+    bool share = share_worthwhile(x, n);
+    TRY(plan_node(x, n, g, out));
+    if (share)
+        *out = share_op_new(n, first_id, *out);
+    return ERR_OK;
 }

@@ -38,7 +38,7 @@ struct note_place range_place(const struct range_call *c)
     const struct node *first = c->op->base.node->call.args[0];
     struct note_place place = op_place_at(&c->op->base, first);
     if (first->kind == NODE_SUBQUERY)
-        place.position = 0;
+        place.position = NOTE_NOWHERE;
     return place;
 }
 
