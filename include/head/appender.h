@@ -146,6 +146,8 @@ bool head_histogram_append(struct head_appender *a, series_ref ref, int64_t time
 bool head_exemplar_append(struct head_appender *a, series_ref ref, int64_t time_ms, double value, struct slice labels,
                           struct buf *records);
 
+/* For the figures: how many series were guessed, how many looked up. */
+void head_count_found(struct head_appender *a, uint64_t predicted, uint64_t looked_up);
 /* Remembers that `next` came after `ref`. */
 void head_learn(struct head_appender *a, series_ref ref, series_ref next);
 

@@ -311,7 +311,7 @@ enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *c
 {
     struct head *h = cut->head;
     epoch_leave(&cut->epoch); /* or it would wait for itself */
-    enum err err = epoch_wait(&h->epochs, cancel);
+    enum err err = epoch_wait(&h->epochs, cut->before_ms, cancel);
     if (err == ERR_OK) {
         truncate_before(cut, idle_ms, cancel);
         atomic_fetch_add_explicit(&h->cuts, 1, memory_order_relaxed);

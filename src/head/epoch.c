@@ -103,15 +103,50 @@ void epoch_reclaim(struct epochs *e)
     }
 }
 
-enum err epoch_wait(struct epochs *e, struct cancel *cancel)
+/* Whether someone who matters has been inside since the epoch or before. */
+static bool someone_locked(struct epochs *e, uint64_t until, int64_t before_ms, bool only_brief) REQUIRES(e->lock)
+{
+    for (struct epoch_slot *s = e->slots; s; s = s->next) {
+        uint64_t at = atomic_load(&s->at);
+        bool matters = s->brief || (!only_brief && s->mint_ms < before_ms);
+        if (at && at <= until && matters)
+            return true;
+    }
+    return false;
+}
+
+static enum err wait_for(struct epochs *e, int64_t before_ms, bool only_brief, struct cancel *cancel)
 {
     enum err err = ERR_OK;
     uint64_t until = atomic_fetch_add(&e->now, 1);
     mutex_lock(&e->lock);
     e->waiting++;
-    while (oldest_locked(e) <= until && (err = cancel_check(cancel)) == ERR_OK)
+    while (someone_locked(e, until, before_ms, only_brief) && (err = cancel_check(cancel)) == ERR_OK)
         cond_wait_ns(&e->left, &e->lock, WAIT_NS);
     e->waiting--;
     mutex_unlock(&e->lock);
     return err;
+}
+
+enum err epoch_wait(struct epochs *e, int64_t before_ms, struct cancel *cancel)
+{
+    return wait_for(e, before_ms, false, cancel);
+}
+
+enum err epoch_wait_brief(struct epochs *e, struct cancel *cancel)
+{
+    return wait_for(e, 0, true, cancel);
+}
+
+uint64_t epoch_mark(struct epochs *e)
+{
+    return atomic_fetch_add(&e->now, 1);
+}
+
+bool epoch_passed(struct epochs *e, uint64_t mark)
+{
+    mutex_lock(&e->lock);
+    bool passed = oldest_locked(e) > mark;
+    mutex_unlock(&e->lock);
+    return passed;
 }

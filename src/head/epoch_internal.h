@@ -17,6 +17,8 @@
 
 struct epoch_slot {
     _Atomic uint64_t at; /* epoch when it entered; 0: outside */
+    int64_t mint_ms;     /* a querier: it reads no older samples; constant */
+    bool brief;          /* an appender: inside for one request; constant */
     struct epoch_slot *next, **link; /* guarded by the lock of the epochs */
 };
 
@@ -58,7 +60,12 @@ static inline void epoch_tidy(struct epochs *e)
     atomic_store_explicit(&e->tried_at, count, memory_order_relaxed);
     epoch_reclaim(e);
 }
-/* Waits until all who are inside now have left; ERR_CANCELED or ERR_TIMEOUT when the token fired before. */
-enum err epoch_wait(struct epochs *e, struct cancel *cancel);
+/* Waits until those queriers have left that are inside now and may read samples before a time, and all appenders. */
+enum err epoch_wait(struct epochs *e, int64_t before_ms, struct cancel *cancel);
+/* The same for appenders only: a matter of milliseconds. */
+enum err epoch_wait_brief(struct epochs *e, struct cancel *cancel);
+/* A moment to ask epoch_passed about: whether all who were inside then have left. */
+uint64_t epoch_mark(struct epochs *e);
+bool epoch_passed(struct epochs *e, uint64_t mark);
 
 #endif

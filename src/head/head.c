@@ -74,6 +74,7 @@ struct head_appender *head_appender_new(struct head *h)
 {
     struct head_appender *a = MEM_NEW(struct head_appender);
     a->head = h;
+    a->epoch.brief = true;
     epoch_slot_add(&h->epochs, &a->epoch);
     mutex_lock(&h->stock);
     a->next = h->appenders;
@@ -134,6 +135,12 @@ void head_lookup_prefetch(struct head_appender *a, struct hash128 hash)
 series_ref head_lookup(struct head_appender *a, struct hash128 hash)
 {
     return series_find(a->head, hash);
+}
+
+void head_count_found(struct head_appender *a, uint64_t predicted, uint64_t looked_up)
+{
+    count_add(&a->counts.predicted, predicted);
+    count_add(&a->counts.looked_up, looked_up);
 }
 
 void head_series_print(struct head *h, series_ref ref, struct buf *out)

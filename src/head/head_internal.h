@@ -186,6 +186,8 @@ struct head {
     size_t free_page_count, free_page_capacity, free_pair_count, free_pair_capacity;
     uint32_t *left_pages, *left_pairs; /* may be used again after the next checkpoint; guarded by create */
     size_t left_page_count, left_page_capacity, left_pair_count, left_pair_capacity;
+    size_t ripe_pages, ripe_pairs; /* the first of them: a checkpoint was published; when ripe_mark has passed ... */
+    uint64_t ripe_mark;            /* ... nobody looks at them any more; guarded by create */
     struct arena scratch; /* guarded by create */
 
     struct mutex stock; /* leaf: tail lines nobody uses, list of appenders */

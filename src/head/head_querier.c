@@ -102,6 +102,7 @@ enum err head_querier(struct head *h, int64_t mint_ms, int64_t maxt_ms, struct q
     (void)why;
     q->base = (struct querier){.ops = &querier_ops, .mint_ms = mint_ms, .maxt_ms = maxt_ms};
     q->head = h;
+    q->epoch.mint_ms = mint_ms;
     epoch_slot_add(&h->epochs, &q->epoch);
     epoch_enter(&h->epochs, &q->epoch);
     *out = &q->base;

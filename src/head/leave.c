@@ -70,14 +70,40 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool keep_alive(void *ctx, uint32_t id)
+/* Where aliases move when those of series that left are taken out. */
+struct moving {
+    struct head *head;
+    uint32_t *to; /* by old number; 0: it goes */
+};
+
+static uint32_t keep_alive(void *ctx, uint32_t id)
 {
-    struct head *h = ctx;
-    uint32_t count;
+    const struct moving *m = ctx;
     if (!(id & ALIAS_BIT))
-        return series_alive(line_of(h, id));
-    const struct alias *a = (const struct alias *)vec_read(&h->aliases, &count) + (id & ~ALIAS_BIT);
-    return series_alive(line_of(h, a->ref));
+        return series_alive(line_of(m->head, id)) ? id : 0;
+    uint32_t to = m->to[id & ~ALIAS_BIT];
+    return to ? to | ALIAS_BIT : 0;
+}
+
+/* Takes the series that left, and their aliases, out of the index. */
+static void clean_index(struct head *h)
+{
+    uint32_t count, kept = 1; /* entry 0 stands for nothing */
+    int64_t bytes = 0;
+    const struct alias *list = vec_read(&h->aliases, &count);
+    struct moving m = {h, mem_array(count, sizeof *m.to)};
+    struct alias *left = mem_array((size_t)count + 1, sizeof *left);
+    for (uint32_t i = 1; i < count; i++)
+        if (series_alive(line_of(h, list[i].ref))) {
+            m.to[i] = kept;
+            left[kept++] = list[i];
+        }
+    if (kept < count)
+        vec_replace(&h->aliases, &h->epochs, left, kept, sizeof *left, &bytes);
+    tags_rewrite(&h->series_index, &h->epochs, keep_alive, &m, &bytes);
+    bytes_add(&h->bytes_index, bytes);
+    mem_free(m.to);
+    mem_free(left);
 }
 
 /* Postings of the pairs that lost series; pairs that lost all of them go, too. */
@@ -107,16 +133,14 @@ static void clean_pairs(struct leaving *l)
 void leave_all(struct leaving *l, struct cancel *cancel)
 {
     struct head *h = l->head;
-    int64_t bytes = 0;
     /* A series made by a request under way has no sample yet; once the request is through it has. */
-    if (l->refs.count && epoch_wait(&h->epochs, cancel) == ERR_OK)
+    if (l->refs.count && epoch_wait_brief(&h->epochs, cancel) == ERR_OK)
         remove_series(l);
     if (l->pair_count) {
         clean_pairs(l);
         mutex_lock(&h->create);
-        tags_filter(&h->series_index, &h->epochs, keep_alive, h, &bytes);
+        clean_index(h);
         mutex_unlock(&h->create);
-        bytes_add(&h->bytes_index, bytes);
     }
     refs_deinit(&l->refs);
     mem_free(l->pairs);
@@ -130,24 +154,37 @@ static void move_all(uint32_t **to, size_t *count, size_t *capacity, const uint3
     *count += from_count;
 }
 
+static void drop_first(uint32_t *list, size_t *count, size_t n)
+{
+    *count -= n;
+    if (n && *count)
+        memmove(list, list + n, *count * sizeof *list);
+}
+
+/* Numbers that were ripe and that no reader can hold any more. */
+static void free_ripe(struct head *h) REQUIRES(h->create)
+{
+    for (size_t i = 0; i < h->ripe_pairs; i++)
+        pair_forget(h, h->left_pairs[i]);
+    move_all(&h->free_pages, &h->free_page_count, &h->free_page_capacity, h->left_pages, h->ripe_pages);
+    move_all(&h->free_pairs, &h->free_pair_count, &h->free_pair_capacity, h->left_pairs, h->ripe_pairs);
+    drop_first(h->left_pages, &h->left_page_count, h->ripe_pages);
+    drop_first(h->left_pairs, &h->left_pair_count, h->ripe_pairs);
+    h->ripe_pages = h->ripe_pairs = 0;
+}
+
 void head_checkpoint_published(struct head *h)
 {
-    /* Readers may still look at the bytes of pairs that left. */
     mutex_lock(&h->create);
-    size_t pages = h->left_page_count, pairs = h->left_pair_count;
-    mutex_unlock(&h->create);
-    if (pages + pairs == 0 || epoch_wait(&h->epochs, NULL) != ERR_OK)
-        return;
-    mutex_lock(&h->create);
-    for (size_t i = 0; i < pairs; i++)
-        pair_forget(h, h->left_pairs[i]);
-    move_all(&h->free_pages, &h->free_page_count, &h->free_page_capacity, h->left_pages, pages);
-    move_all(&h->free_pairs, &h->free_pair_count, &h->free_pair_capacity, h->left_pairs, pairs);
-    h->left_page_count -= pages;
-    h->left_pair_count -= pairs;
-    if (h->left_page_count)
-        memmove(h->left_pages, h->left_pages + pages, h->left_page_count * sizeof *h->left_pages);
-    if (h->left_pair_count)
-        memmove(h->left_pairs, h->left_pairs + pairs, h->left_pair_count * sizeof *h->left_pairs);
+    /* Readers may look at the bytes of pairs for as long as a query runs: no waiting, the next time will do. */
+    if (h->ripe_pages + h->ripe_pairs && epoch_passed(&h->epochs, h->ripe_mark))
+        free_ripe(h);
+    if (h->ripe_pages + h->ripe_pairs == 0 && h->left_page_count + h->left_pair_count) {
+        h->ripe_pages = h->left_page_count;
+        h->ripe_pairs = h->left_pair_count;
+        h->ripe_mark = epoch_mark(&h->epochs);
+        if (epoch_passed(&h->epochs, h->ripe_mark))
+            free_ripe(h);
+    }
     mutex_unlock(&h->create);
 }

@@ -203,10 +203,10 @@ const struct label_name *name_find(struct head *h, struct slice name)
     return NULL;
 }
 
-static bool keep_used(void *ctx, uint32_t id)
+static uint32_t keep_used(void *ctx, uint32_t id)
 {
     struct head *h = ctx;
-    return get_relaxed(&pair_of(h, id)->series) > 0;
+    return get_relaxed(&pair_of(h, id)->series) > 0 ? id : 0;
 }
 
 /* Takes the pairs without series out of the list of a name. */
@@ -239,7 +239,7 @@ void pairs_drop(struct head *h, const uint32_t *ids, size_t count)
         if (touched[i])
             name_clean(h, list[i]);
     mem_free(touched);
-    tags_filter(&h->pair_index, &h->epochs, keep_used, h, &bytes);
+    tags_rewrite(&h->pair_index, &h->epochs, keep_used, h, &bytes);
     bytes_add(&h->bytes_labels, bytes);
     h->left_pairs = mem_grow(h->left_pairs, &h->left_pair_capacity, h->left_pair_count + count, sizeof *h->left_pairs);
     memcpy(h->left_pairs + h->left_pair_count, ids, count * sizeof *ids);

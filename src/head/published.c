@@ -94,16 +94,14 @@ static bool table_put(struct tag_table *t, uint64_t entry)
     return true;
 }
 
-static bool keep_all(void *ctx, uint32_t id)
+static uint32_t same_id(void *ctx, uint32_t id)
 {
     (void)ctx;
-    (void)id;
-    return true;
+    return id;
 }
 
 /* Copies into a table of at least `bits`, larger when it does not fit, and publishes it. */
-static void tags_rebuild(struct tags *t, struct epochs *e, uint32_t bits, bool (*keep)(void *ctx, uint32_t id),
-                         void *ctx, int64_t *bytes)
+static void tags_rebuild(struct tags *t, struct epochs *e, uint32_t bits, tags_map map, void *ctx, int64_t *bytes)
 {
     struct tag_table *old = atomic_load_explicit(&t->table, memory_order_relaxed);
     for (;; bits++) {
@@ -111,7 +109,8 @@ static void tags_rebuild(struct tags *t, struct epochs *e, uint32_t bits, bool (
         uint64_t i = 0;
         for (; i < old->capacity; i++) {
             uint64_t s = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
-            if (s && keep(ctx, (uint32_t)s) && !table_put(fresh, s))
+            uint32_t id = s ? map(ctx, (uint32_t)s) : 0;
+            if (id && !table_put(fresh, (s >> 32) << 32 | id))
                 break;
         }
         if (i == old->capacity) {
@@ -133,20 +132,20 @@ void tags_put(struct tags *t, struct epochs *e, uint64_t hash_lo, uint32_t id, i
         struct tag_table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
         if (table->used < (UINT64_C(3) << table->bits) / 4 && table_put(table, entry))
             return;
-        tags_rebuild(t, e, table->bits + 1, keep_all, NULL, bytes);
+        tags_rebuild(t, e, table->bits + 1, same_id, NULL, bytes);
     }
 }
 
-void tags_filter(struct tags *t, struct epochs *e, bool (*keep)(void *ctx, uint32_t id), void *ctx, int64_t *bytes)
+void tags_rewrite(struct tags *t, struct epochs *e, tags_map map, void *ctx, int64_t *bytes)
 {
     struct tag_table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
     uint64_t kept = 0;
     for (uint64_t i = 0; i < table->capacity; i++) {
         uint64_t s = atomic_load_explicit(&table->slot[i], memory_order_relaxed);
-        kept += s && keep(ctx, (uint32_t)s);
+        kept += s && map(ctx, (uint32_t)s);
     }
     uint32_t bits = TABLE_BITS_MIN;
     while (kept >= (UINT64_C(3) << bits) / 4)
         bits++;
-    tags_rebuild(t, e, bits, keep, ctx, bytes);
+    tags_rebuild(t, e, bits, map, ctx, bytes);
 }

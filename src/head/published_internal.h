@@ -67,8 +67,9 @@ struct tags {
 void tags_init(struct tags *t, int64_t *bytes);
 void tags_deinit(struct tags *t);
 void tags_put(struct tags *t, struct epochs *e, uint64_t hash_lo, uint32_t id, int64_t *bytes); /* id > 0 */
-/* Writer: only entries that keep() wants stay. */
-void tags_filter(struct tags *t, struct epochs *e, bool (*keep)(void *ctx, uint32_t id), void *ctx, int64_t *bytes);
+/* Writer: every entry gets the id that map() says; 0: it goes. */
+typedef uint32_t (*tags_map)(void *ctx, uint32_t id);
+void tags_rewrite(struct tags *t, struct epochs *e, tags_map map, void *ctx, int64_t *bytes);
 
 static inline uint32_t tag_of(uint64_t hash_lo)
 {

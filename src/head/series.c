@@ -18,7 +18,8 @@ series_ref series_find(struct head *h, struct hash128 hash)
         }
         uint32_t count;
         const struct alias *a = (const struct alias *)vec_read(&h->aliases, &count) + (id & ~ALIAS_BIT);
-        if (hash128_eq(a->hash, hash) && series_alive(line_of(h, a->ref)))
+        /* The index may be newer or older than the list: what does not fit is not found. */
+        if ((id & ~ALIAS_BIT) < count && hash128_eq(a->hash, hash) && series_alive(line_of(h, a->ref)))
             return a->ref;
     }
     return 0;

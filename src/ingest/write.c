@@ -247,6 +247,7 @@ static void store(struct lane *l, struct stream *stream, struct buf *records, st
 static void finish(struct lane *l, struct ingest_result *result)
 {
     explain(l, result);
+    head_count_found(l->appender, l->predicted, l->series_count - l->predicted);
     count_add(&l->counts.bytes_decoded, l->raw_len);
     count_add(&l->counts.series, result->series);
     count_add(&l->counts.samples, result->samples);

@@ -2,6 +2,7 @@
 #include "lib/head_model.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 
@@ -153,6 +154,65 @@ Test(head_cut, changes_nothing_when_abandoned)
         model_scrapes(&m, START + (80 + k) * 15000, 1);
     }
     model_deinit(&m);
+}
+
+/* All series are others every time, with labels nobody had before. */
+static void churn_cycle(struct head *head, int64_t start_ms, unsigned cycle)
+{
+    enum { SERIES = 300, SAMPLES = 12 };
+    struct head_appender *a = head_appender_new(head);
+    struct head_row rows[SERIES];
+    head_appender_enter(a, 1);
+    head_create_begin(a);
+    for (unsigned i = 0; i < SERIES; i++) {
+        uint8_t bytes[128] = {0};
+        int len = snprintf((char *)bytes, sizeof bytes, "\n\r\n\b__name__\x12\x01m\n\x15\n\x03pod\x12\x0epod-%05u-%04u", cycle, i);
+        struct hash128 hash = series_hash(head_hash_key(head), bytes, (size_t)len);
+        struct slice canonical = slice_of(bytes, (size_t)len);
+        cr_assert_eq(head_series_get(a, canonical, hash, start_ms, NULL, &rows[i].ref), ERR_OK);
+        head_alias_add(a, (struct hash128){hash.lo + 1, hash.hi}, rows[i].ref);
+    }
+    head_create_end(a);
+    for (unsigned k = 0; k < SAMPLES; k++) {
+        for (unsigned i = 0; i < SERIES; i++) {
+            rows[i].time_ms = start_ms + k * 15000;
+            rows[i].bits = f64_bits(i * k);
+        }
+        cr_assert_eq(head_append(a, rows, SERIES, NULL), 0);
+    }
+    head_appender_leave(a);
+    head_appender_free(a);
+}
+
+Test(head_cut, keeps_memory_bounded_when_all_series_are_replaced_again_and_again)
+{
+    struct head_options o;
+    struct head *head;
+    struct head_stats st;
+    struct head_cut *cut;
+    uint64_t bytes = 0, pages = 0;
+    head_options_default(&o);
+    cr_assert_eq(head_new(&o, &head, NULL), ERR_OK);
+    for (unsigned cycle = 0; cycle < 40; cycle++) {
+        int64_t start = START + cycle * INT64_C(600000);
+        churn_cycle(head, start, cycle);
+        head_cut_begin(head, start, &cut);
+        cr_assert_eq(head_cut_finish(cut, 60000, NULL), ERR_OK);
+        head_checkpoint_published(head);
+        head_stats(head, &st);
+        if (cycle == 10) {
+            bytes = st.bytes;
+            pages = st.pages;
+        }
+        if (cycle > 10) {
+            cr_assert_leq(st.bytes, bytes + bytes / 10, "cycle %u: %llu bytes", cycle, (unsigned long long)st.bytes);
+            cr_assert_leq(st.pages, pages, "cycle %u: %llu pages", cycle, (unsigned long long)st.pages);
+            cr_assert_leq(st.series, 600);
+            cr_assert_leq(st.aliases, 600);
+        }
+    }
+    head_check(head);
+    head_free(head);
 }
 
 Test(head_cut, removes_idle_series_and_their_labels_and_lets_them_return)

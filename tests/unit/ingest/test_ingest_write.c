@@ -2,6 +2,7 @@
 #include "ingest/ingest.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "head/head.h"
 #include "lib/rw_body.h"
@@ -388,4 +389,120 @@ Test(ingest_write, keeps_exemplars_of_known_series)
     cr_expect_eq(st.exemplars_held, 2);
     buf_deinit(&text);
     fixture_free(f);
+}
+
+/* One TimeSeries of the given label bytes, a sample behind them. */
+static int send_spelling(struct fixture *f, const char *labels, size_t len, int64_t time_ms)
+{
+    struct buf request = {0}, series = {0};
+    buf_append(&series, labels, len);
+    buf_str(&series, "\x12\x10\x09");
+    buf_le64(&series, f64_bits((double)(time_ms - NOW_MS)));
+    buf_u8(&series, 0x10);
+    buf_varint(&series, (uint64_t)time_ms);
+    buf_u8(&request, 0x0a);
+    buf_varint(&request, series.len);
+    buf_slice(&request, buf_view(&series));
+    int status = send_bytes(f, request.data, request.len);
+    buf_deinit(&request);
+    buf_deinit(&series);
+    return status;
+}
+
+Test(ingest_write, knows_a_series_in_every_spelling_of_its_labels)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } spellings[] = {
+#define SPELL(text) {text, sizeof text - 1}
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),         /* canonical */
+        SPELL("\x0a\x06\x0a\x01" "a\x12\x01" "b\x0a\x0d\x0a\x08__name__\x12\x01m"),         /* other order */
+        SPELL("\x0a\x0d\x12\x01m\x0a\x08__name__\x0a\x06\x0a\x01" "a\x12\x01" "b"),         /* value before name */
+        SPELL("\x0a\x8d\x00\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),     /* a length of two bytes */
+        SPELL("\x0a\x0e\x0a\x88\x00__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),     /* one within */
+        SPELL("\x8a\x00\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),     /* a tag of two bytes */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x09\x0a\x01" "a\x12\x01" "b\x52\x01x"), /* an unknown field */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x09\x0a\x01" "a\x12\x01" "z\x12\x01" "b"), /* a field twice */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x05\x0a\x01" "c\x12\x00\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* empty value */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x03\x0a\x01" "c\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* no value */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x52\x01x\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* something between */
+        SPELL("\x0b\x08\x01\x0c\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* wrong: group 1 */
+    };
+    struct fixture *f = fixture_new();
+    size_t count = sizeof spellings / sizeof spellings[0] - 1;
+    int64_t time_ms = NOW_MS;
+    struct head_stats st;
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < count; i++) {
+            cr_expect_eq(send_spelling(f, spellings[i].bytes, spellings[i].len, time_ms++), 204, "spelling %zu: %s", i,
+                         f->result.why.text);
+            cr_expect_eq(f->result.samples, 1, "spelling %zu", i);
+        }
+    cr_expect_eq(send_spelling(f, spellings[count].bytes, spellings[count].len, time_ms), 400);
+    head_stats(f->head, &st);
+    cr_expect_eq(st.series, 1);
+    cr_expect_eq(st.samples, 3 * count);
+    cr_expect_eq(st.samples_out_of_order, 0);
+    fixture_free(f);
+}
+
+Test(ingest_write, refuses_new_series_past_the_limit_but_takes_known_ones)
+{
+    struct fixture *f = fixture_new();
+    ingest_free(f->ingest);
+    head_free(f->head);
+    struct head_options ho;
+    struct ingest_options io;
+    head_options_default(&ho);
+    ho.series_max = 2;
+    cr_assert_eq(head_new(&ho, &f->head, NULL), ERR_OK);
+    ingest_options_default(&io);
+    io.head = f->head;
+    io.clock = &f->clock.base;
+    cr_assert_eq(ingest_new(&io, &f->ingest, NULL), ERR_OK);
+    for (int k = 0; k < 2; k++) {
+        rw_series(&f->body, "__name__=a");
+        rw_sample(&f->body, NOW_MS + k, 1);
+        rw_series(&f->body, "__name__=b");
+        rw_sample(&f->body, NOW_MS + k, 2);
+        rw_series(&f->body, "__name__=c");
+        rw_sample(&f->body, NOW_MS + k, 3);
+        cr_expect_eq(send_body(f), 429);
+        cr_expect_eq(f->result.rejected[INGEST_SERIES_LIMIT], 1);
+        cr_expect_eq(f->result.samples, 2);
+    }
+    EXPECT_ALL(f, "a 0:1 1:1\nb 0:2 1:2\n");
+    fixture_free(f);
+}
+
+Test(ingest_write, takes_nothing_once_the_memory_budget_is_spent)
+{
+    struct fixture *f = fixture_new();
+    ingest_free(f->ingest);
+    head_free(f->head);
+    struct mem_budget budget = {.name = "storage.head", .limit = 3 << 20};
+    struct head_options ho;
+    struct ingest_options io;
+    char labels[64];
+    int status = 204;
+    head_options_default(&ho);
+    ho.budget = &budget;
+    cr_assert_eq(head_new(&ho, &f->head, NULL), ERR_OK);
+    ingest_options_default(&io);
+    io.head = f->head;
+    io.clock = &f->clock.base;
+    cr_assert_eq(ingest_new(&io, &f->ingest, NULL), ERR_OK);
+    for (int k = 0; k < 100 && status == 204; k++) {
+        for (int i = 0; i < 1000; i++) {
+            snprintf(labels, sizeof labels, "__name__=m|id=%d-%d", k, i);
+            rw_series(&f->body, labels);
+            rw_sample(&f->body, NOW_MS, i);
+        }
+        status = send_body(f);
+    }
+    cr_expect_eq(status, 503);
+    cr_expect(strstr(f->result.why.text, "storage.head"), "%s", f->result.why.text);
+    fixture_free(f);
+    cr_expect_eq(atomic_load(&budget.used), 0, "all of it came back");
 }
