@@ -152,7 +152,8 @@ static double select_ms(struct head *head, const struct matcher *m, uint32_t mat
     struct querier *q;
     struct series_set *set;
     struct arena arena;
-    struct selector sel = {.matchers = m, .matcher_count = matchers, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = sorted};
+    struct selector sel = {
+        .matchers = m, .matcher_count = matchers, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = sorted};
     arena_init(&arena, NULL);
     double start = bench_seconds();
     enum err err = head_querier(head, INT64_MIN, INT64_MAX, &q, NULL);
@@ -173,7 +174,8 @@ static void measure_queries(struct rig *r)
     struct samples s;
     struct arena arena;
     uint32_t count;
-    struct matcher up = {.op = MATCH_EQUAL, .name = SLICE_LIT("__name__"), .value = SLICE_LIT("node_cpu_seconds_total")};
+    struct matcher up = {
+        .op = MATCH_EQUAL, .name = SLICE_LIT("__name__"), .value = SLICE_LIT("node_cpu_seconds_total")};
     struct matcher both[] = {up, {.op = MATCH_NOT_EQUAL, .name = SLICE_LIT("mode"), .value = SLICE_LIT("idle")}};
     double one = select_ms(r->head, &up, 1, false, &count);
     printf("  select: %u series of a metric %.2f ms", count, one);
@@ -234,7 +236,8 @@ static void measure_checkpoint(struct rig *r, unsigned cores)
             assert(err == ERR_OK);
         }
         head_replay_finish(replay, &report);
-        printf(", load with %u threads %.0f ms (%.0f B/series)", threads, (wall_seconds() - start) * 1e3, bytes_per_series(again));
+        printf(", load with %u threads %.0f ms (%.0f B/series)", threads, (wall_seconds() - start) * 1e3,
+               bytes_per_series(again));
         head_free(again);
     }
     printf("\n");

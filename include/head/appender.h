@@ -92,10 +92,10 @@ static inline bool head_line_is(const struct series_line *line, struct hash128 h
 
 /* A sample on its way in. */
 struct head_row {
-    series_ref ref;  /* 0: not known yet; head_append passes such rows over */
-    uint32_t at;     /* the caller's: where its labels are in the request */
+    series_ref ref; /* 0: not known yet; head_append passes such rows over */
+    uint32_t at;    /* the caller's: where its labels are in the request */
     int64_t time_ms;
-    uint64_t bits;   /* of the value */
+    uint64_t bits; /* of the value */
 };
 
 struct head_appender;

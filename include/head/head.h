@@ -57,10 +57,11 @@ struct head_stats {
     uint64_t histograms, exemplars, exemplars_dropped, metadata_updates, metadata_dropped;
     uint64_t exemplars_held, metadata_held;
     uint64_t chunks, chunks_sealed, predicted, looked_up; /* how series were found */
-    uint64_t bytes;                /* memory of all parts together */
-    uint64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels, bytes_postings;
+    uint64_t bytes;                                       /* memory of all parts together */
+    uint64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels,
+        bytes_postings;
     uint64_t cuts, replay_lost;
-    int64_t mint_ms, maxt_ms;      /* of the samples; mint > maxt: none */
+    int64_t mint_ms, maxt_ms; /* of the samples; mint > maxt: none */
 };
 void head_stats(struct head *head, struct head_stats *out);
 
@@ -76,8 +77,8 @@ MUST_CHECK enum err head_querier(struct head *head, int64_t mint_ms, int64_t max
 void head_metadata(struct head *head, struct slice metric, metadata_visit visit, void *ctx);
 
 /* Exemplars of series that match, within the range; series by labels_cmp. */
-void head_exemplars(struct head *head, const struct matcher *matchers, uint32_t count, int64_t mint_ms,
-                    int64_t maxt_ms, exemplar_visit visit, void *ctx);
+void head_exemplars(struct head *head, const struct matcher *matchers, uint32_t count, int64_t mint_ms, int64_t maxt_ms,
+                    exemplar_visit visit, void *ctx);
 
 /* ---- from records ---- */
 
@@ -85,9 +86,9 @@ void head_exemplars(struct head *head, const struct matcher *matchers, uint32_t 
 struct head_replay;
 struct head_replay_report {
     uint64_t records, samples, series, metadata, exemplars, histograms;
-    uint64_t skipped;  /* already part of the checkpoint */
-    uint64_t lost;     /* samples whose predecessors are missing (damaged log): they cannot be told */
-    uint64_t damaged;  /* records that break the format */
+    uint64_t skipped; /* already part of the checkpoint */
+    uint64_t lost;    /* samples whose predecessors are missing (damaged log): they cannot be told */
+    uint64_t damaged; /* records that break the format */
     char first_damage[160];
 };
 struct head_replay *head_replay_new(struct head *head, unsigned threads);
@@ -97,9 +98,9 @@ MUST_CHECK enum err head_replay_frame(struct head_replay *r, struct slice payloa
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out);
 
 /*
- * Everything the head holds as records, in pieces of at most a few MiB.  Ingest goes on meanwhile; replaying these pieces
- * and then all frames from the log position at the start of the call on gives the head back (records
- * that are already contained are recognised).  Not at the same time as a cut.
+ * Everything the head holds as records, in pieces of at most a few MiB.  Ingest goes on meanwhile; replaying these
+ * pieces and then all frames from the log position at the start of the call on gives the head back (records that are
+ * already contained are recognised).  Not at the same time as a cut.
  */
 typedef enum err (*head_emit)(void *ctx, struct slice records, struct errmsg *why);
 MUST_CHECK enum err head_checkpoint(struct head *head, head_emit emit, void *ctx, struct errmsg *why);

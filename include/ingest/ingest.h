@@ -29,16 +29,16 @@ struct head;
 struct ingest;
 
 struct ingest_options {
-    struct head *head;   /* replayed and ready */
-    struct wal *wal;     /* NULL: nothing is logged, no ticket is called (tests, benches) */
+    struct head *head; /* replayed and ready */
+    struct wal *wal;   /* NULL: nothing is logged, no ticket is called (tests, benches) */
     struct clock *clock;
     unsigned lanes;
-    uint64_t body_bytes_max;    /* after decompression */
-    uint32_t series_max;        /* of one request */
-    uint32_t label_count_max;   /* of one series */
+    uint64_t body_bytes_max;  /* after decompression */
+    uint32_t series_max;      /* of one request */
+    uint32_t label_count_max; /* of one series */
     uint32_t label_name_bytes_max, label_value_bytes_max, labels_bytes_max;
-    int64_t retention_ms;       /* older samples are refused; 0 = none is too old */
-    int64_t future_max_ms;      /* samples further ahead of the clock are refused */
+    int64_t retention_ms;  /* older samples are refused; 0 = none is too old */
+    int64_t future_max_ms; /* samples further ahead of the clock are refused */
 };
 void ingest_options_default(struct ingest_options *o);
 
@@ -47,25 +47,25 @@ void ingest_free(struct ingest *ingest); /* accepts NULL; no ticket may be out *
 
 /* Why a sample or series of a well-formed request was not taken. */
 enum ingest_reason {
-    INGEST_NO_NAME,          /* no __name__, or an empty one */
-    INGEST_BAD_LABEL_NAME,   /* empty or not UTF-8 */
-    INGEST_BAD_LABEL_VALUE,  /* not UTF-8 */
+    INGEST_NO_NAME,         /* no __name__, or an empty one */
+    INGEST_BAD_LABEL_NAME,  /* empty or not UTF-8 */
+    INGEST_BAD_LABEL_VALUE, /* not UTF-8 */
     INGEST_DUPLICATE_LABEL,
-    INGEST_LABEL_LIMIT,      /* too many labels, or too long */
-    INGEST_TOO_OLD,          /* before the retention */
-    INGEST_TOO_FAR_AHEAD,    /* after now + future_max */
-    INGEST_SERIES_LIMIT,     /* the head is full: 429 */
+    INGEST_LABEL_LIMIT,   /* too many labels, or too long */
+    INGEST_TOO_OLD,       /* before the retention */
+    INGEST_TOO_FAR_AHEAD, /* after now + future_max */
+    INGEST_SERIES_LIMIT,  /* the head is full: 429 */
     INGEST_BAD_HISTOGRAM,
-    INGEST_BAD_EXEMPLAR,     /* dropped and counted; never a reason for 400 */
+    INGEST_BAD_EXEMPLAR, /* dropped and counted; never a reason for 400 */
     INGEST_REASONS
 };
 const char *ingest_reason_name(enum ingest_reason reason); /* "too_old", ... for metrics */
 
 struct ingest_result {
-    enum err err;               /* not ERR_OK: nothing of the request was stored */
+    enum err err;                                              /* not ERR_OK: nothing of the request was stored */
     uint32_t series, samples, histograms, exemplars, metadata; /* accepted */
     uint32_t rejected[INGEST_REASONS];                         /* samples (histograms, exemplars) by reason */
-    struct errmsg why;          /* what to tell the sender; "" when all is well */
+    struct errmsg why;                                         /* what to tell the sender; "" when all is well */
 };
 /* 204, 400, 413, 429 or 503; the rules are in src/ingest/README.md. */
 int ingest_status(const struct ingest_result *r);
@@ -100,7 +100,7 @@ void ingest_batch_free(struct ingest_batch *b); /* accepts NULL */
 
 /* A copy of all counters. */
 struct ingest_stats {
-    uint64_t requests, requests_refused;  /* refused: malformed or transient, nothing stored */
+    uint64_t requests, requests_refused; /* refused: malformed or transient, nothing stored */
     uint64_t bytes, bytes_decoded;
     uint64_t series, samples, histograms, exemplars, metadata;
     uint64_t rejected[INGEST_REASONS];

@@ -19,9 +19,9 @@ struct run {
     struct series_line *line; /* of its first row */
     struct head_row *rows;
     uint32_t count, span; /* rows; slots from the first to the last one */
-    uint32_t after; /* column index after its time; 0: the column has no such entry */
-    uint32_t left;  /* series that are not there any more */
-    uint64_t logged; /* bitmap by slot: a control byte follows */
+    uint32_t after;       /* column index after its time; 0: the column has no such entry */
+    uint32_t left;        /* series that are not there any more */
+    uint64_t logged;      /* bitmap by slot: a control byte follows */
 };
 
 static bool same_run(const struct head_row *first, const struct head_row *before, const struct head_row *row)
@@ -197,7 +197,8 @@ static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint3
                            uint8_t *out, uint32_t *left)
 {
     uint32_t page = rows->ref / PAGE_SERIES;
-    struct run run = {page_of(a->head, page), line_of(a->head, rows->ref), rows, n, rows[n - 1].ref - rows->ref + 1, 0, 0, 0};
+    struct run run = {
+        page_of(a->head, page), line_of(a->head, rows->ref), rows, n, rows[n - 1].ref - rows->ref + 1, 0, 0, 0};
     int64_t time_ms = rows->time_ms;
     uint8_t *start = out;
     out = put_run(out, &run, page, log);

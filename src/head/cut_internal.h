@@ -11,14 +11,14 @@ struct head_cut {
     struct head *head;
     struct epoch_slot epoch;
     int64_t before_ms;
-    uint32_t pages; /* those that existed at the start */
+    uint32_t pages;   /* those that existed at the start */
     int64_t *windows; /* numbers of aligned windows with samples, ascending once known */
     size_t window_count, window_capacity, window_next;
     bool windows_known;
-    struct refs refs;   /* of the window that was selected, by metric name */
+    struct refs refs;           /* of the window that was selected, by metric name */
     uint32_t *ends, name_count; /* [name_count]: where the series of each name end in refs */
     labels_order order;
-    size_t next;        /* the first ref that was not handed out */
+    size_t next; /* the first ref that was not handed out */
     uint32_t next_name;
     struct arena arena; /* of the piece handed out last */
 };

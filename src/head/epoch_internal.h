@@ -16,9 +16,9 @@
 #include "base/lock.h"
 
 struct epoch_slot {
-    _Atomic uint64_t at; /* epoch when it entered; 0: outside */
-    int64_t mint_ms;     /* a querier: it reads no older samples; constant */
-    bool brief;          /* an appender: inside for one request; constant */
+    _Atomic uint64_t at;             /* epoch when it entered; 0: outside */
+    int64_t mint_ms;                 /* a querier: it reads no older samples; constant */
+    bool brief;                      /* an appender: inside for one request; constant */
     struct epoch_slot *next, **link; /* guarded by the lock of the epochs */
 };
 
@@ -26,9 +26,9 @@ struct epochs {
     _Atomic uint64_t now;
     struct mutex lock;
     struct cond left;
-    struct epoch_slot *slots;  /* guarded by lock */
-    struct retired *first, **last; /* oldest first; guarded by lock */
-    uint64_t waiting;          /* guarded by lock */
+    struct epoch_slot *slots;                 /* guarded by lock */
+    struct retired *first, **last;            /* oldest first; guarded by lock */
+    uint64_t waiting;                         /* guarded by lock */
     _Atomic uint64_t retired_count, tried_at; /* for epoch_tidy */
 };
 

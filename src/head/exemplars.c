@@ -14,7 +14,7 @@ enum { BUCKETS = 4096 };
 struct exemplar_series {
     struct exemplar_series *next; /* in its bucket */
     uint64_t hash;
-    uint32_t count; /* in the ring */
+    uint32_t count;  /* in the ring */
     uint32_t newest; /* index in the ring */
     uint32_t canonical_len;
     uint8_t canonical[];
@@ -153,7 +153,8 @@ bool head_exemplar_append(struct head_appender *a, series_ref ref, int64_t time_
     uint64_t bits = f64_bits(value);
     series_canonical(a->head, ref, &canonical);
     struct slice series = buf_view(&canonical);
-    enum exemplar_change change = series.len ? exemplar_store(a->head, series, time_ms, bits, labels) : EXEMPLAR_DROPPED;
+    enum exemplar_change change =
+        series.len ? exemplar_store(a->head, series, time_ms, bits, labels) : EXEMPLAR_DROPPED;
     if (change == EXEMPLAR_ADDED && records)
         record_exemplar(records, series, time_ms, bits, labels);
     count_add(&a->counts.exemplars, change == EXEMPLAR_ADDED);
@@ -172,7 +173,7 @@ static bool labels_of(struct slice canonical, struct arena *arena, struct labels
     *out = (struct labels){.list = list};
     while (p < end) {
         uint64_t len;
-        struct slice name, value;
+        struct slice name = {0}, value = {0};
         if (*p != 0x0a || !(p = varint_get(p + 1, end, &len)) || len > (uint64_t)(end - p) ||
             !wire_parse(slice_of(p, (size_t)len), &name, &value) || out->count == LABEL_COUNT_MAX)
             return false;

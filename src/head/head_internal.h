@@ -26,10 +26,10 @@ enum {
     LINE_STOCK = 64, /* tail lines that an appender takes at once */
 };
 #define ALIAS_BIT (UINT32_C(1) << 31) /* in the series index: id of an alias, not a ref */
-#define NO_TIME INT64_MIN
-#define END_GONE (UINT32_MAX - 1) /* series_line.end of a series that left: no column index fits behind it */
+#define NO_TIME   INT64_MIN
+#define END_GONE  (UINT32_MAX - 1) /* series_line.end of a series that left: no column index fits behind it */
 
-#define get_relaxed(p) atomic_load_explicit((p), memory_order_relaxed)
+#define get_relaxed(p)    atomic_load_explicit((p), memory_order_relaxed)
 #define set_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
 
 /* A counter with one writer. */
@@ -48,12 +48,12 @@ struct tail_line {
 _Static_assert(sizeof(struct tail_line) == 64, "a tail line is one cache line");
 
 struct head_chunk {
-    uint32_t first, end;  /* column indexes: first sample, after the last */
-    uint32_t count;       /* samples; end - first when nothing is missing */
-    uint32_t bytes;       /* of data */
-    uint32_t gap_bytes;   /* how many of them say what is missing; then the values */
-    uint32_t flags;       /* enum chunk_flags */
-    uint8_t *data;        /* owned */
+    uint32_t first, end; /* column indexes: first sample, after the last */
+    uint32_t count;      /* samples; end - first when nothing is missing */
+    uint32_t bytes;      /* of data */
+    uint32_t gap_bytes;  /* how many of them say what is missing; then the values */
+    uint32_t flags;      /* enum chunk_flags */
+    uint8_t *data;       /* owned */
 };
 
 /* A sample with its own timestamp, because the column has no place for it. */
@@ -70,7 +70,7 @@ struct side {
 };
 
 struct series_more {
-    uint64_t base; /* value before the tail's first sample */
+    uint64_t base;             /* value before the tail's first sample */
     struct head_chunk *chunks; /* oldest first */
     uint32_t chunk_count, chunk_capacity;
     struct side side;
@@ -79,9 +79,9 @@ struct series_more {
 };
 
 enum page_flags {
-    PAGE_WIDE = 1,   /* the column holds int64 times, not uint32 offsets to base */
-    PAGE_GONE = 2,   /* all its series left; waits to be used again */
-    PAGE_LOST = 4,   /* some of its lines may be LINE_LOST */
+    PAGE_WIDE = 1, /* the column holds int64 times, not uint32 offsets to base */
+    PAGE_GONE = 2, /* all its series left; waits to be used again */
+    PAGE_LOST = 4, /* some of its lines may be LINE_LOST */
 };
 
 /* series_line.flags; during a replay the bits above hold the frame in which the series was made. */
@@ -93,24 +93,24 @@ enum line_flags {
 /* 64 series made together: one lock, one column of timestamps, one sequence of records. */
 struct page {
     struct mutex lock;
-    int64_t last_ms;  /* newest entry of the column ever; NO_TIME: none */
+    int64_t last_ms; /* newest entry of the column ever; NO_TIME: none */
     int64_t base_ms;
-    void *column;     /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
-    uint32_t start, end; /* indexes of the entries held: [start, end); they only grow */
-    uint32_t sealed_at;  /* `end` when the background last looked for long tails */
+    void *column;         /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
+    uint32_t start, end;  /* indexes of the entries held: [start, end); they only grow */
+    uint32_t sealed_at;   /* `end` when the background last looked for long tails */
     uint32_t hists_added; /* native histograms since then */
     uint32_t capacity;
-    uint32_t sequence; /* of the next record */
-    int64_t floor_ms;  /* samples before it go to the side: a cut has taken that range */
+    uint32_t sequence;                /* of the next record */
+    int64_t floor_ms;                 /* samples before it go to the side: a cut has taken that range */
     int64_t side_min_ms, side_max_ms; /* of the samples beside the column; min > max: none */
-    struct vec labels; /* bytes: pair ids of its series as varints; writer: head->create */
-    _Atomic uint32_t slots; /* used ones; grows under head->create and lock */
-    uint32_t alive;    /* guarded by head->create */
+    struct vec labels;                /* bytes: pair ids of its series as varints; writer: head->create */
+    _Atomic uint32_t slots;           /* used ones; grows under head->create and lock */
+    uint32_t alive;                   /* guarded by head->create */
     uint32_t flags;
 };
 
 struct head_segment {
-    struct series_line *lines;    /* aligned to 4096: a page of series is a page of memory */
+    struct series_line *lines; /* aligned to 4096: a page of series is a page of memory */
     _Atomic uint32_t *successors;
     struct page *pages;
     void *memory;
@@ -120,12 +120,12 @@ struct head_segment {
 
 /* name=value, interned once. */
 struct pair {
-    struct label label;  /* its slices point into wire */
-    uint8_t *wire;       /* 0a len name 12 len value, without the outer field */
+    struct label label; /* its slices point into wire */
+    uint8_t *wire;      /* 0a len name 12 len value, without the outer field */
     uint32_t wire_bytes;
-    uint32_t name;       /* index into head->names */
-    struct vec postings; /* bytes: zigzag varint deltas of refs, in order of creation */
-    uint32_t last;       /* ref last added; writer only */
+    uint32_t name;           /* index into head->names */
+    struct vec postings;     /* bytes: zigzag varint deltas of refs, in order of creation */
+    uint32_t last;           /* ref last added; writer only */
     _Atomic uint32_t series; /* how many have it */
 };
 
@@ -172,23 +172,23 @@ struct head {
     struct series_hash_key key;
     struct epochs epochs;
 
-    struct head_lines lines; /* [SEGMENTS_MAX] borrowed from segments; tails: [LINE_SEGMENTS_MAX] */
+    struct head_lines lines;       /* [SEGMENTS_MAX] borrowed from segments; tails: [LINE_SEGMENTS_MAX] */
     struct head_segment *segments; /* [SEGMENTS_MAX]; entries below segment_count never change */
 
-    struct mutex create; /* creation and removal of series, pairs, names, pages */
+    struct mutex create;         /* creation and removal of series, pairs, names, pages */
     _Atomic uint32_t page_count; /* pages ever begun; page 0 is not used */
     struct tags series_index, pair_index, name_index;
-    struct pair *_Atomic *pairs; /* [PAIR_SEGMENTS_MAX] -> [PAIR_SEGMENT] */
-    _Atomic uint32_t pair_count; /* ids handed out + 1 */
-    struct vec names;   /* struct label_name * */
-    struct vec aliases; /* struct alias; entry 0 is not used */
+    struct pair *_Atomic *pairs;       /* [PAIR_SEGMENTS_MAX] -> [PAIR_SEGMENT] */
+    _Atomic uint32_t pair_count;       /* ids handed out + 1 */
+    struct vec names;                  /* struct label_name * */
+    struct vec aliases;                /* struct alias; entry 0 is not used */
     uint32_t *free_pages, *free_pairs; /* may be used again; guarded by create */
     size_t free_page_count, free_page_capacity, free_pair_count, free_pair_capacity;
     uint32_t *left_pages, *left_pairs; /* may be used again after the next checkpoint; guarded by create */
     size_t left_page_count, left_page_capacity, left_pair_count, left_pair_capacity;
     size_t ripe_pages, ripe_pairs; /* the first of them: a checkpoint was published; when ripe_mark has passed ... */
     uint64_t ripe_mark;            /* ... nobody looks at them any more; guarded by create */
-    struct arena scratch; /* guarded by create */
+    struct arena scratch;          /* guarded by create */
 
     struct mutex stock; /* leaf: tail lines nobody uses, list of appenders */
     uint32_t *free_lines;
@@ -204,9 +204,9 @@ struct head {
     _Atomic int64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels,
         bytes_postings;
     _Atomic int64_t budget_taken; /* bytes of options.budget */
-    struct head_cut *cut; /* the one that is under way; background thread only */
-    uint32_t maintain_page; /* where head_maintain goes on; background thread only */
-    _Atomic int64_t floor_ms; /* of pages that are made from now on */
+    struct head_cut *cut;         /* the one that is under way; background thread only */
+    uint32_t maintain_page;       /* where head_maintain goes on; background thread only */
+    _Atomic int64_t floor_ms;     /* of pages that are made from now on */
 };
 
 static inline void bytes_add(_Atomic int64_t *counter, int64_t change)
@@ -219,7 +219,7 @@ static inline void bytes_add(_Atomic int64_t *counter, int64_t change)
 void segments_init(struct head *h);
 void segments_deinit(struct head *h);
 struct page *page_of(struct head *h, uint32_t page);
-uint32_t page_new(struct head *h) REQUIRES(h->create); /* an empty page; 0: refs are used up */
+uint32_t page_new(struct head *h) REQUIRES(h->create);              /* an empty page; 0: refs are used up */
 void page_begin(struct head *h, uint32_t page) REQUIRES(h->create); /* replay: this very page */
 void page_leave(struct head *h, uint32_t page) REQUIRES(h->create); /* all series left */
 static inline struct series_line *line_of(struct head *h, series_ref ref)
@@ -290,7 +290,7 @@ struct series_more *series_more(struct head *h, struct series_line *line);
 
 /* ---- side.c: the page's lock is held ---- */
 void side_add(struct head *h, struct page *p, struct series_line *line, int64_t time_ms, uint64_t bits);
-void side_settle(struct side *s); /* sorts it; later ones win */
+void side_settle(struct side *s);                                      /* sorts it; later ones win */
 bool side_find(const struct side *s, int64_t time_ms, uint64_t *bits); /* among what is not frozen */
 void side_free(struct head *h, struct side *s);
 

@@ -25,7 +25,7 @@ struct hist_item {
 struct hist_part {
     int64_t first_ms, last_ms;
     uint32_t count, times_bytes, bytes;
-    bool frozen; /* a cut has taken it */
+    bool frozen;   /* a cut has taken it */
     uint8_t *data; /* owned */
 };
 
@@ -47,7 +47,7 @@ bool hist_is_empty(const struct series_line *x);
 void hist_freeze(struct head *h, struct series_line *x, int64_t before_ms); /* what is before becomes frozen parts */
 void hist_drop_frozen(struct head *h, struct series_line *x);
 bool hist_within(const struct series_line *x, bool frozen, int64_t mint_ms, int64_t maxt_ms);
-void hist_store_free(struct head *h, struct hist_store *s); /* accepts NULL */
+void hist_store_free(struct head *h, struct hist_store *s);                              /* accepts NULL */
 void hist_part_add(struct head *h, struct series_line *x, const struct hist_part *part); /* takes its data */
 struct hist_store *hist_store_of(struct head *h, struct series_line *x);
 bool hist_wants_seal(const struct series_line *x);
@@ -68,7 +68,8 @@ struct hist_sample {
     const struct histogram *h;
 };
 void hist_copy_take(const struct series_line *x, bool frozen, int64_t mint_ms, int64_t maxt_ms, struct hist_copy *out);
-/* In order of time, unique, within the range; in arena memory.  Returns how many; UINT32_MAX: the arena's budget ended. */
+/* In order of time, unique, within the range; in arena memory.  Returns how many; UINT32_MAX: the arena's budget ended.
+ */
 uint32_t hist_copy_decode(const struct hist_copy *c, int64_t mint_ms, int64_t maxt_ms, struct arena *arena,
                           struct hist_sample **out);
 void hist_copy_deinit(struct hist_copy *c);

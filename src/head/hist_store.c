@@ -34,8 +34,8 @@ void hist_store_free(struct head *h, struct hist_store *s)
         item_free(h, &s->recent[i]);
     for (uint32_t i = 0; i < s->part_count; i++)
         part_free(h, &s->parts[i]);
-    bytes_add(&h->bytes_side, -(int64_t)(sizeof *s + s->recent_capacity * sizeof *s->recent +
-                                         s->part_capacity * sizeof *s->parts));
+    bytes_add(&h->bytes_side,
+              -(int64_t)(sizeof *s + s->recent_capacity * sizeof *s->recent + s->part_capacity * sizeof *s->parts));
     mem_free(s->recent);
     mem_free(s->parts);
     mem_free(s);
@@ -140,7 +140,8 @@ void hist_part_add(struct head *h, struct series_line *x, const struct hist_part
 }
 
 /* Samples in order of time become parts: one per run that fits into a chunk. */
-static void parts_make(struct head *h, struct series_line *x, const struct hist_sample *list, uint32_t count, bool frozen)
+static void parts_make(struct head *h, struct series_line *x, const struct hist_sample *list, uint32_t count,
+                       bool frozen)
 {
     const struct histogram **hists = mem_array(count, sizeof *hists);
     int64_t *times = mem_array(count, sizeof *times);
@@ -154,7 +155,10 @@ static void parts_make(struct head *h, struct series_line *x, const struct hist_
         n = hist_chunk_fit(hists + i, left);
         buf_reset(&out);
         times_encode(times + i, n, &out);
-        struct hist_part part = {.first_ms = times[i], .last_ms = times[i + n - 1], .count = n, .frozen = frozen,
+        struct hist_part part = {.first_ms = times[i],
+                                 .last_ms = times[i + n - 1],
+                                 .count = n,
+                                 .frozen = frozen,
                                  .times_bytes = (uint32_t)out.len};
         hist_chunk_encode(hists + i, n, &out);
         assert(!out.failed);

@@ -8,8 +8,8 @@
 
 struct leaving {
     struct head *head;
-    struct refs refs;    /* candidates */
-    uint32_t *pairs;     /* of series that left, with repetitions until leave_all sorts them */
+    struct refs refs; /* candidates */
+    uint32_t *pairs;  /* of series that left, with repetitions until leave_all sorts them */
     size_t pair_count, pair_capacity;
 };
 

@@ -47,11 +47,13 @@ void *vec_reserve(struct vec *v, struct epochs *e, uint32_t extra, size_t elemen
 static inline void vec_commit(struct vec *v, uint32_t extra)
 {
     struct vec_block *b = atomic_load_explicit(&v->block, memory_order_relaxed);
-    atomic_store_explicit(&b->count, atomic_load_explicit(&b->count, memory_order_relaxed) + extra, memory_order_release);
+    atomic_store_explicit(&b->count, atomic_load_explicit(&b->count, memory_order_relaxed) + extra,
+                          memory_order_release);
 }
 /* Writer: other contents altogether. */
 void vec_replace(struct vec *v, struct epochs *e, const void *data, uint32_t count, size_t element, int64_t *bytes);
-void vec_drop(struct vec *v, struct epochs *e, size_t element, int64_t *bytes); /* empty again; readers keep what they have */
+void vec_drop(struct vec *v, struct epochs *e, size_t element,
+              int64_t *bytes); /* empty again; readers keep what they have */
 
 struct tag_table {
     uint32_t bits;     /* of the position */

@@ -33,7 +33,7 @@ struct head_reader {
     size_t side_count, side_capacity;
     struct hist_copy hists;
     struct arena hist_arena; /* of one read */
-    uint32_t span; /* how many samples chunks and tail can have at most */
+    uint32_t span;           /* how many samples chunks and tail can have at most */
     bool tail_taken;
     /* Decoded. */
     uint32_t *indexes;
@@ -255,8 +255,8 @@ static bool newest_of(struct head *h, series_ref ref, int64_t *time_ms, uint64_t
     bool plain;
     mutex_lock(&p->lock);
     *none = !series_alive(x) || ((series_is_empty(x) || x->end <= p->start) && !x->more);
-    plain = !*none && !(x->more && (x->more->side.count || x->more->side.frozen_count)) && hist_is_empty(x) && x->end > p->start &&
-            !series_is_empty(x);
+    plain = !*none && !(x->more && (x->more->side.count || x->more->side.frozen_count)) && hist_is_empty(x) &&
+            x->end > p->start && !series_is_empty(x);
     if (plain) {
         *time_ms = column_at(p, x->end - 1);
         *bits = x->last;

@@ -9,14 +9,14 @@
 #include "head/head_internal.h"
 
 enum record_type {
-    RECORD_REQUEST = 1,  /* the differences below start anew */
-    RECORD_PAIR = 2,     /* id, bytes: a label pair gets a number */
-    RECORD_SERIES = 3,   /* ref, pair ids */
-    RECORD_SAMPLES = 4,  /* neighbours of one page with one timestamp */
+    RECORD_REQUEST = 1, /* the differences below start anew */
+    RECORD_PAIR = 2,    /* id, bytes: a label pair gets a number */
+    RECORD_SERIES = 3,  /* ref, pair ids */
+    RECORD_SAMPLES = 4, /* neighbours of one page with one timestamp */
     RECORD_METADATA = 5,
     RECORD_EXEMPLAR = 6,
     RECORD_HISTOGRAM = 7,
-    RECORD_PAGE = 8,     /* checkpoint: all samples of a page */
+    RECORD_PAGE = 8, /* checkpoint: all samples of a page */
 };
 
 /* RECORD_SAMPLES: control byte of a sample whose bit is set; 1..8: changed, as in tails. */

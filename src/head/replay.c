@@ -27,7 +27,8 @@ enum {
 
 static bool page_is_near(struct head *h, uint64_t page)
 {
-    return page > 0 && page < (uint64_t)SEGMENTS_MAX * SEGMENT_PAGES && page < get_relaxed(&h->page_count) + PAGE_JUMP_MAX;
+    return page > 0 && page < (uint64_t)SEGMENTS_MAX * SEGMENT_PAGES &&
+           page < get_relaxed(&h->page_count) + PAGE_JUMP_MAX;
 }
 
 struct head_replay *head_replay_new(struct head *h, unsigned threads)
@@ -66,7 +67,8 @@ static const uint8_t *skip_samples(const uint8_t *p, const uint8_t *end, uint64_
             return NULL;
         unsigned low = *p & 15;
         size_t len = low == SAMPLE_RAW || low == SAMPLE_WHOLE ? 8 : low == SAMPLE_NONE ? 0 : low;
-        if (low == 0 || (low > 8 && low < SAMPLE_WHOLE) || (low <= 8 && low + (*p >> 4) > 8) || len >= (size_t)(end - p))
+        if (low == 0 || (low > 8 && low < SAMPLE_WHOLE) || (low <= 8 && low + (*p >> 4) > 8) ||
+            len >= (size_t)(end - p))
             return NULL;
         p += 1 + len;
     }
@@ -132,9 +134,15 @@ static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, con
         return NULL;
     r->page = (uint32_t)page;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
-    r->runs[r->run_count++] = (struct replay_run){
-        .page = (uint32_t)page, .sequence = (uint32_t)sequence, .slot = (uint8_t)slot, .count = (uint8_t)count,
-        .time_ms = r->time_ms, .present = present, .logged = logged, .at = (uint32_t)(p - r->batch.data), .frame = r->frame};
+    r->runs[r->run_count++] = (struct replay_run){.page = (uint32_t)page,
+                                                  .sequence = (uint32_t)sequence,
+                                                  .slot = (uint8_t)slot,
+                                                  .count = (uint8_t)count,
+                                                  .time_ms = r->time_ms,
+                                                  .present = present,
+                                                  .logged = logged,
+                                                  .at = (uint32_t)(p - r->batch.data),
+                                                  .frame = r->frame};
     return after;
 }
 
@@ -150,9 +158,13 @@ static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, c
     if (sequence > UINT32_MAX || !page_reserve(r, ref / PAGE_SERIES))
         return NULL;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
-    r->runs[r->run_count++] = (struct replay_run){
-        .page = (uint32_t)ref / PAGE_SERIES, .slot = (uint8_t)(ref % PAGE_SERIES), .sequence = (uint32_t)sequence,
-        .time_ms = time_ms, .at = (uint32_t)(code.data - r->batch.data), .logged = code.len, .frame = r->frame};
+    r->runs[r->run_count++] = (struct replay_run){.page = (uint32_t)ref / PAGE_SERIES,
+                                                  .slot = (uint8_t)(ref % PAGE_SERIES),
+                                                  .sequence = (uint32_t)sequence,
+                                                  .time_ms = time_ms,
+                                                  .at = (uint32_t)(code.data - r->batch.data),
+                                                  .logged = code.len,
+                                                  .frame = r->frame};
     return p;
 }
 
@@ -192,7 +204,7 @@ static const uint8_t *parse_metadata(struct head_replay *r, const uint8_t *p, co
     struct metadata m = {0};
     if (p == end || *p > METADATA_STATESET)
         return NULL;
-    m.type = (enum metadata_type)*p++;
+    m.type = (enum metadata_type) * p++;
     if (!(p = get_bytes(p, end, &m.metric)) || !(p = get_bytes(p, end, &m.help)) || !(p = get_bytes(p, end, &m.unit)))
         return NULL;
     metadata_store(r->head, &m);

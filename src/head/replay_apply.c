@@ -23,7 +23,8 @@ static int by_page(const void *a, const void *b)
 }
 
 /* The value that a control byte tells; false: there is none. */
-static bool sample_value(const struct series_line *x, const uint8_t **p, bool logged, uint64_t *bits, bool *raw, bool *whole)
+static bool sample_value(const struct series_line *x, const uint8_t **p, bool logged, uint64_t *bits, bool *raw,
+                         bool *whole)
 {
     *raw = *whole = false;
     *bits = x->last;

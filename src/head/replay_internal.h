@@ -12,10 +12,10 @@ enum { REPLAY_THREADS_MAX = 64 };
 struct replay_run {
     uint32_t page, sequence;
     int64_t time_ms;
-    uint64_t present; /* bitmap: slots with a sample */
-    uint64_t logged;  /* bitmap: a control byte follows; of a histogram: its bytes */
-    uint32_t at;    /* of the control bytes, or of the histogram, in the batch */
-    uint32_t frame; /* series made in later frames are others that got the number of a lost one */
+    uint64_t present;    /* bitmap: slots with a sample */
+    uint64_t logged;     /* bitmap: a control byte follows; of a histogram: its bytes */
+    uint32_t at;         /* of the control bytes, or of the histogram, in the batch */
+    uint32_t frame;      /* series made in later frames are others that got the number of a lost one */
     uint8_t slot, count; /* count 0: a histogram */
 };
 
@@ -29,7 +29,7 @@ struct head_replay {
     unsigned threads;
     struct head_appender *appenders[REPLAY_THREADS_MAX];
     struct head_replay_report report;
-    struct buf batch;  /* frames whose samples are not applied yet */
+    struct buf batch; /* frames whose samples are not applied yet */
     struct buf canonical;
     struct replay_run *runs;
     size_t run_count, run_capacity;
@@ -37,15 +37,14 @@ struct head_replay {
     size_t page_count, page_capacity;
     uint32_t *series; /* where records of series start in the batch; of one frame */
     size_t series_count, series_capacity;
-    uint32_t frame;   /* number of the one at hand */
-    uint32_t page;    /* what differences in records refer to */
+    uint32_t frame; /* number of the one at hand */
+    uint32_t page;  /* what differences in records refer to */
     int64_t time_ms;
 };
 
 enum err replay_damaged(struct head_replay *r, struct errmsg *why, const char *what);
 /* A series at its place; false when it contradicts what is known.  head->create is held. */
-bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
-    REQUIRES(r->head->create);
+bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count) REQUIRES(r->head->create);
 /* ---- replay_page.c ---- */
 bool replay_page(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
 /* ---- replay_apply.c ---- */

@@ -96,8 +96,12 @@ void chunk_make(const uint32_t *indexes, const double *values, uint32_t count, s
         }
     uint32_t flags = chunk_encode_values(values, count, hint, payload);
     assert(!gaps->failed && !payload->failed);
-    *out = (struct head_chunk){.first = indexes[0], .end = indexes[count - 1] + 1, .count = count, .flags = flags,
-                               .bytes = (uint32_t)(gaps->len + payload->len), .gap_bytes = (uint32_t)gaps->len};
+    *out = (struct head_chunk){.first = indexes[0],
+                               .end = indexes[count - 1] + 1,
+                               .count = count,
+                               .flags = flags,
+                               .bytes = (uint32_t)(gaps->len + payload->len),
+                               .gap_bytes = (uint32_t)gaps->len};
     out->data = mem_alloc(out->bytes);
     if (gaps->len)
         memcpy(out->data, gaps->data, gaps->len);
@@ -164,7 +168,8 @@ static void seal_one(struct sealer *s, uint32_t page, struct seal *one)
     for (uint32_t done = 0, n; done < total; done += n) {
         n = total - done < CHUNK_SAMPLES_GOOD ? total - done : CHUNK_SAMPLES_GOOD;
         s->made = mem_grow(s->made, &s->made_capacity, s->made_count + 1, sizeof *s->made);
-        chunk_make(s->indexes + done, s->values + done, n, &one->hint, &s->gaps, &s->payload, &s->made[s->made_count++]);
+        chunk_make(s->indexes + done, s->values + done, n, &one->hint, &s->gaps, &s->payload,
+                   &s->made[s->made_count++]);
     }
     mutex_lock(&p->lock);
     struct series_more *more = series_more(h, x);

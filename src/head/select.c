@@ -22,7 +22,7 @@ struct term {
     bool needs_value; /* a series without the label does not match */
     uint32_t *pairs;  /* needs_value: those that match */
     size_t pair_count, pair_capacity;
-    uint64_t series;  /* needs_value: how many series those have */
+    uint64_t series;   /* needs_value: how many series those have */
     uint8_t *verdicts; /* by pair id, when it is tested series by series */
 };
 

@@ -94,7 +94,7 @@ struct labels series_labels(struct head *h, series_ref ref, struct arena *arena)
 
 static uint32_t labels_store(struct head *h, struct page *p, const uint32_t *pairs, uint32_t count)
 {
-    uint8_t code[LABEL_COUNT_MAX * 5], *end = code;
+    uint8_t code[LABEL_COUNT_MAX * 5] = {0}, *end = code;
     int64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
         end = varint_put(end, pairs[i]);
@@ -173,7 +173,7 @@ NO_LOCK_CHECK static series_ref place_new(struct head_appender *a, int64_t time_
 
 /* Splits canonical bytes into interned pairs; new ones get a record.  Returns how many. */
 NO_LOCK_CHECK static uint32_t intern_labels(struct head_appender *a, struct slice canonical, struct buf *records,
-                              uint32_t ids[LABEL_COUNT_MAX])
+                                            uint32_t ids[LABEL_COUNT_MAX])
 {
     struct head *h = a->head;
     const uint8_t *at = canonical.data, *end = at + canonical.len;
@@ -209,8 +209,8 @@ NO_LOCK_CHECK void head_create_end(struct head_appender *a)
     mutex_unlock(&a->head->create);
 }
 
-NO_LOCK_CHECK enum err head_series_get(struct head_appender *a, struct slice canonical, struct hash128 hash, int64_t time_ms,
-                         struct buf *records, series_ref *out)
+NO_LOCK_CHECK enum err head_series_get(struct head_appender *a, struct slice canonical, struct hash128 hash,
+                                       int64_t time_ms, struct buf *records, series_ref *out)
 {
     struct head *h = a->head;
     uint32_t ids[LABEL_COUNT_MAX];

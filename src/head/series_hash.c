@@ -162,7 +162,7 @@ enum series_hash_kind series_hash_best(void)
     return __builtin_cpu_supports("pclmul") ? SERIES_HASH_CLMUL : SERIES_HASH_XXH3;
 }
 #else
-#define hash_clmul series_hash_clmul_reference
+#define hash_clmul      series_hash_clmul_reference
 #define hash_clmul_wide series_hash_clmul_reference
 static bool has_wide(void)
 {

@@ -55,7 +55,8 @@ void side_settle(struct side *s)
 
 bool side_find(const struct side *s, int64_t time_ms, uint64_t *bits)
 {
-    uint32_t low = 0, high = s->sorted, newest = s->count - s->sorted < UNSORTED_MIN ? s->sorted : s->count - UNSORTED_MIN;
+    uint32_t low = 0, high = s->sorted,
+             newest = s->count - s->sorted < UNSORTED_MIN ? s->sorted : s->count - UNSORTED_MIN;
     for (uint32_t i = s->count; i > newest; i--)
         if (s->list[i - 1].time_ms == time_ms) {
             *bits = s->list[i - 1].bits;

@@ -100,8 +100,7 @@ static inline bool series_is_empty(const struct series_line *x)
 /* Nothing of it is held. */
 static inline bool series_is_idle(const struct series_line *x)
 {
-    return series_is_empty(x) && !(x->more && (x->more->side.count || x->more->side.frozen_count)) &&
-           hist_is_empty(x);
+    return series_is_empty(x) && !(x->more && (x->more->side.count || x->more->side.frozen_count)) && hist_is_empty(x);
 }
 
 /* The next sample stands at column index x->end; control and packed belong to value ^ x->last. */
@@ -133,7 +132,7 @@ static inline void tail_skip(struct head_appender *a, struct series_line *x, uin
 
 /* A copy of a tail that can be decoded without the lock. */
 struct tail_copy {
-    struct buf lines;  /* 60 bytes each, in order; the last one shorter */
+    struct buf lines; /* 60 bytes each, in order; the last one shorter */
     uint64_t base, last;
     uint32_t first, run;
 };

@@ -160,7 +160,8 @@ static struct slice write_list(struct lane *l, const struct pair_list *list)
     for (size_t i = 0; i < list->count; i++) {
         const struct text_pair *p = &list->list[i];
         *out++ = TAG_LABEL;
-        out = varint_put(out, 2 + wire_varint_bytes(p->name.len) + p->name.len + wire_varint_bytes(p->value.len) + p->value.len);
+        out = varint_put(out, 2 + wire_varint_bytes(p->name.len) + p->name.len + wire_varint_bytes(p->value.len) +
+                                  p->value.len);
         out = put_field(out, TAG_NAME, p->name);
         out = put_field(out, TAG_TEXT, p->value);
     }

@@ -199,15 +199,21 @@ static struct histogram_span *span_list(struct arena *arena, const struct spans 
 static const struct histogram *lower_integers(struct arena *arena, const struct parsed *p, struct errmsg *why)
 {
     struct histogram_integers h = {
-        .schema = p->schema, .reset_hint = (enum reset_hint)p->hint,
-        .zero_count = p->zero_is_float ? 0 : p->zero_count, .count = p->count,
-        .zero_threshold = p->zero_threshold, .sum = p->sum,
+        .schema = p->schema,
+        .reset_hint = (enum reset_hint)p->hint,
+        .zero_count = p->zero_is_float ? 0 : p->zero_count,
+        .count = p->count,
+        .zero_threshold = p->zero_threshold,
+        .sum = p->sum,
         .positive_span_count = (uint32_t)p->positive_spans.count,
         .negative_span_count = (uint32_t)p->negative_spans.count,
-        .positive_count = (uint32_t)p->positive_deltas.count, .negative_count = (uint32_t)p->negative_deltas.count,
+        .positive_count = (uint32_t)p->positive_deltas.count,
+        .negative_count = (uint32_t)p->negative_deltas.count,
         .bound_count = (uint32_t)p->bounds.count,
-        .positive_spans = span_list(arena, &p->positive_spans), .negative_spans = span_list(arena, &p->negative_spans),
-        .positive = integers(arena, &p->positive_deltas), .negative = integers(arena, &p->negative_deltas),
+        .positive_spans = span_list(arena, &p->positive_spans),
+        .negative_spans = span_list(arena, &p->negative_spans),
+        .positive = integers(arena, &p->positive_deltas),
+        .negative = integers(arena, &p->negative_deltas),
         .bounds = doubles(arena, &p->bounds),
     };
     return histogram_validate_integers(&h, why) == ERR_OK ? histogram_from_integers(arena, &h) : NULL;
@@ -217,16 +223,21 @@ static const struct histogram *lower_floats(struct arena *arena, const struct pa
 {
     struct histogram *h = ARENA_NEW(arena, struct histogram);
     *h = (struct histogram){
-        .schema = p->schema, .reset_hint = p->hint,
+        .schema = p->schema,
+        .reset_hint = p->hint,
         .zero_threshold = p->zero_threshold,
         .zero_count = p->zero_is_float ? f64_from_bits(p->zero_count) : 0,
-        .count = f64_from_bits(p->count), .sum = p->sum,
+        .count = f64_from_bits(p->count),
+        .sum = p->sum,
         .positive_span_count = (uint32_t)p->positive_spans.count,
         .negative_span_count = (uint32_t)p->negative_spans.count,
-        .positive_count = (uint32_t)p->positive_counts.count, .negative_count = (uint32_t)p->negative_counts.count,
+        .positive_count = (uint32_t)p->positive_counts.count,
+        .negative_count = (uint32_t)p->negative_counts.count,
         .bound_count = (uint32_t)p->bounds.count,
-        .positive_spans = span_list(arena, &p->positive_spans), .negative_spans = span_list(arena, &p->negative_spans),
-        .positive = doubles(arena, &p->positive_counts), .negative = doubles(arena, &p->negative_counts),
+        .positive_spans = span_list(arena, &p->positive_spans),
+        .negative_spans = span_list(arena, &p->negative_spans),
+        .positive = doubles(arena, &p->positive_counts),
+        .negative = doubles(arena, &p->negative_counts),
         .bounds = doubles(arena, &p->bounds),
     };
     if (histogram_validate(h, why) != ERR_OK)
@@ -252,7 +263,8 @@ bool histogram_parse(struct lane *l, struct extra *e)
     e->time_ms = p.time_ms;
     e->hist = NULL;
     if (fine) {
-        const struct histogram *h = p.is_float ? lower_floats(&l->arena, &p, NULL) : lower_integers(&l->arena, &p, NULL);
+        const struct histogram *h =
+            p.is_float ? lower_floats(&l->arena, &p, NULL) : lower_integers(&l->arena, &p, NULL);
         e->hist = h && head_histogram_fits(h) ? h : NULL;
     }
     parsed_deinit(&p);

@@ -59,8 +59,8 @@ enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct 
 {
     assert(o->head && o->clock && o->lanes > 0);
     if (o->label_count_max > LABEL_COUNT_MAX || o->labels_bytes_max > LABELS_BYTES_MAX)
-        return err_set(why, ERR_INVALID, "at most %d labels of %d bytes in all per series can be allowed", LABEL_COUNT_MAX,
-                       LABELS_BYTES_MAX);
+        return err_set(why, ERR_INVALID, "at most %d labels of %d bytes in all per series can be allowed",
+                       LABEL_COUNT_MAX, LABELS_BYTES_MAX);
     if (o->body_bytes_max > (UINT64_C(1) << 31))
         return err_set(why, ERR_INVALID, "a request can be allowed at most 2 GiB");
     struct ingest *ingest = MEM_NEW(struct ingest);
@@ -85,16 +85,11 @@ void ingest_free(struct ingest *ingest)
 const char *ingest_reason_name(enum ingest_reason reason)
 {
     static const char *const names[INGEST_REASONS] = {
-        [INGEST_NO_NAME] = "no_metric_name",
-        [INGEST_BAD_LABEL_NAME] = "bad_label_name",
-        [INGEST_BAD_LABEL_VALUE] = "bad_label_value",
-        [INGEST_DUPLICATE_LABEL] = "duplicate_label",
-        [INGEST_LABEL_LIMIT] = "label_limit",
-        [INGEST_TOO_OLD] = "too_old",
-        [INGEST_TOO_FAR_AHEAD] = "too_far_ahead",
-        [INGEST_SERIES_LIMIT] = "series_limit",
-        [INGEST_BAD_HISTOGRAM] = "bad_histogram",
-        [INGEST_BAD_EXEMPLAR] = "bad_exemplar",
+        [INGEST_NO_NAME] = "no_metric_name",          [INGEST_BAD_LABEL_NAME] = "bad_label_name",
+        [INGEST_BAD_LABEL_VALUE] = "bad_label_value", [INGEST_DUPLICATE_LABEL] = "duplicate_label",
+        [INGEST_LABEL_LIMIT] = "label_limit",         [INGEST_TOO_OLD] = "too_old",
+        [INGEST_TOO_FAR_AHEAD] = "too_far_ahead",     [INGEST_SERIES_LIMIT] = "series_limit",
+        [INGEST_BAD_HISTOGRAM] = "bad_histogram",     [INGEST_BAD_EXEMPLAR] = "bad_exemplar",
     };
     assert(reason < INGEST_REASONS);
     return names[reason];

@@ -15,14 +15,14 @@ enum { STREAMS = 256, RAW_SLACK = 64, OFFENDERS = 3 };
 
 /* A series that prediction did not give; its rows have ref 0 and the same `at`. */
 struct miss {
-    uint32_t at, len;    /* its label fields, or with `scattered` its whole message */
-    bool scattered;      /* labels do not stand together */
-    bool other_spelling; /* the bytes are not canonical */
-    bool made;           /* ref is sure to be there until the request ends */
+    uint32_t at, len;          /* its label fields, or with `scattered` its whole message */
+    bool scattered;            /* labels do not stand together */
+    bool other_spelling;       /* the bytes are not canonical */
+    bool made;                 /* ref is sure to be there until the request ends */
     enum ingest_reason reason; /* INGEST_REASONS: it may be stored */
-    series_ref ref;      /* 0: not in the head yet */
-    struct hash128 hash; /* of the bytes as they stand; not set when scattered */
-    struct slice canonical; /* set when the bytes are not known to the head */
+    series_ref ref;            /* 0: not in the head yet */
+    struct hash128 hash;       /* of the bytes as they stand; not set when scattered */
+    struct slice canonical;    /* set when the bytes are not known to the head */
     struct hash128 canonical_hash;
 };
 
@@ -35,12 +35,12 @@ struct extra {
     uint32_t label_len;               /* bytes at `at` with the labels */
     series_ref ref;                   /* 0: not known yet */
     bool rejected;
-    struct miss *miss;                /* when the series was not predicted */
+    struct miss *miss; /* when the series was not predicted */
     int64_t time_ms;
-    const struct histogram *hist;     /* in arena memory; NULL: breaks a rule */
-    double value;                     /* of an exemplar */
-    struct slice labels;              /* of an exemplar, canonical */
-    bool usable;                      /* its labels obey the rules */
+    const struct histogram *hist; /* in arena memory; NULL: breaks a rule */
+    double value;                 /* of an exemplar */
+    struct slice labels;          /* of an exemplar, canonical */
+    bool usable;                  /* its labels obey the rules */
 };
 
 /* Where the last request of a sender ended, for the prediction of the next one's first series. */
@@ -75,8 +75,8 @@ struct lane {
     uint32_t series_count, predicted, rows_rejected;
     struct head_row *late; /* rows whose series had to be made first */
     size_t late_capacity;
-    struct arena arena;    /* of one request */
-    struct buf offenders;  /* text for the sender */
+    struct arena arena;   /* of one request */
+    struct buf offenders; /* text for the sender */
     uint32_t offender_count;
 };
 

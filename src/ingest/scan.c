@@ -32,8 +32,8 @@ struct scan {
     const struct head_lines *lines;
     const struct series_hash_key *key;
     series_ref previous, ahead;
-    uint32_t lead;   /* how many successors the prefetch runs ahead */
-    uint32_t streak; /* series in a row that were not predicted */
+    uint32_t lead;       /* how many successors the prefetch runs ahead */
+    uint32_t streak;     /* series in a row that were not predicted */
     uint64_t time_bytes; /* the last timestamp as it stood on the wire */
     int64_t time_ms;
     const uint8_t *bad; /* where the bytes break the format */
@@ -183,8 +183,7 @@ static inline const uint8_t *sample(struct scan *s, const uint8_t *p, const uint
         return p + 18;
     }
     /* 12 07 10 <6 bytes>: Go leaves out a value of 0 */
-    if (end - p >= 9 && p[1] == 7 && p[2] == TAG_TIME &&
-        time_fixed(s, le64_get(p + 3) & UINT64_C(0xffffffffffff))) {
+    if (end - p >= 9 && p[1] == 7 && p[2] == TAG_TIME && time_fixed(s, le64_get(p + 3) & UINT64_C(0xffffffffffff))) {
         row->bits = 0;
         row->time_ms = s->time_ms;
         return p + 9;
@@ -199,8 +198,8 @@ static const uint8_t *extra(struct scan *s, const uint8_t *p, const uint8_t *end
     struct slice message;
     const uint8_t *field = p;
     if (!(p = wire_bytes(p, end, &message)))
-        return broken(s, field, kind == EXTRA_EXEMPLAR ? "exemplar: length passes the end"
-                                                       : "histogram: length passes the end");
+        return broken(s, field,
+                      kind == EXTRA_EXEMPLAR ? "exemplar: length passes the end" : "histogram: length passes the end");
     l->extras = mem_grow(l->extras, &l->extra_capacity, l->extra_count + 1, sizeof *l->extras);
     l->extras[l->extra_count++] = (struct extra){
         .kind = kind,
@@ -326,6 +325,7 @@ enum err scan_request(struct lane *l, series_ref previous, struct errmsg *why)
     if (!p)
         return err_set(why, ERR_INVALID, "protobuf: byte %zu: %s", (size_t)(s.bad - l->raw), s.reason);
     if (s.version2 && l->series_count == 0 && l->metadata_count == 0)
-        return err_set(why, ERR_INVALID, "a remote write 2.0 message that is announced as 1.0: nothing in it can be read");
+        return err_set(why, ERR_INVALID,
+                       "a remote write 2.0 message that is announced as 1.0: nothing in it can be read");
     return ERR_OK;
 }

@@ -53,9 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     io.wal = wal.wal;
     err = ingest_new(&io, &ingest, &why);
     assert(err == ERR_OK);
-    struct ingest_request req = {.encoding = data[0] & 1 ? INGEST_SNAPPY : INGEST_IDENTITY,
-                                 .body = slice_of(data + 1, bytes - 1),
-                                 .stream = 1};
+    struct ingest_request req = {
+        .encoding = data[0] & 1 ? INGEST_SNAPPY : INGEST_IDENTITY, .body = slice_of(data + 1, bytes - 1), .stream = 1};
     for (int k = 0; k < 2; k++) {
         ingest_write(ingest, &req, &result);
         if (req.encoding == INGEST_IDENTITY && bytes > 1 && result.err != ERR_OK)

@@ -109,9 +109,8 @@ void model_append(struct head_model *m, const struct model_row *rows, size_t cou
     head_appender_enter(m->appender, 1);
     for (size_t i = 0; i < count; i++) {
         put_sample(&m->series[rows[i].series], rows[i].time_ms, rows[i].bits, false);
-        in[i] = (struct head_row){.ref = get_series(m, rows[i].series, rows[i].time_ms),
-                                  .time_ms = rows[i].time_ms,
-                                  .bits = rows[i].bits};
+        in[i] = (struct head_row){
+            .ref = get_series(m, rows[i].series, rows[i].time_ms), .time_ms = rows[i].time_ms, .bits = rows[i].bits};
     }
     uint32_t left = head_append(m->appender, in, (uint32_t)count, &m->records);
     MUST(left == 0, "head_append: %u rows without a series", left);
@@ -136,9 +135,15 @@ static const struct histogram *histogram_of(double sum, struct made_histogram *o
     double count = 3;
     for (uint32_t i = 0; i < n; i++)
         count += out->positive[i] = (double)((r >> 4 * i) % 1000) + (r >> 50 == 7 ? 0.5 : 0);
-    out->h = (struct histogram){.schema = (int32_t)(r >> 40) % 40 ? 3 : 2, .reset_hint = (uint32_t)(r >> 20) % 3,
-                                .zero_threshold = 1e-9, .zero_count = 3, .count = count, .sum = sum,
-                                .positive_span_count = 2, .positive_count = n, .positive_spans = out->spans,
+    out->h = (struct histogram){.schema = (int32_t)(r >> 40) % 40 ? 3 : 2,
+                                .reset_hint = (uint32_t)(r >> 20) % 3,
+                                .zero_threshold = 1e-9,
+                                .zero_count = 3,
+                                .count = count,
+                                .sum = sum,
+                                .positive_span_count = 2,
+                                .positive_count = n,
+                                .positive_spans = out->spans,
                                 .positive = out->positive};
     return &out->h;
 }
@@ -246,11 +251,12 @@ static size_t compare_series(const struct model_series *s, const struct samples 
             continue;
         MUST(k < got->count, "%s: sample %zu of time %lld is missing", s->labels, i, (long long)s->list[i].time_ms);
         MUST(got->times_ms[k] == s->list[i].time_ms, "%s: sample %zu: %lld instead of %lld", s->labels, k,
-                     (long long)got->times_ms[k], (long long)s->list[i].time_ms);
+             (long long)got->times_ms[k], (long long)s->list[i].time_ms);
         const struct histogram *h = got->hists ? got->hists[k] : NULL;
         struct made_histogram made;
         if (s->list[i].hist)
-            MUST(histogram_same(h, histogram_of(f64_from_bits(s->list[i].bits), &made)), "%s: histogram %zu", s->labels, k);
+            MUST(histogram_same(h, histogram_of(f64_from_bits(s->list[i].bits), &made)), "%s: histogram %zu", s->labels,
+                 k);
         else
             MUST(!h && f64_bits(got->values[k]) == s->list[i].bits, "%s: value of sample %zu", s->labels, k);
         k++;

@@ -28,7 +28,7 @@ struct head_model {
     struct head *head;
     struct head_appender *appender;
     struct random_seeded random;
-    struct buf records;     /* everything logged since the start, one frame per request */
+    struct buf records; /* everything logged since the start, one frame per request */
     size_t frame_ends[65536];
     size_t frame_count;
     struct model_series *series;

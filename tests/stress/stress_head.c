@@ -120,7 +120,8 @@ static uint64_t query(struct stress *s, const struct matcher *m, int64_t mint_ms
     struct arena arena;
     arena_init(&arena, NULL);
     must(head_querier(s->head, mint_ms, maxt_ms, &q, &why) == ERR_OK, "querier");
-    struct selector sel = {.matchers = m, .matcher_count = m ? 1 : 0, .mint_ms = mint_ms, .maxt_ms = maxt_ms, .sorted = true};
+    struct selector sel = {
+        .matchers = m, .matcher_count = m ? 1 : 0, .mint_ms = mint_ms, .maxt_ms = maxt_ms, .sorted = true};
     must(q->ops->select(q, &sel, &arena, NULL, &set, &why) == ERR_OK, "select");
     uint64_t count = check_set(set, mint_ms, maxt_ms);
     q->ops->close(q);
@@ -144,7 +145,8 @@ static void *read_samples(void *arg)
     random_seeded_init(&random, t->number + 1);
     while (!atomic_load(&s->stop)) {
         uint64_t r = random_u64(&random.base), names_seen = 0;
-        struct matcher m = {.op = r % 2 ? MATCH_EQUAL : MATCH_NOT_EQUAL, .name = SLICE_LIT("__name__"),
+        struct matcher m = {.op = r % 2 ? MATCH_EQUAL : MATCH_NOT_EQUAL,
+                            .name = SLICE_LIT("__name__"),
                             .value = slice_str(names[r % 5])};
         int64_t mint = START_MS + (int64_t)(r >> 8) % (ROUNDS * STEP_MS);
         query(s, r % 3 ? &m : NULL, mint, mint + 30000);
@@ -152,7 +154,8 @@ static void *read_samples(void *arg)
         struct errmsg why;
         struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
         must(head_querier(s->head, INT64_MIN, INT64_MAX, &q, &why) == ERR_OK, "querier");
-        must(q->ops->label_values(q, SLICE_LIT("id"), &sel, 0, NULL, count_name, &names_seen, &why) == ERR_OK, "values");
+        must(q->ops->label_values(q, SLICE_LIT("id"), &sel, 0, NULL, count_name, &names_seen, &why) == ERR_OK,
+             "values");
         must(q->ops->label_names(q, &sel, 0, NULL, count_name, &names_seen, &why) == ERR_OK, "names");
         q->ops->close(q);
         atomic_fetch_add(&s->reads, 1);
@@ -231,7 +234,10 @@ int main(void)
     must(ingest_new(&io, &s.ingest, &why) == ERR_OK, "ingest");
     for (unsigned i = 0; i < WRITERS + READERS + 1; i++) {
         args[i] = (struct thread_arg){&s, i};
-        threads[i] = thread_start("stress", i < WRITERS ? write_samples : i < WRITERS + READERS ? read_samples : maintain,
+        threads[i] = thread_start("stress",
+                                  i < WRITERS             ? write_samples
+                                  : i < WRITERS + READERS ? read_samples
+                                                          : maintain,
                                   &args[i]);
     }
     for (unsigned i = 0; i < WRITERS; i++)

@@ -166,7 +166,8 @@ static void churn_cycle(struct head *head, int64_t start_ms, unsigned cycle)
     head_create_begin(a);
     for (unsigned i = 0; i < SERIES; i++) {
         uint8_t bytes[128] = {0};
-        int len = snprintf((char *)bytes, sizeof bytes, "\n\r\n\b__name__\x12\x01m\n\x15\n\x03pod\x12\x0epod-%05u-%04u", cycle, i);
+        int len = snprintf((char *)bytes, sizeof bytes, "\n\r\n\b__name__\x12\x01m\n\x15\n\x03pod\x12\x0epod-%05u-%04u",
+                           cycle, i);
         struct hash128 hash = series_hash(head_hash_key(head), bytes, (size_t)len);
         struct slice canonical = slice_of(bytes, (size_t)len);
         cr_assert_eq(head_series_get(a, canonical, hash, start_ms, NULL, &rows[i].ref), ERR_OK);

@@ -209,7 +209,8 @@ Test(head_model, gives_no_wrong_value_when_records_are_missing)
             size_t n = 0;
             for (size_t i = 0; i < 60; i++)
                 if (model_random(&m, 10))
-                    rows[n++] = (struct model_row){i, START + k * 1000, f64_bits((double)model_random(&m, 9) * (double)i)};
+                    rows[n++] =
+                        (struct model_row){i, START + k * 1000, f64_bits((double)model_random(&m, 9) * (double)i)};
             model_append(&m, rows, n);
         }
         struct head *again = empty_head(&m);
@@ -295,7 +296,8 @@ Test(head_model, keeps_everything_that_is_written_after_records_were_lost)
             now += 12 * 15000;
             m.series_count = 80 + 20 * (size_t)life; /* new series every time, also in place of lost ones */
             size_t newest = m.frame_count / (size_t)(life + 1);
-            forget_frame(&m, life ? m.frame_count - 1 - (size_t)model_random(&m, newest) : (size_t)model_random(&m, newest));
+            forget_frame(&m, life ? m.frame_count - 1 - (size_t)model_random(&m, newest)
+                                  : (size_t)model_random(&m, newest));
             struct head *again = model_replay_damaged(&m, 1 + (unsigned)seed % 3, &report);
             head_check(again);
             model_adopt(&m, again);

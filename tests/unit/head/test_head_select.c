@@ -26,7 +26,8 @@ static void add_series(struct fixture *f, uint32_t i)
     struct labels_builder b;
     struct buf canonical = {0};
     labels_builder_init(&b, &f->arena, NULL);
-    labels_builder_set(&b, SLICE_LIT("__name__"), slice_str(arena_printf(&f->arena, "metric_%u", (unsigned)pick(f, 6))));
+    labels_builder_set(&b, SLICE_LIT("__name__"),
+                       slice_str(arena_printf(&f->arena, "metric_%u", (unsigned)pick(f, 6))));
     labels_builder_set(&b, SLICE_LIT("id"), slice_str(arena_printf(&f->arena, "%u", i)));
     if (pick(f, 2))
         labels_builder_set(&b, SLICE_LIT("job"), slice_str(arena_printf(&f->arena, "j%u", (unsigned)pick(f, 5))));
@@ -86,8 +87,8 @@ static struct matcher matcher_random(struct fixture *f)
 {
     static const char *const names[] = {"__name__", "job", "zone", "id", "missing"};
     static const char *const values[] = {"metric_1", "j1", "z7", "17", ""};
-    static const char *const patterns[] = {"metric_[12]", "j1|j3", "z.*", "1.*|2.", "", ".*", ".+", "j[0-9]+", "metric_4",
-                                           "nothing", "z1|", "(z1|z2)3?"};
+    static const char *const patterns[] = {"metric_[12]", "j1|j3",   "z.*",      "1.*|2.",  "",    ".*",
+                                           ".+",          "j[0-9]+", "metric_4", "nothing", "z1|", "(z1|z2)3?"};
     size_t name = pick(f, 5);
     struct matcher m = {.op = (enum match_op)pick(f, 4), .name = slice_str(names[name])};
     if (m.op == MATCH_EQUAL || m.op == MATCH_NOT_EQUAL) {
@@ -116,7 +117,8 @@ Test(head_select, finds_exactly_the_series_that_match)
             uint32_t count = (uint32_t)pick(f, 5), expected = 0;
             for (uint32_t i = 0; i < count; i++)
                 m[i] = matcher_random(f);
-            struct selector sel = {.matchers = m, .matcher_count = count, .mint_ms = START, .maxt_ms = START + 10, .sorted = true};
+            struct selector sel = {
+                .matchers = m, .matcher_count = count, .mint_ms = START, .maxt_ms = START + 10, .sorted = true};
             cr_assert_eq(q->ops->select(q, &sel, &f->arena, NULL, &set, NULL), ERR_OK);
             struct labels want[SERIES];
             for (uint32_t i = 0; i < SERIES; i++)

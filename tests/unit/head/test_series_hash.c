@@ -31,7 +31,8 @@ Test(series_hash, is_what_the_definition_says_bit_by_bit)
             cr_assert(hash128_eq(a, b), "length %zu", len);
         }
         for (size_t len = SERIES_HASH_BYTES_MAX - 5; len <= SERIES_HASH_BYTES_MAX; len++)
-            cr_assert(hash128_eq(series_hash(&key, bytes, len), series_hash_clmul_reference(&key, bytes, len)), "%zu", len);
+            cr_assert(hash128_eq(series_hash(&key, bytes, len), series_hash_clmul_reference(&key, bytes, len)), "%zu",
+                      len);
     } while (series_hash_narrow(&key));
     mem_free(bytes);
     series_hash_key_deinit(&key);

@@ -27,7 +27,8 @@ Test(ingest_batch, writes_samples_with_labels_in_any_order)
     cr_assert_eq(ingest_new(&io, &ingest, &why), ERR_OK);
     struct ingest_batch *b = ingest_batch_new(ingest, 1);
     struct ingest_label forward[] = {{SLICE_LIT("__name__"), SLICE_LIT("m")}, {SLICE_LIT("job"), SLICE_LIT("j")}};
-    struct ingest_label backward[] = {{SLICE_LIT("job"), SLICE_LIT("j")}, {SLICE_LIT("x"), {0}}, {SLICE_LIT("__name__"), SLICE_LIT("m")}};
+    struct ingest_label backward[] = {
+        {SLICE_LIT("job"), SLICE_LIT("j")}, {SLICE_LIT("x"), {0}}, {SLICE_LIT("__name__"), SLICE_LIT("m")}};
     ingest_batch_add(b, forward, 2, NOW_MS, 1);
     ingest_batch_add(b, backward, 3, NOW_MS + 1, 2);
     cr_expect_not(ingest_batch_write(b, NULL, &result));

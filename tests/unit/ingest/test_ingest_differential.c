@@ -43,8 +43,8 @@ static ProtobufCBinaryData text(struct gen *g, const char *const *words, size_t 
 static Prometheus__Label **labels_random(struct gen *g, size_t *count)
 {
     static const char *const names[] = {"__name__", "a", "b", "instance", "job", "le", "zone", "A", "\xc3\xa9"};
-    static const char *const values[] = {"x", "y", "0.5", "+Inf", "a much longer value than the others have, to be sure",
-                                         "", "\xe2\x82\xac"};
+    static const char *const values[] = {
+        "x", "y", "0.5", "+Inf", "a much longer value than the others have, to be sure", "", "\xe2\x82\xac"};
     size_t n = 1 + pick(g, 6), kept = 0;
     Prometheus__Label **list = ARENA_ARRAY(&g->arena, Prometheus__Label *, n + 1);
     bool tidy = pick(g, 4) != 0;

@@ -72,7 +72,8 @@ static char *dump(struct fixture *f, const struct matcher *m, uint32_t count)
     struct buf out = {0};
     arena_init(&arena, NULL);
     cr_assert_eq(head_querier(f->head, INT64_MIN, INT64_MAX, &q, &why), ERR_OK);
-    struct selector sel = {.matchers = m, .matcher_count = count, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = true};
+    struct selector sel = {
+        .matchers = m, .matcher_count = count, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = true};
     cr_assert_eq(q->ops->select(q, &sel, &arena, NULL, &set, &why), ERR_OK);
     struct series_reader *r = set->ops->reader(set);
     for (uint32_t i = 0; i < set->count; i++) {
@@ -89,11 +90,11 @@ static char *dump(struct fixture *f, const struct matcher *m, uint32_t count)
     return (char *)out.data;
 }
 
-#define EXPECT_ALL(f, text)                                                                        \
-    do {                                                                                           \
-        char *got_ = dump(f, NULL, 0);                                                             \
-        cr_expect_str_eq(got_ ? got_ : "", text);                                                  \
-        mem_free(got_);                                                                            \
+#define EXPECT_ALL(f, text)                                                                                            \
+    do {                                                                                                               \
+        char *got_ = dump(f, NULL, 0);                                                                                 \
+        cr_expect_str_eq(got_ ? got_ : "", text);                                                                      \
+        mem_free(got_);                                                                                                \
     } while (0)
 
 Test(ingest_write, stores_samples_that_a_querier_gives_back)
@@ -206,9 +207,18 @@ Test(ingest_write, refuses_broken_bodies_and_stores_nothing)
         const char *bytes;
         size_t len;
     } bad[] = {
-        {"", 0}, {"\x0a", 1}, {"\x0a\x05", 2}, {"\x00\x01", 2}, {"\x0b\x0b", 2}, {"\x0e", 1}, {"\x0f", 1},
-        {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, {"\x08\x01", 2}, {"\x12\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12},
-        {"\x0a\x02\x08\x01", 4}, {"\x0a\x04\x12\x02\x0d\x01", 6},
+        {"", 0},
+        {"\x0a", 1},
+        {"\x0a\x05", 2},
+        {"\x00\x01", 2},
+        {"\x0b\x0b", 2},
+        {"\x0e", 1},
+        {"\x0f", 1},
+        {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
+        {"\x08\x01", 2},
+        {"\x12\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12},
+        {"\x0a\x02\x08\x01", 4},
+        {"\x0a\x04\x12\x02\x0d\x01", 6},
         /* the second series is broken, so the first one is not stored either */
         {"\x0a\x11\x0a\x0d\x0a\x08__name__\x12\x01m\x12\x00\x0a\x03\x0a\x01\x0a", 24},
     };
@@ -416,18 +426,45 @@ Test(ingest_write, knows_a_series_in_every_spelling_of_its_labels)
         size_t len;
     } spellings[] = {
 #define SPELL(text) {text, sizeof text - 1}
-        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),         /* canonical */
-        SPELL("\x0a\x06\x0a\x01" "a\x12\x01" "b\x0a\x0d\x0a\x08__name__\x12\x01m"),         /* other order */
-        SPELL("\x0a\x0d\x12\x01m\x0a\x08__name__\x0a\x06\x0a\x01" "a\x12\x01" "b"),         /* value before name */
-        SPELL("\x0a\x8d\x00\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),     /* a length of two bytes */
-        SPELL("\x0a\x0e\x0a\x88\x00__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),     /* one within */
-        SPELL("\x8a\x00\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"),     /* a tag of two bytes */
-        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x09\x0a\x01" "a\x12\x01" "b\x52\x01x"), /* an unknown field */
-        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x09\x0a\x01" "a\x12\x01" "z\x12\x01" "b"), /* a field twice */
-        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x05\x0a\x01" "c\x12\x00\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* empty value */
-        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x03\x0a\x01" "c\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* no value */
-        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x52\x01x\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* something between */
-        SPELL("\x0b\x08\x01\x0c\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01" "a\x12\x01" "b"), /* wrong: group 1 */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* canonical */
+        SPELL("\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b\x0a\x0d\x0a\x08__name__\x12\x01m"), /* other order */
+        SPELL("\x0a\x0d\x12\x01m\x0a\x08__name__\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* value before name */
+        SPELL("\x0a\x8d\x00\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* a length of two bytes */
+        SPELL("\x0a\x0e\x0a\x88\x00__name__\x12\x01m\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* one within */
+        SPELL("\x8a\x00\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* a tag of two bytes */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x09\x0a\x01"
+              "a\x12\x01"
+              "b\x52\x01x"), /* an unknown field */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x09\x0a\x01"
+              "a\x12\x01"
+              "z\x12\x01"
+              "b"), /* a field twice */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x05\x0a\x01"
+              "c\x12\x00\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* empty value */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x03\x0a\x01"
+              "c\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* no value */
+        SPELL("\x0a\x0d\x0a\x08__name__\x12\x01m\x52\x01x\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* something between */
+        SPELL("\x0b\x08\x01\x0c\x0a\x0d\x0a\x08__name__\x12\x01m\x0a\x06\x0a\x01"
+              "a\x12\x01"
+              "b"), /* wrong: group 1 */
     };
     struct fixture *f = fixture_new();
     size_t count = sizeof spellings / sizeof spellings[0] - 1;
