@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "server/server_internal.h"
@@ -16,6 +17,7 @@
 
 /* Shares of memory.limit.  The head may pass its share for a moment (it flushes early), so they sum to less than one. */
 enum { SPARE_WORKERS = 4 }; /* beside those that queries can take: labels and status answer under full load, too */
+enum { QUERY_WORKERS_MAX = 16 };
 enum { HEAD_PERCENT = 45, CACHE_PERCENT = 10, QUERY_PERCENT = 30, HTTP_PERCENT = 10 };
 
 static void budgets_init(struct server *s)
@@ -75,6 +77,13 @@ static unsigned features_of(const struct config *c)
     return bits;
 }
 
+/* Threads that one query may use, shared by all queries: as many as there are cores. */
+static unsigned query_workers(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > QUERY_WORKERS_MAX ? QUERY_WORKERS_MAX : (unsigned)cores;
+}
+
 static void make_engine(struct server *s)
 {
     struct engine_options o;
@@ -87,6 +96,7 @@ static void make_engine(struct server *s)
     o.budget = &s->query_memory;
     o.query_bytes_max = config_memory(s->config, OPT_QUERY_MAX_MEMORY, (uint64_t)s->memory.limit);
     o.query_length_max = (uint32_t)config_bytes(s->config, OPT_QUERY_MAX_LENGTH);
+    o.workers = query_workers();
     s->engine = engine_new(&o);
 }
 
