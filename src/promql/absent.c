@@ -96,10 +96,15 @@ static enum err absent_tile(struct oper *op, struct worker *w, uint32_t first, s
 }
 
 static const struct oper_ops absent_ops = {.cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
+/* absent_over_time() turns into one series what the range function has made. */
+static const struct oper_ops absent_over_time_ops = {
+    .cost = COST_AGGREGATE, .prepare = absent_prepare, .tile = absent_tile};
 
 struct oper *absent_op_new(const struct node *call, struct oper *child)
 {
-    struct absent_op *a = op_new(child->x, sizeof *a, &absent_ops, call, &child->grid);
+    bool over_time = call->call.function->id == FUNCTION_ABSENT_OVER_TIME;
+    const struct oper_ops *ops = over_time ? &absent_over_time_ops : &absent_ops;
+    struct absent_op *a = op_new(child->x, sizeof *a, ops, call, &child->grid);
     op_args(&a->base, 1, &child);
     return &a->base;
 }

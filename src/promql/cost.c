@@ -68,5 +68,5 @@ void exec_count_step(struct exec *x, const struct oper *op, uint32_t step, uint6
     }
     for (uint32_t s = 0; op->scope == SCOPE_INVARIANT && s < x->grid.count; s++)
         x->step_queryable[s] += queryable;
-    x->step_read[0] += read;
+    x->step_read[op->step_of ? op->step_of[step] : 0] += read;
 }

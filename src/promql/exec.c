@@ -91,6 +91,7 @@ void *op_new(struct exec *x, size_t bytes, const struct oper_ops *ops, const str
     op->grid = *grid;
     op->id = x->op_count;
     op->scope = x->scope;
+    op->step_of = x->step_of;
     if (x->op_count == x->op_capacity) {
         x->op_capacity = x->op_capacity ? x->op_capacity * 2 : 32;
         struct oper **more = ARENA_ARRAY(&x->arena, struct oper *, x->op_capacity);
@@ -126,6 +127,17 @@ enum err op_prepare(struct oper *op)
     return op->ops->prepare(op);
 }
 
+uint64_t batch_row_points(const struct batch *b, uint32_t row)
+{
+    const uint64_t *present = batch_present(b, row);
+    const struct histogram **h = batch_h(b, row);
+    uint64_t points = bits_count(present, b->steps);
+    for (uint32_t s = 0; h && s < b->steps; s++)
+        if (h[s] && bits_get(present, s))
+            points += histogram_points(h[s]) - 1;
+    return points;
+}
+
 enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     assert(first + b->rows <= op->count && b->steps == op->grid.count);
@@ -133,13 +145,8 @@ enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch
     struct tally *t = &w->tallies[op->id];
     uint32_t last = b->steps - 1;
     for (uint32_t r = 0; r < b->rows; r++) {
-        const uint64_t *present = batch_present(b, r);
-        const struct histogram **h = batch_h(b, r);
-        t->points += bits_count(present, b->steps);
-        t->last += bits_get(present, last);
-        for (uint32_t s = 0; h && s < b->steps; s++)
-            if (h[s] && bits_get(present, s))
-                t->points += histogram_points(h[s]) - 1;
+        t->points += batch_row_points(b, r);
+        t->last += bits_get(batch_present(b, r), last);
     }
     if (t->peak < t->points)
         t->peak = t->points;

@@ -84,6 +84,7 @@ struct oper {
     struct grid grid;
     uint32_t id; /* index of per-worker state; rank in the order of evaluation */
     enum op_scope scope;
+    const uint32_t *step_of; /* the query's step for each of ours, when steps are accounted for one by one */
     uint32_t arg_count;
     struct oper *args[OP_ARGS_MAX];
 
@@ -136,7 +137,8 @@ struct exec {
     struct mem_budget budget; /* this query's share of the engine's */
     struct arena arena;       /* the result's, too */
     struct grid grid;
-    enum op_scope scope; /* while planning */
+    enum op_scope scope;     /* while planning */
+    const uint32_t *step_of; /* while planning */
     int64_t lookback_ms;
     unsigned features;
     struct cancel *cancel;
@@ -195,6 +197,9 @@ struct note_place op_place(const struct oper *op);
 struct note_place op_place_at(const struct oper *op, const struct node *node);
 MUST_CHECK enum err op_prepare(struct oper *op);
 MUST_CHECK enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b);
+
+/* A row in points: floats count one, histograms by size. */
+uint64_t batch_row_points(const struct batch *b, uint32_t row);
 
 /* All rows in order.  The batch is valid until visit returns. */
 typedef enum err (*tile_visit)(void *ctx, uint32_t first, struct batch *b);

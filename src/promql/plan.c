@@ -35,6 +35,22 @@ static enum err subquery_grid(struct exec *x, const struct subquery_node *s, con
     return ERR_OK;
 }
 
+/* An inner step is read by the first outer step whose window reaches it. */
+static enum err inner_steps(struct exec *x, const struct modifiers *mod, const struct grid *outer,
+                            const struct grid *inner, const uint32_t **out)
+{
+    uint32_t *steps = exec_alloc(x, inner->count, sizeof *steps), step = 0;
+    if (!steps)
+        return exec_no_memory(x, x->why);
+    for (uint32_t i = 0; i < inner->count; i++) {
+        while (step + 1 < outer->count && modifiers_time(mod, grid_time(outer, step)) < grid_time(inner, i))
+            step++;
+        steps[i] = x->step_of ? x->step_of[step] : x->scope == SCOPE_INVARIANT ? 0 : step;
+    }
+    *out = steps;
+    return ERR_OK;
+}
+
 enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     struct grid inner;
@@ -44,9 +60,13 @@ enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *
         return ERR_OK;
     }
     enum op_scope outer = x->scope;
+    const uint32_t *outer_step_of = x->step_of;
+    if (x->step_queryable)
+        TRY(inner_steps(x, &n->subquery.mod, g, &inner, &x->step_of));
     x->scope = SCOPE_SUBQUERY;
     enum err err = plan_op(x, n->subquery.expr, &inner, out);
     x->scope = outer;
+    x->step_of = outer_step_of;
     return err;
 }
 

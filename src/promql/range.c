@@ -297,7 +297,7 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
     range_apply(&c);
     if (c.err == ERR_OK)
         range_suspect(&c, labels);
-    uint64_t points = bits_count(c.present, c.steps);
+    uint64_t points = batch_row_points(b, row);
     range_count_points(&c, col, *made, points);
     *made += points;
     return c.err;
