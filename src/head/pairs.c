@@ -118,7 +118,7 @@ static void pair_make(struct head *h, uint32_t id, struct slice wire, struct has
 {
     pairs_reach(h, id);
     struct pair *p = pair_of(h, id);
-    struct slice name, value;
+    struct slice name = {0}, value = {0};
     int64_t bytes = (int64_t)(sizeof *p + wire.len + 16);
     p->wire = mem_alloc(wire.len);
     memcpy(p->wire, wire.data, wire.len);

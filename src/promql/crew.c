@@ -92,7 +92,7 @@ void crew_run(struct crew *c, unsigned helpers, void (*run)(void *ctx, unsigned 
     mutex_lock(&c->lock);
     if (helpers > 0) {
         job.next = c->jobs;
-        c->jobs = &job;
+        c->jobs = &job; // cppcheck-suppress autoVariables ; unlinked below before it ends
         cond_broadcast(&c->work);
     }
     mutex_unlock(&c->lock);
