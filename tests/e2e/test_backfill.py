@@ -112,7 +112,8 @@ def flush(server):
     with open(path, "w") as f:
         f.write(f"{lines}end {crc32c(lines.encode()):08x}\n")
     server.start()
-    old = int(time.time() * 1000) - 4 * HOUR
+    # Samples end up to 2 h ago, half a range is left to late senders, and ranges of 2 h are aligned.
+    old = int(time.time() * 1000) - 6 * HOUR
     wait_for("old samples to leave memory", lambda: server.api("status/tsdb")["headStats"]["minTime"] > old)
     return settled(server)
 
