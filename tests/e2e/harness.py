@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -38,6 +39,18 @@ def program(name, *more):
     if not found:
         raise Skip(f"{name} is not here (set {env}=path, or install it)")
     return found
+
+
+def since(version, name):
+    """The path of a Prometheus program that is at least (major, minor), or Skip.
+
+    One built from its Go module by plain `go install` prints no version: it is taken for a new one."""
+    path = program(name)
+    printed = subprocess.run([path, "--version"], capture_output=True, text=True)
+    found = re.search(r"version (\d+)\.(\d+)", printed.stdout + printed.stderr)
+    if found and tuple(map(int, found.groups())) < version:
+        raise Skip(f"this {name} is {found[1]}.{found[2]}, {version[0]}.{version[1]} or newer is needed (set {name.upper()}=path)")
+    return path
 
 
 class Process:

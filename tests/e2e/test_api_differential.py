@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.parse
 
-from harness import (RW_HEADERS, Gnomon, Process, Skip, field, free_port, program, request, run, snappy, varint, wait_for,
+from harness import (RW_HEADERS, Gnomon, Process, Skip, field, free_port, request, run, since, snappy, varint, wait_for,
                      write_request)
 
 NOW = int(time.time()) // 60 * 60 - 60
@@ -196,10 +196,7 @@ def meant(path):
 
 class Pair:
     def __enter__(self):
-        prometheus = program("prometheus")
-        version = os.popen(f"{prometheus} --version 2>&1").read()
-        if not re.search(r"version 3\.(1[5-9]|[2-9]\d)|go1\.2[6-9]", version):
-            raise Skip("this Prometheus is not 3.15 or newer (set PROMETHEUS=path)")
+        prometheus = since((3, 15), "prometheus")
         self.tmp = tempfile.mkdtemp(prefix="gnomon-differential-")
         with open(self.tmp + "/p.yml", "w") as f:
             f.write("global: {scrape_interval: 1m}\n")

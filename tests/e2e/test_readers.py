@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import RW_HEADERS, Gnomon, Process, field, free_port, program, request, run, snappy, varint, wait_for, write_request
+from harness import RW_HEADERS, Gnomon, Process, field, free_port, program, request, run, since, snappy, varint, wait_for, write_request
 
 NOW = int(time.time())
 
@@ -93,7 +93,7 @@ def test_a_large_export_takes_no_memory_of_its_size():
 
 
 def test_promtool_accepts_federate():
-    promtool = program("promtool")
+    promtool = since((3, 0), "promtool")
     with Gnomon() as server:
         now = int(time.time() * 1000)
         assert server.write([({"__name__": "up", "job": "a"}, [(now, 1)]),
@@ -173,7 +173,7 @@ def histograms(now):
 
 
 def test_federate_answers_as_prometheus_byte_for_byte():
-    prometheus = program("prometheus")
+    prometheus = since((3, 15), "prometheus")
     tmp = tempfile.mkdtemp(prefix="gnomon-federate-")
     port = free_port()
     with open(f"{tmp}/p.yml", "w") as f:
@@ -217,7 +217,7 @@ def test_federate_answers_as_prometheus_byte_for_byte():
 
 
 def test_a_prometheus_federates_everything():
-    prometheus = program("prometheus")
+    prometheus = since((3, 15), "prometheus")
     tmp = tempfile.mkdtemp(prefix="gnomon-federate-")
     with Gnomon() as server:
         stop = threading.Event()
