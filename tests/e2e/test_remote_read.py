@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import Gnomon, Process, field, free_port, program, request, run, snappy, varint, wait_for
+from harness import Gnomon, Process, field, free_port, request, run, since, snappy, varint, wait_for
 
 START = 1_700_000_000
 STEP = 15
@@ -193,7 +193,7 @@ def prometheus_over(url, tmp):
     port = free_port()
     with open(f"{tmp}/{port}.yml", "w") as f:
         f.write(f"remote_read: [{{url: '{url}/api/v1/read', read_recent: true}}]\n")
-    p = Process([program("prometheus"), f"--config.file={tmp}/{port}.yml", f"--storage.tsdb.path={tmp}/{port}",
+    p = Process([since((3, 0), "prometheus"), f"--config.file={tmp}/{port}.yml", f"--storage.tsdb.path={tmp}/{port}",
                  f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"], f"{tmp}/{port}.log")
     wait_for("Prometheus", lambda: ready(port), 60)
     return port, p
@@ -216,7 +216,7 @@ def fill(server):
 
 
 def test_prometheus_reads_from_gnomon_in_both_forms():
-    program("prometheus")
+    since((3, 0), "prometheus")
     tmp = tempfile.mkdtemp(prefix="gnomon-read-")
     with Gnomon("--storage.retention.time=100y") as server:
         expressions = EXPRESSIONS + (HISTOGRAM_EXPRESSIONS if fill(server) else [])
