@@ -21,4 +21,10 @@ struct matcher {
     const struct regex *regex; /* compiled, for the two regex kinds; else NULL */
 };
 
+/* What is between the braces of one selector: all of them must hold. */
+struct matcher_set {
+    const struct matcher *list;
+    uint32_t count;
+};
+
 #endif

@@ -59,13 +59,11 @@ const char *value_type_name(enum value_type t); /* "scalar", "vector", "matrix",
 MUST_CHECK enum err promql_parse(struct engine *e, struct slice text, struct query **out, struct errmsg *why);
 enum value_type promql_query_type(const struct query *q);
 /* The matchers of match[]={...}: a vector selector and nothing else (series, labels, federate). */
-struct matcher_set {
-    const struct matcher *list;
-    uint32_t count;
-};
 MUST_CHECK enum err promql_parse_selector(struct slice text, struct arena *arena, struct matcher_set *out,
                                           struct errmsg *why);
 void promql_query_free(struct query *q);
+/* The matchers of each selector in the query, as written; the list in `arena`, the matchers live with the query. */
+uint32_t promql_selectors(const struct query *q, struct arena *arena, struct matcher_set **out);
 void promql_format(const struct query *q, struct buf *out);       /* pretty-printed, as format_query */
 void promql_print(const struct query *q, struct buf *out);        /* one line, as expr.String() */
 void promql_ast_json(const struct query *q, struct buf *out);     /* as parse_query */

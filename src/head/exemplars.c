@@ -14,8 +14,9 @@ enum { BUCKETS = 4096 };
 struct exemplar_series {
     struct exemplar_series *next; /* in its bucket */
     uint64_t hash;
-    uint32_t count;  /* in the ring */
-    uint32_t newest; /* index in the ring */
+    uint32_t count;              /* in the ring */
+    uint32_t newest;             /* index in the ring */
+    const struct labels *wanted; /* while a reader collects: its labels, NULL when it does not want them */
     uint32_t canonical_len;
     uint8_t canonical[];
 };
@@ -169,18 +170,22 @@ bool head_exemplar_append(struct head_appender *a, series_ref ref, int64_t time_
 static bool labels_of(struct slice canonical, struct arena *arena, struct labels *out)
 {
     const uint8_t *p = canonical.data, *end = p + canonical.len;
-    const struct label **list = ARENA_ARRAY(arena, const struct label *, LABEL_COUNT_MAX);
-    *out = (struct labels){.list = list};
+    const struct label *found[LABEL_COUNT_MAX], **list;
+    *out = (struct labels){0};
     while (p < end) {
         uint64_t len;
         struct slice name = {0}, value = {0};
         if (*p != 0x0a || !(p = varint_get(p + 1, end, &len)) || len > (uint64_t)(end - p) ||
             !wire_parse(slice_of(p, (size_t)len), &name, &value) || out->count == LABEL_COUNT_MAX)
             return false;
-        list[out->count] = label_new(arena, name, value);
-        out->hash = hash128_add(out->hash, list[out->count++]->hash);
+        found[out->count] = label_new(arena, name, value);
+        out->hash = hash128_add(out->hash, found[out->count++]->hash);
         p += len;
     }
+    list = ARENA_ARRAY(arena, const struct label *, out->count + 1);
+    if (out->count)
+        memcpy(list, found, out->count * sizeof *list);
+    out->list = list;
     return true;
 }
 
@@ -197,7 +202,7 @@ bool canonical_is_sound(struct slice canonical)
 }
 
 struct found {
-    struct labels series;
+    const struct labels *series;
     struct exemplar exemplar;
     uint32_t order;
 };
@@ -205,7 +210,7 @@ struct found {
 static int by_series_and_time(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
-    int c = labels_cmp(&x->series, &y->series);
+    int c = x->series == y->series ? 0 : labels_cmp(x->series, y->series);
     if (c)
         return c;
     if (x->exemplar.time_ms != y->exemplar.time_ms)
@@ -213,25 +218,45 @@ static int by_series_and_time(const void *a, const void *b)
     return (x->order > y->order) - (x->order < y->order);
 }
 
-static size_t collect(struct exemplars *e, const struct matcher *matchers, uint32_t count, int64_t mint_ms,
-                      int64_t maxt_ms, struct arena *arena, struct found **out)
+struct wanted {
+    const struct matcher_set *sets;
+    uint32_t set_count;
+    int64_t mint_ms, maxt_ms;
+};
+
+static bool is_wanted(const struct wanted *w, const struct labels *series)
+{
+    for (uint32_t i = 0; i < w->set_count; i++)
+        if (matchers_match(w->sets[i].list, w->sets[i].count, series))
+            return true;
+    return w->set_count == 0;
+}
+
+/* Looks at each series once: its labels, when they are wanted, are in the arena until the lock is free. */
+static void judge_series(struct exemplars *e, const struct wanted *w, struct arena *arena) REQUIRES(e->lock)
+{
+    for (unsigned bucket = 0; bucket < BUCKETS; bucket++)
+        for (struct exemplar_series *s = e->buckets[bucket]; s; s = s->next) {
+            struct labels *labels = ARENA_NEW(arena, struct labels);
+            bool sound = labels_of(slice_of(s->canonical, s->canonical_len), arena, labels);
+            s->wanted = sound && is_wanted(w, labels) ? labels : NULL;
+        }
+}
+
+static size_t collect(struct exemplars *e, const struct wanted *w, struct arena *arena, struct found **out)
 {
     size_t n = 0;
-    struct labels series;
     mutex_lock(&e->lock);
     *out = ARENA_ARRAY(arena, struct found, e->count + 1);
+    judge_series(e, w, arena);
     for (uint32_t i = 0; i < e->capacity; i++) {
         const struct entry *entry = &e->ring[(e->next + i) % e->capacity]; /* oldest first */
-        if (!entry->series || entry->time_ms < mint_ms || entry->time_ms > maxt_ms)
-            continue;
-        const struct exemplar_series *s = entry->series;
-        if (!labels_of(slice_of(s->canonical, s->canonical_len), arena, &series) ||
-            !matchers_match(matchers, count, &series))
+        if (!entry->series || !entry->series->wanted || entry->time_ms < w->mint_ms || entry->time_ms > w->maxt_ms)
             continue;
         struct found *f = &(*out)[n];
         if (!labels_of(slice_of(entry->labels, entry->labels_len), arena, &f->exemplar.labels))
             continue;
-        f->series = series;
+        f->series = entry->series->wanted;
         f->exemplar.time_ms = entry->time_ms;
         f->exemplar.value = f64_from_bits(entry->bits);
         f->order = (uint32_t)n++;
@@ -240,16 +265,18 @@ static size_t collect(struct exemplars *e, const struct matcher *matchers, uint3
     return n;
 }
 
-void head_exemplars(struct head *h, const struct matcher *matchers, uint32_t count, int64_t mint_ms, int64_t maxt_ms,
-                    exemplar_visit visit, void *ctx)
+void head_exemplars(struct head *h, const struct matcher_set *sets, uint32_t set_count, int64_t mint_ms,
+                    int64_t maxt_ms, exemplar_visit visit, void *ctx)
 {
+    struct wanted w = {sets, set_count, mint_ms, maxt_ms};
     struct arena arena;
     struct found *list;
     arena_init(&arena, NULL);
-    size_t n = collect(h->exemplars, matchers, count, mint_ms, maxt_ms, &arena, &list);
-    qsort(list, n, sizeof *list, by_series_and_time);
+    size_t n = collect(h->exemplars, &w, &arena, &list);
+    if (n)
+        qsort(list, n, sizeof *list, by_series_and_time);
     for (size_t i = 0; i < n; i++)
-        if (!visit(ctx, &list[i].series, &list[i].exemplar))
+        if (!visit(ctx, list[i].series, &list[i].exemplar))
             break;
     arena_deinit(&arena);
 }

@@ -73,6 +73,34 @@ def histogram_request():
     return out
 
 
+def exemplar_request():
+    """Two rounds on six series: UTF-8, nothing but labels, values that print in exponent form, equal times."""
+    out = b""
+    for i, (labels, _) in enumerate(s for s in series() if s[0].get("__name__") in ("latency_seconds_bucket", "temperature")):
+        body = b"".join(field(1, field(1, k.encode()) + field(2, v.encode())) for k, v in sorted(labels.items()))
+        for k in range(3):
+            ids = {"trace_id": f"{i:02x}{k}", "spän": "<&>"} if k < 2 else {}
+            body += field(3, b"".join(field(1, field(1, a.encode()) + field(2, b.encode())) for a, b in sorted(ids.items())) +
+                          b"\x11" + struct.pack("<d", (0.5, 1e-7, 1e21)[k] * (i + 1)) +
+                          b"\x18" + varint((NOW - 600 + 60 * k + i) * 1000 + 250 * k))
+        out += field(1, body)
+    return out
+
+
+def exemplar_requests():
+    for e in ["temperature", "latency_seconds_bucket", 'rate(latency_seconds_bucket{job="a"}[5m])', "up", "1", "vector(1)",
+              "temperature offset 1h", "temperature @ 5", "temperature + temperature", '{job="b"}', '{job=~".+"}', "sum(", "",
+              'histogram_quantile(0.9, sum by (le) (rate(latency_seconds_bucket{le!="0.1"}[5m]))) / ignoring(job) temperature',
+              'temperature{job="nope"}', '"text"', "max_over_time(temperature[5m:1m])", '{__name__="temperature",instance="i:1"}']:
+        yield q("/api/v1/query_exemplars", query=e)
+        yield form("/api/v1/query_exemplars", query=e, start=NOW - 590, end=NOW - 500)
+        yield q("/api/v1/query_exemplars", query=e, start=NOW - 599.75, end=f"{NOW - 540}.5")
+        yield q("/api/v1/query_exemplars", query=e, start=NOW, end=NOW - 1)
+        yield q("/api/v1/query_exemplars", query=e, start="x", end="y")
+    yield q("/api/v1/query_exemplars")
+    yield "DELETE", "/api/v1/query_exemplars", None
+
+
 def q(path, **params):
     return "GET", path + ("?" + urllib.parse.urlencode(params, doseq=True) if params else ""), None
 
@@ -202,7 +230,8 @@ class Pair:
             f.write("global: {scrape_interval: 1m}\n")
         self.port = free_port()
         self.prometheus = Process([prometheus, f"--config.file={self.tmp}/p.yml", f"--storage.tsdb.path={self.tmp}/data",
-                                   f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver"],
+                                   f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver",
+                                   "--enable-feature=exemplar-storage"],
                                   self.tmp + "/prometheus.log")
         self.gnomon = Gnomon("--log.level=warn")
         self.gnomon.start()
@@ -271,6 +300,13 @@ def test_native_histograms_answer_as_in_prometheus():
         raise Skip("native histograms are not readable yet")
     PAIR.write(PAIR.port, histogram_request())
     asked(evaluations(expressions(HISTOGRAM_EXPRESSIONS)))
+
+
+def test_exemplars_answer_as_in_prometheus():
+    asked(())
+    for port in (PAIR.port, PAIR.gnomon.port):
+        PAIR.write(port, exemplar_request())
+    asked(exemplar_requests())
 
 
 def test_label_endpoints_answer_as_prometheus_does():

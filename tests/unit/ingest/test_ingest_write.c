@@ -401,6 +401,31 @@ Test(ingest_write, keeps_exemplars_of_known_series)
     fixture_free(f);
 }
 
+Test(ingest_write, exemplars_are_read_by_any_of_several_selectors_and_by_time)
+{
+    static const struct matcher job_x = {MATCH_EQUAL, SLICE_LIT("job"), SLICE_LIT("x"), NULL},
+                                not_a = {MATCH_NOT_EQUAL, SLICE_LIT("__name__"), SLICE_LIT("a"), NULL};
+    static const struct matcher_set x = {&job_x, 1}, sets[] = {{&job_x, 1}, {&not_a, 1}};
+    static const char *const series[] = {"__name__=c|job=y", "__name__=a|job=y", "__name__=a|job=x"};
+    struct fixture *f = fixture_new();
+    struct buf text = {0};
+    for (int i = 0; i < 3; i++) {
+        rw_series(&f->body, series[i]);
+        rw_sample(&f->body, NOW_MS, 1);
+        add_exemplar(f, "t", NOW_MS + i, i);
+        add_exemplar(f, "u", NOW_MS + 10 + i, i);
+    }
+    cr_expect_eq(send_body(f), 204, "%s", f->result.why.text);
+    head_exemplars(f->head, sets, 2, NOW_MS, NOW_MS + 10, print_exemplar, &text);
+    cr_expect_str_eq(buf_cstr(&text), "a{job=\"x\"} {trace_id=\"t\"} 2:2\nc{job=\"y\"} {trace_id=\"t\"} 0:0\n"
+                                      "c{job=\"y\"} {trace_id=\"u\"} 10:0\n");
+    buf_reset(&text);
+    head_exemplars(f->head, &x, 1, NOW_MS + 3, INT64_MAX, print_exemplar, &text);
+    cr_expect_str_eq(buf_cstr(&text), "a{job=\"x\"} {trace_id=\"u\"} 12:2\n");
+    buf_deinit(&text);
+    fixture_free(f);
+}
+
 /* One TimeSeries of the given label bytes, a sample behind them. */
 static int send_spelling(struct fixture *f, const char *labels, size_t len, int64_t time_ms)
 {
