@@ -99,6 +99,18 @@ MUST_CHECK enum err fs_read_file(struct fs *fs, const char *path, size_t bytes_m
 /* path.tmp, write, fsync, rename, sync_dir: after a crash the file is the old one or the new one. */
 MUST_CHECK enum err fs_replace_file(struct fs *fs, const char *path, struct slice content, struct errmsg *why);
 
+/* fs_copy.c: the first `bytes` of a file (UINT64_MAX: all) as a new file, fsynced.  ERR_CORRUPT: `from` is shorter. */
+MUST_CHECK enum err fs_copy_file(struct fs *fs, const char *from, const char *to, uint64_t bytes, struct errmsg *why);
+/* A second name for a file that nobody changes any more; a copy where the file system has no hard links. */
+MUST_CHECK enum err fs_link_or_copy(struct fs *fs, const char *from, const char *to, struct errmsg *why);
+/* Names of a directory, sorted, for when entries change while one goes through them. */
+struct fs_names {
+    char **list;
+    size_t count, capacity;
+};
+MUST_CHECK enum err fs_names_of(struct fs *fs, const char *path, struct fs_names *out, struct errmsg *why);
+void fs_names_deinit(struct fs_names *names); /* also after a failed fs_names_of */
+
 MUST_CHECK enum err file_close(struct file *file, struct errmsg *why); /* accepts NULL; takes file */
 MUST_CHECK enum err file_pread(struct file *file, void *out, size_t bytes, uint64_t offset, size_t *got,
                                struct errmsg *why);

@@ -64,6 +64,10 @@
       "How long samples are kept; 0 is for ever.") \
     X(STORAGE_RETENTION_SIZE, STORAGE, "storage.retention.size", BYTES, "0B", "", \
       "How much disk the data may take before the oldest goes; 0 is no bound.") \
+    X(STORAGE_SNAPSHOTS_MAX_AGE, STORAGE, "storage.snapshots.max-age", DURATION, "3d", "", \
+      "Snapshots older than this are deleted; 0 is never.") \
+    X(STORAGE_SNAPSHOTS_MAX, STORAGE, "storage.snapshots.max", COUNT, "32", "0..", \
+      "Snapshots that may be there at once; 0 is no bound.") \
     X(STORAGE_MIN_FREE_DISK, STORAGE, "storage.min-free-disk", BYTES, "256MiB", "", \
       "With less free space than this on the disk no samples are taken.") \
     X(WAL_SYNC, STORAGE, "wal.sync", SYNC, "commit", "commit|interval:DURATION|os", \

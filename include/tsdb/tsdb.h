@@ -42,6 +42,8 @@ struct tsdb_options {
     int64_t checkpoint_ms;      /* and age of log */
     uint64_t io_bytes_per_s;    /* bound of background writing; 0 = none */
     uint64_t head_bytes_max;    /* head memory that triggers an early flush; 0 = none */
+    int64_t snapshots_age_ms;   /* snapshots older than this are deleted; 0 = never */
+    unsigned snapshots_max;     /* further ones are refused; 0 = no bound */
     bool flush_on_close;        /* write the head to a block at shutdown instead of keeping it in the log */
     bool manual;                /* no threads: the caller runs tsdb_run_once (simulation, tests) */
     struct mem_budget *head_budget, *cache_budget; /* may be NULL */
@@ -71,10 +73,25 @@ MUST_CHECK enum err tsdb_flush(struct tsdb *db, struct errmsg *why);
 /* Manual mode: one round of what the background thread does.  True: it did something. */
 bool tsdb_run_once(struct tsdb *db);
 
+/*
+ * Snapshots: snapshots/<name> in the data directory becomes a data directory of its own with everything
+ * acknowledged before the call.  Hard links and a copy of the log since the last checkpoint, so it takes
+ * milliseconds and hardly any space; ingest goes on.  ERR_LIMIT: there are snapshots_max already.
+ */
+enum { TSDB_SNAPSHOT_NAME = 64 };
+enum tsdb_snapshot_style { TSDB_SNAPSHOT_PROMETHEUS, TSDB_SNAPSHOT_VICTORIAMETRICS }; /* form of the name */
+MUST_CHECK enum err tsdb_snapshot(struct tsdb *db, enum tsdb_snapshot_style style, bool skip_head,
+                                  char name[TSDB_SNAPSHOT_NAME], struct errmsg *why);
+/* Their names, sorted; stops when visit returns false. */
+MUST_CHECK enum err tsdb_snapshots(struct tsdb *db, bool (*visit)(void *ctx, const char *name), void *ctx,
+                                   struct errmsg *why);
+MUST_CHECK enum err tsdb_snapshot_delete(struct tsdb *db, const char *name, struct errmsg *why);
+
 struct tsdb_stats {
     _Atomic uint64_t flushes, flush_errors, flush_ns, flushed_samples;
     _Atomic uint64_t compactions, compaction_errors, compaction_ns, compacted_bytes;
     _Atomic uint64_t checkpoints, checkpoint_errors, checkpoint_ns, checkpoint_bytes;
+    _Atomic uint64_t snapshots, snapshots_made, snapshot_errors; /* now there; since the start */
     _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
     _Atomic uint64_t blocks, block_bytes, blocks_missing, blocks_quarantined;
     _Atomic uint64_t replay_bytes, replay_bytes_done, replay_ns, replay_frames, replay_lost_frames, replay_damage;

@@ -116,6 +116,19 @@ void wal_lane_commit(struct wal_lane *lane, struct wal_ticket *ticket);
 MUST_CHECK enum err wal_barrier(struct wal *wal, uint64_t *sequence, struct errmsg *why);
 /* Frames with a sequence below are not needed any more: segments that hold only such are recycled. */
 void wal_truncate(struct wal *wal, uint64_t sequence);
+/*
+ * The segments a replay would need now, kept as they are (not recycled, not removed) until wal_unpin: for
+ * copying them while the log goes on.  `bytes` is the end of the last whole frame; UINT64_MAX: not known,
+ * the whole file.  Whole frames only, so a barrier before says what the copy will at least contain.
+ */
+struct wal_pin {
+    struct wal_pin_segment {
+        uint64_t number, bytes;
+    } *list;
+    size_t count;
+};
+void wal_pin(struct wal *wal, struct wal_pin *out);
+void wal_unpin(struct wal *wal, struct wal_pin *pin);
 /* Bytes that a replay would have to read: the segments of frames not yet truncated. */
 uint64_t wal_replay_bytes(struct wal *wal);
 struct wal_stats *wal_stats(struct wal *wal);

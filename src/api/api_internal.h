@@ -165,6 +165,11 @@ bool disk_has_room(struct api *api);
 
 void api_metrics_add(struct api *api); /* what the API counts, into o.metrics (api_metrics.c) */
 
+/* ---- the admin gate (admin.c) ---- */
+
+/* False: it has answered "admin APIs disabled". */
+bool admin_allowed(struct http_request *r, const struct api *api);
+
 /* ---- handlers; ctx is struct api ---- */
 
 void on_query(struct http_request *r, void *ctx);
@@ -191,6 +196,11 @@ void on_config(struct http_request *r, void *ctx);
 void on_walreplay(struct http_request *r, void *ctx);
 void on_tsdb_status(struct http_request *r, void *ctx);
 void on_tsdb_blocks(struct http_request *r, void *ctx);
+void on_snapshot(struct http_request *r, void *ctx);
+void on_snapshot_create(struct http_request *r, void *ctx);
+void on_snapshot_list(struct http_request *r, void *ctx);
+void on_snapshot_delete(struct http_request *r, void *ctx);
+void on_snapshot_delete_all(struct http_request *r, void *ctx);
 void on_admin(struct http_request *r, void *ctx);
 void on_reload(struct http_request *r, void *ctx);
 void on_quit(struct http_request *r, void *ctx);

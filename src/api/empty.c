@@ -64,12 +64,9 @@ void on_notifications(struct http_request *r, void *ctx)
     api_success(r, "[]");
 }
 
-/* delete_series, clean_tombstones, snapshot */
+/* delete_series, clean_tombstones */
 void on_admin(struct http_request *r, void *ctx)
 {
-    struct api *api = ctx;
-    if (!config_bool(api->o.config, OPT_WEB_ENABLE_ADMIN_API))
-        api_error(r, API_UNAVAILABLE, "admin APIs disabled");
-    else
+    if (admin_allowed(r, ctx))
         api_error(r, API_UNAVAILABLE, "this server has no such admin call");
 }

@@ -277,6 +277,11 @@ static void add_tsdb(struct server *s)
          &t->blocks_dropped_by_time},
         {"gnomon_tsdb_blocks_dropped_by_size_total", "Blocks that the retention size removed.", METRIC_COUNTER, 1,
          &t->blocks_dropped_by_size},
+        {"gnomon_tsdb_snapshots", "Snapshots that are there.", METRIC_GAUGE, 1, &t->snapshots},
+        {"vm_snapshots", "The number of created snapshots.", METRIC_GAUGE, 1, &t->snapshots},
+        {"gnomon_tsdb_snapshots_made_total", "Snapshots made.", METRIC_COUNTER, 1, &t->snapshots_made},
+        {"gnomon_tsdb_snapshot_errors_total", "Snapshots that could not be made.", METRIC_COUNTER, 1,
+         &t->snapshot_errors},
         {"gnomon_tsdb_replay_seconds", "Time that the replay of the log took.", METRIC_GAUGE, 1e-9, &t->replay_ns},
     };
     ADD_ATOMIC(s, rows);

@@ -56,6 +56,8 @@ bool block_round(struct tsdb *db)
         db->blocks_tried_ns = now;
         blocks_retry(db);
         reserve_keep(db);
+        while (snapshots_age(db))
+            ;
     }
     bool did = retention_once(db);
     did = compact_once(db) || did;

@@ -8,6 +8,7 @@
  *     checkpoints/<sequence>.checkpoint
  *     quarantine/    what was found damaged and moved aside
  *     wal/
+ *     snapshots/<name>/, and snapshots/<name>.tmp/ while one is made or deleted
  *     reserve        bytes to give up when the disk is full, so that blocks can still be unlisted
  *
  * A lost or damaged manifest is rebuilt from the blocks' own meta files, a lost format file from the
@@ -214,6 +215,8 @@ static bool is_leftover(struct tsdb *db, const char *folder, const char *name)
     size_t len = strlen(name);
     bool tmp = len > 4 && strcmp(name + len - 4, ".tmp") == 0;
     struct block_id id;
+    if (strcmp(folder, "snapshots") == 0)
+        return tmp;
     if (strcmp(folder, "checkpoints") == 0)
         return tmp || (strstr(name, ".checkpoint") && !is_listed_checkpoint(db, name));
     if (!block_id_parse(slice_of(name, tmp ? len - 4 : len), &id))
@@ -236,7 +239,7 @@ static bool leftover_visit(void *ctx, const char *name)
 
 static void leftovers_remove(struct tsdb *db)
 {
-    static const char *const folders[] = {"blocks", "checkpoints"};
+    static const char *const folders[] = {"blocks", "checkpoints", "snapshots"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char path[TSDB_PATH_BYTES];
         struct leftovers l = {db, folders[i]};

@@ -23,6 +23,8 @@ void tsdb_options_default(struct tsdb_options *o)
         .checkpoint_bytes = UINT64_C(256) << 20,
         .checkpoint_ms = HOUR_MS / 2,
         .io_bytes_per_s = UINT64_C(64) << 20,
+        .snapshots_age_ms = 3 * 24 * HOUR_MS,
+        .snapshots_max = 32,
     };
     head_options_default(&o->head);
     wal_options_default(&o->wal);

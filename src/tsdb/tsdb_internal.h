@@ -134,6 +134,9 @@ void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffi
 bool compact_once(struct tsdb *db) REQUIRES(db->block_work);
 bool retention_once(struct tsdb *db) REQUIRES(db->block_work);
 
+/* snapshot.c: deletes one snapshot that is too old; true: it did. */
+bool snapshots_age(struct tsdb *db);
+
 /* background.c */
 void background_start(struct tsdb *db);
 void background_stop(struct tsdb *db);

@@ -173,6 +173,20 @@ void wal_truncate(struct wal *wal, uint64_t sequence)
     files_truncate(wal, sequence);
 }
 
+void wal_pin(struct wal *wal, struct wal_pin *out)
+{
+    mutex_lock(&wal->commit_lock);
+    files_pin(wal, out);
+    mutex_unlock(&wal->commit_lock);
+}
+
+void wal_unpin(struct wal *wal, struct wal_pin *pin)
+{
+    mem_free(pin->list);
+    *pin = (struct wal_pin){0};
+    files_unpin(wal);
+}
+
 uint64_t wal_replay_bytes(struct wal *wal)
 {
     return files_replay_bytes(wal);

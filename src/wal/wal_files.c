@@ -278,11 +278,9 @@ void files_drop(struct wal *wal, uint64_t number)
     mutex_unlock(&wal->files_lock);
 }
 
-void files_truncate(struct wal *wal, uint64_t sequence)
+/* files_lock held. */
+static void retire_truncated(struct wal *wal)
 {
-    mutex_lock(&wal->files_lock);
-    if (sequence > wal->truncated)
-        wal->truncated = sequence;
     size_t kept = 0, last = wal->segment_count;
     for (size_t i = 0; i < last; i++) {
         struct wal_segment s = wal->segments[i];
@@ -292,6 +290,39 @@ void files_truncate(struct wal *wal, uint64_t sequence)
     }
     wal->segment_count = kept;
     count_disk(wal);
+}
+
+void files_truncate(struct wal *wal, uint64_t sequence)
+{
+    mutex_lock(&wal->files_lock);
+    if (sequence > wal->truncated)
+        wal->truncated = sequence;
+    if (wal->pins == 0) /* else when the last pin goes */
+        retire_truncated(wal);
+    mutex_unlock(&wal->files_lock);
+}
+
+/* commit_lock held, so that the active segment ends in a whole frame. */
+void files_pin(struct wal *wal, struct wal_pin *out)
+{
+    mutex_lock(&wal->files_lock);
+    *out = (struct wal_pin){.list = mem_array(wal->segment_count + 1, sizeof *out->list)};
+    for (size_t i = 0; i < wal->segment_count; i++) {
+        const struct wal_segment *s = &wal->segments[i];
+        bool active = wal->active && s->number == wal->active_number;
+        bool known = s->bytes > 0 && !s->poisoned && !s->damaged;
+        out->list[out->count++] = (struct wal_pin_segment){
+            s->number, active ? wal->active_offset : known ? s->bytes : UINT64_MAX};
+    }
+    wal->pins++;
+    mutex_unlock(&wal->files_lock);
+}
+
+void files_unpin(struct wal *wal)
+{
+    mutex_lock(&wal->files_lock);
+    if (--wal->pins == 0)
+        retire_truncated(wal);
     mutex_unlock(&wal->files_lock);
 }
 

@@ -69,6 +69,7 @@ struct wal {
     uint64_t ready_number;
     uint64_t next_number;
     uint64_t truncated; /* frames below are not needed */
+    uint32_t pins;      /* while > 0 no segment is retired */
     bool want_spare;
 
     /* waking, under state_lock */
@@ -110,6 +111,8 @@ void files_poison(struct wal *wal, uint64_t number);
 void files_drop(struct wal *wal, uint64_t number);
 void files_truncate(struct wal *wal, uint64_t sequence);
 uint64_t files_replay_bytes(struct wal *wal);
+void files_pin(struct wal *wal, struct wal_pin *out) REQUIRES(wal->commit_lock);
+void files_unpin(struct wal *wal);
 /* One piece of preparing; true: there may be more to do. */
 bool files_prepare(struct wal *wal, struct errmsg *why, enum err *err);
 bool files_need_work(struct wal *wal);

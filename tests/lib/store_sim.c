@@ -35,7 +35,8 @@ void store_sim_free(struct store_sim *s)
 {
     enum err ignored = store_sim_close(s, NULL);
     (void)ignored;
-    fs_sim_free(s->sim);
+    if (!s->is_fork)
+        fs_sim_free(s->sim);
     rw_body_deinit(&s->body);
     for (int i = 0; i < STORE_SERIES_MAX; i++)
         mem_free(s->series[i].list);
@@ -263,6 +264,33 @@ uint64_t store_sim_check(struct store_sim *s, const char *context)
 uint64_t store_sim_check_damaged(struct store_sim *s, const char *context)
 {
     return check(s, true, context);
+}
+
+struct store_sim *store_sim_fork(const struct store_sim *s, const char *dir)
+{
+    struct store_sim *f = MEM_NEW(struct store_sim);
+    f->sim = s->sim;
+    f->is_fork = true;
+    f->clock = s->clock;
+    f->random = s->random;
+    f->o = s->o;
+    f->o.clock = &f->clock.base;
+    f->o.random = &f->random.base;
+    snprintf(f->dir, sizeof f->dir, "%s", dir);
+    f->o.dir = f->dir;
+    f->requests = mem_array(STORE_REQUESTS_MAX, sizeof *f->requests);
+    memcpy(f->requests, s->requests, s->request_count * sizeof *f->requests);
+    f->request_count = s->request_count;
+    for (int i = 0; i < STORE_SERIES_MAX; i++) {
+        const struct store_series *from = &s->series[i];
+        struct store_series *to = &f->series[i];
+        to->list = mem_array(from->count + 1, sizeof *to->list);
+        to->count = from->count;
+        to->capacity = from->count + 1;
+        if (from->count)
+            memcpy(to->list, from->list, from->count * sizeof *to->list);
+    }
+    return f;
 }
 
 void store_sim_forget(struct store_sim *s, uint32_t count)

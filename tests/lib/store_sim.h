@@ -47,7 +47,8 @@ struct store_request {
 
 struct store_sim {
     struct fs_sim *sim;
-    bool owns_sim;
+    bool is_fork; /* the disk is another one's */
+    char dir[128];
     struct clock_fake clock;
     struct random_seeded random;
     struct tsdb_options o;
@@ -78,6 +79,12 @@ void store_sim_commit(struct store_sim *s); /* what the log's thread would do no
 uint64_t store_sim_check(struct store_sim *s, const char *context);
 /* As check, but samples may be missing (bytes were damaged): none may be changed or invented. */
 uint64_t store_sim_check_damaged(struct store_sim *s, const char *context);
+
+/*
+ * Another store in another directory of the same disk, which must remember what this one does now (a snapshot
+ * of it).  Not open; its clock stands still.  Free it before `s`.
+ */
+struct store_sim *store_sim_fork(const struct store_sim *s, const char *dir);
 
 /* Forgets requests from `count` on, as the disk is to be set back to a copy from before them. */
 void store_sim_forget(struct store_sim *s, uint32_t count);

@@ -11,8 +11,70 @@
 #include <stdlib.h>
 
 #include "lib/store_sim.h"
+#include "tsdb/snapshot_internal.h"
 
 enum { SERIES = 12, STEP_MS = 15000, STEPS = 40, BUDGET_MS = 3000 };
+
+/*
+ * Two snapshots: a name is in the list only when it was handed out, so it must hold what was acknowledged
+ * then; one that a crash cut off is there whole under its name, or not at all.
+ */
+static struct {
+    struct store_sim *then; /* what the store had to remember when it was asked for */
+    char name[TSDB_SNAPSHOT_NAME];
+} taken[2];
+
+static void snapshots_forget(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (taken[i].then)
+            store_sim_free(taken[i].then);
+        memset(&taken[i], 0, sizeof taken[i]);
+    }
+}
+
+static void snapshot_take(struct store_sim *s, int i)
+{
+    if (taken[i].then || !tsdb_ready(s->db))
+        return;
+    clock_fake_advance(&s->clock, 1000); /* each has a second of its own, by which it is found again */
+    taken[i].then = store_sim_fork(s, "");
+    enum err may_fail = tsdb_snapshot(s->db, TSDB_SNAPSHOT_PROMETHEUS, false, taken[i].name, NULL);
+    if (may_fail != ERR_OK)
+        taken[i].name[0] = 0;
+    clock_fake_advance(&s->clock, 1000);
+}
+
+static bool snapshot_visit(void *ctx, const char *name)
+{
+    const char *context = ctx;
+    int64_t made_ms;
+    struct errmsg why = {0};
+    cr_assert(snapshot_name_parse(name, &made_ms), "%s: %s", context, name);
+    for (int i = 0; i < 2; i++) {
+        struct store_sim *then = taken[i].then;
+        if (!then || clock_now_ms(&then->clock.base) / 1000 != made_ms / 1000)
+            continue;
+        snprintf(then->dir, sizeof then->dir, "data/snapshots/%s", name);
+        cr_assert_eq(store_sim_open(then, &why), ERR_OK, "%s: snapshot: %s", context, why.text);
+        store_sim_check(then, context);
+        cr_assert_eq(store_sim_close(then, &why), ERR_OK, "%s: snapshot: %s", context, why.text);
+        taken[i].name[0] = 0;
+    }
+    return true;
+}
+
+/* With the store open. */
+static void snapshots_check(struct store_sim *s, const char *context)
+{
+    struct errmsg why = {0};
+    char copy[256];
+    snprintf(copy, sizeof copy, "%s", context);
+    cr_assert_eq(tsdb_snapshots(s->db, snapshot_visit, copy, &why), ERR_OK, "%s: %s", copy, why.text);
+    for (int i = 0; i < 2; i++)
+        cr_assert(!taken[i].name[0], "%s: snapshot %s is lost", copy, taken[i].name);
+    snapshots_forget();
+}
 
 /* Scrapes with new series, late samples, changed values; hours that pass; what the background does. */
 static void step(struct store_sim *s, int i)
@@ -33,6 +95,8 @@ static void step(struct store_sim *s, int i)
         enum err may_fail = tsdb_flush(s->db, NULL);
         (void)may_fail;
     }
+    if (i == 9 || i == 29)
+        snapshot_take(s, i == 29);
 }
 
 static void workload(struct store_sim *s, int steps)
@@ -48,6 +112,7 @@ static struct store_sim *new_store(uint64_t seed)
     s->o.block_range_max_ms = 6 * 3600000;
     s->o.wal.segment_bytes = 8192;
     s->o.retention_ms = seed % 2 ? 3 * 3600000 : 0;
+    s->o.snapshots_age_ms = 0;
     return s;
 }
 
@@ -99,6 +164,7 @@ static void recover(struct store_sim *s, const struct crash *c)
     must_open(s, c);
     store_sim_check(s, name_of(c));
     cr_assert_eq(tsdb_stats(s->db)->replay_lost_frames, 0, "%s", name_of(c));
+    snapshots_check(s, name_of(c));
 }
 
 static void run_crash(const struct crash *c)
@@ -112,6 +178,7 @@ static void run_crash(const struct crash *c)
     store_sim_kill(s);
     if (off)
         recover(s, c);
+    snapshots_forget();
     store_sim_free(s);
 }
 
@@ -128,6 +195,8 @@ static uint64_t calls_of_workload(unsigned kinds)
     cr_assert_gt(wal_stats(tsdb_wal(s->db))->segments_recycled, 0);
     cr_assert_eq(stats->flush_errors + stats->checkpoint_errors + stats->compaction_errors, 0);
     store_sim_check(s, "undisturbed");
+    cr_assert(taken[0].name[0] && taken[1].name[0]);
+    snapshots_check(s, "undisturbed");
     uint64_t calls = fs_sim_calls(s->sim, kinds);
     store_sim_free(s);
     return calls;
@@ -200,6 +269,7 @@ static void run_failure(uint64_t n, bool forever, enum err err, uint64_t seed)
     cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s: %s", name, why.text);
     store_sim_check(s, name);
     cr_assert_eq(tsdb_stats(s->db)->replay_lost_frames, 0, "%s", name);
+    snapshots_check(s, name);
     store_sim_free(s);
 }
 
