@@ -100,6 +100,17 @@ static void store_histogram(struct lane *l, struct extra *e, struct buf *records
     result->histograms++;
 }
 
+/*
+ * The series of an exemplar; 0: it has none.  Senders put the exemplar into a message of its own after the one with
+ * the sample, so what was unknown when the request was read may be there by now.
+ */
+static series_ref exemplar_home(struct lane *l, const struct extra *e)
+{
+    if (!e->miss || e->miss->ref)
+        return e->miss ? e->miss->ref : e->ref;
+    return e->miss->canonical.len ? head_lookup(l->appender, e->miss->canonical_hash) : 0;
+}
+
 void extras_store(struct lane *l, struct buf *records, struct ingest_result *result)
 {
     for (size_t i = 0; i < l->extra_count; i++)
@@ -109,7 +120,7 @@ void extras_store(struct lane *l, struct buf *records, struct ingest_result *res
         struct extra *e = &l->extras[i];
         if (e->kind != EXTRA_EXEMPLAR || e->rejected)
             continue;
-        series_ref ref = e->miss ? e->miss->ref : e->ref;
+        series_ref ref = exemplar_home(l, e);
         if (ref && head_exemplar_append(l->appender, ref, e->time_ms, e->value, e->labels, records))
             result->exemplars++;
         else

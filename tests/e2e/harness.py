@@ -32,25 +32,40 @@ def free_port():
         return s.getsockname()[1]
 
 
+def programs(*names):
+    """Paths of a peer: $NAME alone when it is set; else those of PATH and what scripts/senders.sh built."""
+    env = os.environ.get(names[0].upper().replace("-", "_"))
+    if env:
+        return [env]
+    cache = os.path.join(os.environ.get("SENDERS", os.path.expanduser("~/.cache/gnomon-senders")), "bin")
+    return [found for path in (None, cache) for name in names if (found := shutil.which(name, path=path))]
+
+
 def program(name, *more):
-    """The path of a peer: from $NAME, from PATH, or Skip."""
-    env = name.upper().replace("-", "_")
-    found = os.environ.get(env) or shutil.which(name) or next(filter(None, map(shutil.which, more)), None)
+    """The path of a peer, also known under other names, or Skip."""
+    found = programs(name, *more)
     if not found:
-        raise Skip(f"{name} is not here (set {env}=path, or install it)")
-    return found
+        raise Skip(f"{name} is not here (set {name.upper().replace('-', '_')}=path, or install it; scripts/senders.sh builds many)")
+    return found[0]
+
+
+def version_of(path):
+    """(major, minor) of a Prometheus program.
+
+    One built from its Go module by plain `go install` prints no version: it is taken for a new one."""
+    printed = subprocess.run([path, "--version"], capture_output=True, text=True)
+    found = re.search(r"version (\d+)\.(\d+)", printed.stdout + printed.stderr)
+    return tuple(map(int, found.groups())) if found else (99, 0)
 
 
 def since(version, name):
-    """The path of a Prometheus program that is at least (major, minor), or Skip.
-
-    One built from its Go module by plain `go install` prints no version: it is taken for a new one."""
-    path = program(name)
-    printed = subprocess.run([path, "--version"], capture_output=True, text=True)
-    found = re.search(r"version (\d+)\.(\d+)", printed.stdout + printed.stderr)
-    if found and tuple(map(int, found.groups())) < version:
-        raise Skip(f"this {name} is {found[1]}.{found[2]}, {version[0]}.{version[1]} or newer is needed (set {name.upper()}=path)")
-    return path
+    """The path of a Prometheus program that is at least (major, minor), or Skip."""
+    program(name)
+    for path in programs(name):
+        found = version_of(path)
+        if found >= version:
+            return path
+    raise Skip(f"this {name} is {found[0]}.{found[1]}, {version[0]}.{version[1]} or newer is needed (set {name.upper()}=path)")
 
 
 class Process:

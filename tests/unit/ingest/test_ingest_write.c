@@ -401,6 +401,23 @@ Test(ingest_write, keeps_exemplars_of_known_series)
     fixture_free(f);
 }
 
+Test(ingest_write, an_exemplar_finds_the_series_that_an_earlier_message_of_the_same_request_made)
+{
+    struct fixture *f = fixture_new();
+    rw_series(&f->body, "__name__=m|job=x");
+    rw_sample(&f->body, NOW_MS, 1);
+    rw_series(&f->body, "__name__=m|job=x");
+    add_exemplar(f, "aa", NOW_MS, 0.5);
+    rw_series(&f->body, "job=y|__name__=m"); /* not in canonical order */
+    rw_sample(&f->body, NOW_MS, 1);
+    rw_series(&f->body, "job=y|__name__=m");
+    add_exemplar(f, "bb", NOW_MS, 0.5);
+    cr_expect_eq(send_body(f), 204, "%s", f->result.why.text);
+    cr_expect_eq(f->result.exemplars, 2);
+    cr_expect_eq(f->result.rejected[INGEST_BAD_EXEMPLAR], 0);
+    fixture_free(f);
+}
+
 Test(ingest_write, exemplars_are_read_by_any_of_several_selectors_and_by_time)
 {
     static const struct matcher job_x = {MATCH_EQUAL, SLICE_LIT("job"), SLICE_LIT("x"), NULL},
