@@ -72,6 +72,7 @@ struct exec_params {
     int64_t start_ms, end_ms; /* equal for an instant query */
     int64_t step_ms;          /* 0 = instant query */
     int64_t lookback_ms;      /* 0 = the engine's */
+    bool stats; /* the result's statistics will be shown: they are exact then, not estimates where those are cheaper */
     bool per_step_stats;
     struct storage *storage; /* NULL = the engine's; borrowed until the result is freed */
 };

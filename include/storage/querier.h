@@ -89,6 +89,48 @@ struct series_set {
     const struct labels *labels; /* [count] */
 };
 
+/*
+ * A census: how many series have a sample, per group, without a label set for each of them.  It is what
+ * count() and group() of a selector at one instant need; over a million series the label sets
+ * alone would cost a hundred megabytes.
+ *
+ *     TRY(q->ops->census(q, &request, arena, cancel, &census, why));
+ *     if (census) {                                   // NULL: not for these sources; select() instead
+ *         err = census->ops->work(census, why);       // any number of threads side by side; returns when none is left
+ *         err = census->ops->finish(census, &result, why);
+ *         census->ops->close(census);
+ *     }
+ */
+struct census_request {
+    const struct selector *selector; /* newest samples with mint <= t <= maxt count */
+    const struct slice *names;       /* of the grouping, sorted, no duplicates; lives until close */
+    uint32_t name_count;
+    bool without;      /* groups by all labels but these */
+    bool passes_stale; /* a stale marker makes room for the sample before it; else it hides the series */
+    uint64_t (*points)(const struct histogram *h); /* what a histogram counts for in `points`; any thread */
+};
+struct census_group {
+    struct labels labels;
+    uint64_t series;
+};
+struct census_result {
+    struct census_group *groups; /* in the order of their first series by labels_cmp; in the arena */
+    uint32_t group_count;
+    uint64_t series, points; /* points: floats count one */
+    uint64_t samples;        /* about how many of the series' samples lie in the range */
+    uint64_t most;           /* about the most of one series */
+};
+struct census;
+struct census_ops {
+    enum err (*work)(struct census *c, struct errmsg *why);
+    enum err (*finish)(struct census *c, struct census_result *out, struct errmsg *why);
+    void (*close)(struct census *c);
+};
+struct census {
+    const struct census_ops *ops;
+    uint64_t series_most; /* how many series will be looked at, at most: whether helpers pay */
+};
+
 /* Called once per name or value, sorted bytewise, no duplicates; false stops. */
 typedef bool (*name_visit)(void *ctx, struct slice name);
 
@@ -102,6 +144,9 @@ struct querier_ops {
     enum err (*label_values)(struct querier *q, struct slice name, const struct selector *sel, uint64_t limit,
                              struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why);
     void (*close)(struct querier *q);
+    /* May be NULL; *out = NULL: cannot be had.  Labels of groups live until the querier is closed. */
+    enum err (*census)(struct querier *q, const struct census_request *request, struct arena *arena,
+                       struct cancel *cancel, struct census **out, struct errmsg *why);
 };
 struct querier {
     const struct querier_ops *ops;

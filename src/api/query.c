@@ -49,6 +49,7 @@ static enum err common_params(struct http_request *r, struct api *api, struct qu
         q->exec.lookback_ms = ns > 0 ? ns / 1000000 : 0;
     }
     stats_param(r, api, q);
+    q->exec.stats = q->stats;
     q->exec.per_step_stats = q->per_step;
     q->text = param(r, "query");
     int64_t digits;

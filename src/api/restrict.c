@@ -233,7 +233,7 @@ static void narrow_close(struct querier *q)
 static enum err narrow_open(struct storage *s, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
                             struct errmsg *why)
 {
-    static const struct querier_ops ops = {narrow_select, narrow_names, narrow_values, narrow_close};
+    static const struct querier_ops ops = {narrow_select, narrow_names, narrow_values, narrow_close, NULL};
     struct narrow_storage *storage = (struct narrow_storage *)s;
     struct querier *behind;
     TRY(storage->behind->ops->querier(storage->behind, mint_ms, maxt_ms, &behind, why));

@@ -312,6 +312,10 @@ enum err select_refs(struct head *h, const struct selector *sel, struct cancel *
                      struct errmsg *why);
 bool head_has_time(struct head *h, int64_t mint_ms, int64_t maxt_ms); /* any page with samples in the range */
 
+/* ---- census.c ---- */
+enum err head_census_new(struct head *h, const struct census_request *request, struct arena *arena,
+                         struct cancel *cancel, struct census **out, struct errmsg *why);
+
 /* ---- label_read.c ---- */
 enum err head_label_names(struct head *h, const struct selector *sel, uint64_t limit, struct cancel *cancel,
                           name_visit visit, void *ctx, struct errmsg *why);

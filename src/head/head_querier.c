@@ -86,6 +86,12 @@ static enum err querier_values(struct querier *base, struct slice name, const st
     return head_label_values(((struct head_querier *)base)->head, name, sel, limit, cancel, visit, ctx, why);
 }
 
+static enum err querier_census(struct querier *base, const struct census_request *request, struct arena *arena,
+                               struct cancel *cancel, struct census **out, struct errmsg *why)
+{
+    return head_census_new(((struct head_querier *)base)->head, request, arena, cancel, out, why);
+}
+
 static void querier_close(struct querier *base)
 {
     struct head_querier *q = (struct head_querier *)base;
@@ -94,7 +100,8 @@ static void querier_close(struct querier *base)
     mem_free(q);
 }
 
-static const struct querier_ops querier_ops = {querier_select, querier_names, querier_values, querier_close};
+static const struct querier_ops querier_ops = {querier_select, querier_names, querier_values, querier_close,
+                                               querier_census};
 
 enum err head_querier(struct head *h, int64_t mint_ms, int64_t maxt_ms, struct querier **out, struct errmsg *why)
 {

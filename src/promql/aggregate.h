@@ -43,6 +43,12 @@ struct oper *quantile_op_new(const struct node *n, struct oper *param, struct op
 struct oper *count_values_op_new(const struct node *n, struct oper *child);
 
 /*
+ * Series with a point at the only step, by group, counted by the storage without label sets or samples; the child
+ * is not prepared then.  *out = NULL: the child is not of that kind, or the storage can't.
+ */
+MUST_CHECK enum err aggregate_census(struct aggregation *a, const struct census_result **out);
+
+/*
  * k of topk, bottomk, limitk per step.  `*nothing`: no step can yield anything.  Errors are those of the
  * parameter, to be told after the child's.
  */

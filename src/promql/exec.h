@@ -157,6 +157,7 @@ struct exec {
     struct share *shares;                 /* see share.c */
     struct selection *selections;         /* made so far, to be shared; see select.c */
     uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
+    bool exact_stats;                     /* somebody looks at the numbers of samples: no estimates */
 };
 
 static inline bool exec_has(const struct exec *x, enum promql_feature feature)

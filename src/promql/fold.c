@@ -344,14 +344,41 @@ static enum err finish(struct fold_op *f)
     return ERR_OK;
 }
 
+/* Groups as a census counted them: of one step, each with series that have a point. */
+static enum err fold_counted(struct fold_op *f, const struct census_result *counted)
+{
+    struct exec *x = f->agg.base.x;
+    struct groups *groups = &f->agg.groups;
+    groups->count = counted->group_count;
+    groups->labels = exec_alloc(x, groups->count, sizeof *groups->labels);
+    if (!groups->labels)
+        return exec_no_memory(x, x->why);
+    TRY(fold_alloc(f));
+    for (uint32_t i = 0; i < groups->count; i++) {
+        groups->labels[i] = counted->groups[i].labels;
+        f->full[i] = (uint32_t)counted->groups[i].series;
+        bits_set(&f->seen[i], 0);
+        f->order[f->ordered++] = i;
+    }
+    return ERR_OK;
+}
+
+static enum err fold_rows(struct fold_op *f)
+{
+    TRY(aggregate_op_prepare(&f->agg, NULL));
+    TRY(fold_alloc(f));
+    return op_stream(f->agg.child, fold_visit, f);
+}
+
 static enum err fold_prepare(struct oper *op)
 {
     struct fold_op *f = (struct fold_op *)op;
-    TRY(aggregate_op_prepare(&f->agg, NULL));
+    const struct census_result *counted = NULL;
     f->steps = op->grid.count;
     f->words = bits_words(f->steps);
-    TRY(fold_alloc(f));
-    TRY(op_stream(f->agg.child, fold_visit, f));
+    if (!f->kind->one) /* count, group */
+        TRY(aggregate_census(&f->agg, &counted));
+    TRY(counted ? fold_counted(f, counted) : fold_rows(f));
     TRY(finish(f));
     op->count = f->ordered;
     op->labels = f->result_labels;

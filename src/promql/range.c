@@ -398,6 +398,25 @@ static void range_close(struct oper *op, void *p)
 static const struct oper_ops range_ops = {
     .cost = COST_RANGE, .prepare = range_prepare, .tile = range_tile, .worker_close = range_close};
 
+/* Exact statistics need the samples themselves: gaps do not count. */
+bool range_op_census(const struct oper *op, struct selector *sel, struct census_request *request)
+{
+    const struct range_op *r = (const struct range_op *)op;
+    if (op->ops != &range_ops || op->grid.count != 1 || r->child || r->function->id != FUNCTION_LAST_OVER_TIME ||
+        op->x->exact_stats)
+        return false;
+    const struct vector_selector_node *vs = &r->matrix->matrix.selector->vector;
+    if (vs->anchored || vs->smoothed || vs->stats_only)
+        return false;
+    *sel = (struct selector){.matchers = vs->matchers,
+                             .matcher_count = vs->matcher_count,
+                             .mint_ms = r->mint_ms,
+                             .maxt_ms = r->maxt_ms,
+                             .warnings = &op->x->warnings};
+    request->passes_stale = true;
+    return true;
+}
+
 static void range_times(struct range_op *r)
 {
     struct exec *x = r->base.x;

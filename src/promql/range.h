@@ -155,6 +155,9 @@ struct note_place range_place(const struct range_call *c);
 /* Tells that the row is a rate of what looks like no counter. */
 void range_suspect(struct range_call *c, const struct labels *labels);
 
+/* The same as select_op_census of last_over_time(), which has a point wherever there is a sample that is not stale. */
+bool range_op_census(const struct oper *op, struct selector *sel, struct census_request *request);
+
 /* The windows of `times` for every step; both ends move forward only. */
 void range_windows(const struct range_op *op, const int64_t *times, uint32_t count, struct window *out);
 

@@ -41,6 +41,7 @@ static struct run *run_new(struct engine *e, const struct query *q, const struct
     x->kernels = e->kernels;
     x->mint_ms = INT64_MAX;
     x->maxt_ms = INT64_MIN;
+    x->exact_stats = p->stats || p->per_step_stats;
     if (p->per_step_stats) {
         x->step_queryable = ARENA_ARRAY(&x->arena, uint64_t, x->grid.count);
         x->step_read = ARENA_ARRAY(&x->arena, uint64_t, x->grid.count);

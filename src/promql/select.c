@@ -155,6 +155,20 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
     return &s->base;
 }
 
+bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request)
+{
+    const struct select_op *s = (const struct select_op *)op;
+    if (!op_is_select(op) || op->grid.count != 1 || s->yield != SELECT_VALUE || s->vs->smoothed || s->vs->stats_only)
+        return false;
+    *sel = (struct selector){.matchers = s->vs->matchers,
+                             .matcher_count = s->vs->matcher_count,
+                             .mint_ms = s->mint_ms,
+                             .maxt_ms = s->maxt_ms,
+                             .warnings = &op->x->warnings};
+    request->passes_stale = false;
+    return true;
+}
+
 void select_op_unsorted(struct oper *op)
 {
     assert(op_is_select(op));

@@ -30,6 +30,11 @@ static inline int64_t modifiers_time(const struct modifiers *mod, int64_t step_m
 enum select_yield { SELECT_VALUE, SELECT_TIMESTAMP, SELECT_START_TIMESTAMP, SELECT_TIME };
 struct oper *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
                            enum select_yield yield);
+/*
+ * What count() of this operator asks the storage; false: it is no plain selector of one step.  `sel` is filled in
+ * for the request.
+ */
+bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request);
 /* The order of rows does not matter to whoever reads them. */
 void select_op_unsorted(struct oper *op);
 /* After prepare: only these rows, in this order, from now on. */

@@ -232,6 +232,31 @@ static enum err merge_select(struct querier *base, const struct selector *asked,
     return ERR_OK;
 }
 
+/* ---- census ---- */
+
+/* Only where all samples of the range lie in one source: otherwise series would have to be told apart by labels. */
+static enum err merge_census(struct querier *base, const struct census_request *asked, struct arena *arena,
+                             struct cancel *cancel, struct census **out, struct errmsg *why)
+{
+    struct merge_querier *q = (struct merge_querier *)base;
+    struct selector *sel = ARENA_NEW(arena, struct selector); /* the census keeps it */
+    struct census_request request = *asked;
+    struct querier *only = NULL;
+    *sel = merge_selector(q, asked->selector);
+    request.selector = sel;
+    *out = NULL;
+    for (uint32_t i = 0; i < q->source_count; i++) {
+        if (q->sources[i].maxt_ms < sel->mint_ms)
+            continue;
+        if (only || !q->sources[i].querier->ops->census)
+            return ERR_OK;
+        only = q->sources[i].querier;
+    }
+    if (!only || q->problem_count || sel->mint_ms > sel->maxt_ms)
+        return ERR_OK;
+    return only->ops->census(only, &request, arena, cancel, out, why);
+}
+
 /* ---- life ---- */
 
 static void merge_close(struct querier *base)
@@ -250,6 +275,7 @@ static const struct querier_ops merge_ops = {
     .label_names = merge_label_names,
     .label_values = merge_label_values,
     .close = merge_close,
+    .census = merge_census,
 };
 
 struct querier *merge_querier_new(const struct merge_options *o)

@@ -328,7 +328,7 @@ static void querier_close(struct querier *base)
 }
 
 static const struct querier_ops querier_ops = {querier_select, querier_label_names, querier_label_values,
-                                               querier_close};
+                                               querier_close, NULL};
 
 static enum err storage_querier(struct storage *base, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
                                 struct errmsg *why)
