@@ -52,6 +52,7 @@ struct selector {
     int64_t mint_ms, maxt_ms; /* inclusive; within the querier's range */
     bool sorted;              /* series by labels_cmp; false: any order may come back */
     uint64_t series_max;      /* 0 = no limit; past it ERR_LIMIT */
+    uint64_t series_limit;    /* a hint: any so many series are enough; 0 = all */
     struct warnings *warnings; /* may be NULL */
 };
 
@@ -138,7 +139,10 @@ struct querier;
 struct querier_ops {
     enum err (*select)(struct querier *q, const struct selector *sel, struct arena *arena, struct cancel *cancel,
                        struct series_set **out, struct errmsg *why);
-    /* Names of labels / values of one label over series that match (no matchers = all); at most `limit` (0 = all). */
+    /*
+     * Names of labels / values of one label over series that match (no matchers = all); at most `limit` (0 = all),
+     * any of them: with a limit the work follows the answer, not the index.
+     */
     enum err (*label_names)(struct querier *q, const struct selector *sel, uint64_t limit, struct cancel *cancel,
                             name_visit visit, void *ctx, struct errmsg *why);
     enum err (*label_values)(struct querier *q, struct slice name, const struct selector *sel, uint64_t limit,

@@ -32,8 +32,8 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
     gate_init(&api->reads, (unsigned)config_count(o->config, OPT_REMOTE_READ_CONCURRENT_LIMIT));
     uint64_t memory = config_memory(o->config, OPT_MEMORY_LIMIT, process_memory_available());
-    api->read_memory = (struct mem_budget){
-        .name = "query.max-memory", .limit = (int64_t)config_memory(o->config, OPT_QUERY_MAX_MEMORY, memory)};
+    api->read_memory = (struct mem_budget){.name = "query.max-memory",
+                                           .limit = (int64_t)config_memory(o->config, OPT_QUERY_MAX_MEMORY, memory)};
     api->counters = mem_array(api_route_count + 1, sizeof *api->counters);
     for (unsigned i = 0; i <= api_route_count; i++) {
         api->counters[i].seconds.bounds = metric_seconds_bounds;

@@ -148,7 +148,7 @@ struct api {
     const char *route_prefix; /* "" or "/x" */
     const struct regex *cors; /* NULL: off */
     struct gate queries, reads;
-    struct mem_budget read_memory; /* what all answers of remote read take while they are formed */
+    struct mem_budget read_memory;   /* what all answers of remote read take while they are formed */
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;
     struct metric_histogram query_seconds, queue_seconds;

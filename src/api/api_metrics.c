@@ -202,10 +202,13 @@ static double disk_read_only(void *ctx)
     return !disk_has_room(ctx);
 }
 
-#define COUNTER .kind = METRIC_COUNTER
-#define GAUGE .kind = METRIC_GAUGE
+#define COUNTER   .kind = METRIC_COUNTER
+#define GAUGE     .kind = METRIC_GAUGE
 #define HISTOGRAM .kind = METRIC_HISTOGRAM
-#define ROW(n, h, ...) {.name = n, .help = h, __VA_ARGS__}
+#define ROW(n, h, ...)                                                                                                 \
+    {                                                                                                                  \
+        .name = n, .help = h, __VA_ARGS__                                                                              \
+    }
 
 /* clang-format off */
 static const struct metric computed[] = {

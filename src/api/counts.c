@@ -29,16 +29,18 @@ static void grow(struct counts *t)
     t->capacity = capacity;
 }
 
-void counts_add(struct counts *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more)
+bool counts_add(struct counts *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more)
 {
     if (t->count * 2 >= t->capacity)
         grow(t);
     struct counts_entry *e = find(t->entries, t->capacity, hash);
-    if (!e->count) {
+    bool first = !e->count;
+    if (first) {
         *e = (struct counts_entry){.hash = hash, .name = name, .value = value};
         t->count++;
     }
     e->count += more;
+    return first;
 }
 
 /* Whether a stands before b in the answer. */

@@ -20,7 +20,8 @@ struct counts {
     size_t count, capacity;
 };
 void counts_deinit(struct counts *t);
-void counts_add(struct counts *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more);
+/* more > 0.  True: it is the first time. */
+bool counts_add(struct counts *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more);
 /* The `count` largest entries, largest first, equals by name and value; returns how many there are. */
 size_t counts_top(const struct counts *t, struct counts_entry *out, size_t count);
 

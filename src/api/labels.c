@@ -6,7 +6,9 @@
  */
 #include <stdlib.h>
 
+#include "api/counts.h"
 #include "api/restrict.h"
+#include "base/mem.h"
 #include "numeric/goformat.h"
 
 struct lookup {
@@ -198,21 +200,85 @@ static int labels_order_by_pointer(const void *a, const void *b)
     return labels_cmp(*(const struct labels *const *)a, *(const struct labels *const *)b);
 }
 
+static void series_add(struct series_list *s, const struct labels *labels)
+{
+    s->list = mem_grow(s->list, &s->capacity, s->count + 1, sizeof *s->list);
+    s->list[s->count++] = labels;
+}
+
+static enum err select_set(struct lookup *l, uint32_t i, bool sorted, struct arena *arena, struct series_set **set,
+                           struct errmsg *why)
+{
+    struct selector sel = selector_for(l, i);
+    sel.sorted = sorted;
+    sel.series_limit = l->limit ? l->limit + 1 : 0; /* one more tells whether something was cut off */
+    return l->querier->ops->select(l->querier, &sel, arena, &l->r->cancel, set, why);
+}
+
+/* All in one piece of memory; NULL when there is not so much for the request. */
+static const struct labels *labels_keep(const struct labels *l, struct arena *arena)
+{
+    size_t bytes = sizeof *l + l->count * (sizeof *l->list + sizeof **l->list);
+    for (uint32_t i = 0; i < l->count; i++)
+        bytes += l->list[i]->name.len + l->list[i]->value.len;
+    struct labels *copy = arena_try_alloc(arena, bytes);
+    if (!copy)
+        return NULL;
+    struct label *pairs = (struct label *)(copy + 1);
+    const struct label **list = (const struct label **)(pairs + l->count);
+    uint8_t *text = (uint8_t *)(list + l->count);
+    for (uint32_t i = 0; i < l->count; i++) {
+        struct slice name = l->list[i]->name, value = l->list[i]->value;
+        memcpy(text, name.data, name.len);
+        memcpy(text + name.len, value.data, value.len);
+        pairs[i] = (struct label){slice_of(text, name.len), slice_of(text + name.len, value.len), l->list[i]->hash};
+        text += name.len + value.len;
+        list[i] = &pairs[i];
+    }
+    *copy = (struct labels){l->count, list, l->hash};
+    return copy;
+}
+
+/* What a selector finds besides what others have found already. */
+static enum err series_unite(struct lookup *l, uint32_t i, struct counts *seen, struct series_list *out,
+                             struct errmsg *why)
+{
+    struct arena found;
+    struct series_set *set;
+    arena_init(&found, l->r->arena->budget);
+    enum err err = select_set(l, i, false, &found, &set, why);
+    for (uint32_t s = 0; err == ERR_OK && s < set->count; s++) {
+        if (!counts_add(seen, set->labels[s].hash, (struct slice){0}, (struct slice){0}, 1))
+            continue;
+        const struct labels *kept = labels_keep(&set->labels[s], l->r->arena);
+        if (kept)
+            series_add(out, kept);
+        else
+            err = err_set(why, ERR_LIMIT, "the answer needs more memory than a request may take; narrow match[]");
+    }
+    arena_deinit(&found);
+    return err;
+}
+
 static enum err series_collect(struct lookup *l, struct series_list *out, struct errmsg *why)
 {
-    uint32_t sets = l->querier ? l->match.count : 0;
-    for (uint32_t i = 0; i < sets; i++) {
-        struct selector sel = selector_for(l, i);
-        struct series_set *set;
-        sel.sorted = sets == 1;
-        TRY(l->querier->ops->select(l->querier, &sel, l->r->arena, &l->r->cancel, &set, why));
-        out->list = mem_grow(out->list, &out->capacity, out->count + set->count, sizeof *out->list);
-        for (uint32_t s = 0; s < set->count; s++)
-            out->list[out->count++] = &set->labels[s];
+    struct series_set *set;
+    struct counts seen = {0};
+    enum err err = ERR_OK;
+    if (!l->querier)
+        return ERR_OK;
+    if (l->match.count == 1) {
+        TRY(select_set(l, 0, true, l->r->arena, &set, why));
+        for (uint32_t i = 0; i < set->count; i++)
+            series_add(out, &set->labels[i]);
+        return ERR_OK;
     }
-    if (sets > 1 && out->count)
+    for (uint32_t i = 0; i < l->match.count && err == ERR_OK; i++)
+        err = series_unite(l, i, &seen, out, why);
+    counts_deinit(&seen);
+    if (err == ERR_OK && out->count)
         qsort(out->list, out->count, sizeof *out->list, labels_order_by_pointer);
-    return ERR_OK;
+    return err;
 }
 
 /* Returns whether the limit cut something off. */
@@ -220,8 +286,6 @@ static bool series_write(struct answer *a, const struct series_list *series, uin
 {
     uint64_t written = 0;
     for (size_t i = 0; i < series->count && !a->gone; i++) {
-        if (i && labels_eq(series->list[i], series->list[i - 1]))
-            continue;
         if (limit && written == limit)
             return true;
         if (written++)

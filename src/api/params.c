@@ -141,14 +141,27 @@ static bool matches_nothing_in_particular(const struct matcher_set *set)
     return true;
 }
 
+static bool is_among(struct slice text, const struct slice *texts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (slice_eq(texts[i], text))
+            return true;
+    return false;
+}
+
+/* What is there twice is asked for once. */
 enum err param_selectors(struct http_request *r, struct match_list *out, struct errmsg *why)
 {
     struct slice *texts;
     uint32_t count = http_param_all(r, "match[]", &texts);
     out->sets = ARENA_ARRAY(r->arena, struct matcher_set, count ? count : 1);
-    out->count = count;
-    for (uint32_t i = 0; i < count; i++)
-        TRY(promql_parse_selector(texts[i], r->arena, &out->sets[i], why));
+    out->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_among(texts[i], texts, out->count))
+            continue;
+        TRY(promql_parse_selector(texts[i], r->arena, &out->sets[out->count], why));
+        texts[out->count++] = texts[i];
+    }
     return ERR_OK;
 }
 

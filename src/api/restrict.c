@@ -200,11 +200,13 @@ static enum err narrow_select(struct querier *q, const struct selector *sel, str
 {
     struct narrow_querier *n = (struct narrow_querier *)q;
     struct series_set *all;
+    struct selector every = *sel;
     if (n->only->count == 1) {
         struct selector one = narrowed(sel, &n->only->sets[0], arena);
         return n->behind->ops->select(n->behind, &one, arena, cancel, out, why);
     }
-    TRY(n->behind->ops->select(n->behind, sel, arena, cancel, &all, why));
+    every.series_limit = 0; /* of those that may be seen, not of all */
+    TRY(n->behind->ops->select(n->behind, &every, arena, cancel, &all, why));
     return keep_seen(n->only, all, arena, out, why);
 }
 

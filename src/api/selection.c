@@ -12,17 +12,7 @@ static int by_labels(const void *a, const void *b)
     return c ? c : labels_cmp(x, y);
 }
 
-/* Sorts, and drops what several selectors found. */
-static void settle(struct selection *s)
-{
-    size_t kept = 0;
-    if (s->count)
-        qsort(s->list, s->count, sizeof *s->list, by_labels);
-    for (size_t i = 0; i < s->count; i++)
-        if (i == 0 || !labels_eq(s->list[i].labels, s->list[kept - 1].labels))
-            s->list[kept++] = s->list[i];
-    s->count = kept;
-}
+#define NONE ((struct slice){0})
 
 enum err selection_open(struct selection *s, struct api *api, struct http_request *r, const struct match_list *match,
                         int64_t mint_ms, int64_t maxt_ms, struct errmsg *why)
@@ -48,9 +38,11 @@ enum err selection_open(struct selection *s, struct api *api, struct http_reques
         s->readers[s->reader_count++] = reader;
         s->list = mem_grow(s->list, &s->capacity, s->count + set->count, sizeof *s->list);
         for (uint32_t i = 0; i < set->count; i++)
-            s->list[s->count++] = (struct selected){&set->labels[i], reader, i};
+            if (match->count == 1 || counts_add(&s->seen, set->labels[i].hash, NONE, NONE, 1))
+                s->list[s->count++] = (struct selected){&set->labels[i], reader, i};
     }
-    settle(s);
+    if (s->count)
+        qsort(s->list, s->count, sizeof *s->list, by_labels);
     return ERR_OK;
 }
 
@@ -59,6 +51,7 @@ void selection_close(struct selection *s)
     for (uint32_t i = 0; i < s->reader_count; i++)
         s->readers[i]->ops->close(s->readers[i]);
     mem_free(s->list);
+    counts_deinit(&s->seen);
     if (s->querier)
         s->querier->ops->close(s->querier);
     *s = (struct selection){0};

@@ -7,6 +7,7 @@
 #define API_SELECTION_H
 
 #include "api/api_internal.h"
+#include "api/counts.h"
 
 struct selected {
     const struct labels *labels;
@@ -20,6 +21,7 @@ struct selection {
     size_t count, capacity;
     struct series_reader **readers;
     uint32_t reader_count;
+    struct counts seen; /* series that are in the list already */
     struct warnings *warnings;
 };
 

@@ -62,17 +62,21 @@ static struct series_reader *set_reader(struct series_set *base)
     return &r->base;
 }
 
-/* Drops the series that have no chunk near [mint, maxt]; chunks are judged by their timestamp columns. */
+/* Cuts off what is past sel->series_limit, and drops the series that have no chunk near [mint, maxt]; chunks are judged
+ * by their timestamp columns. */
 static enum err drop_outside(struct block *b, const struct selector *sel, struct cancel *cancel, uint32_t *ordinals,
                              uint32_t *count, struct errmsg *why)
 {
-    if (sel->mint_ms <= b->toc.meta.mint_ms && sel->maxt_ms >= b->toc.meta.maxt_ms)
+    if (sel->mint_ms <= b->toc.meta.mint_ms && sel->maxt_ms >= b->toc.meta.maxt_ms) {
+        if (sel->series_limit && *count > sel->series_limit)
+            *count = (uint32_t)sel->series_limit;
         return ERR_OK;
+    }
     struct sample_reader r;
     enum err err = ERR_OK;
     uint32_t kept = 0;
     sample_reader_init(&r, b, NULL, NULL);
-    for (uint32_t i = 0; i < *count; i++) {
+    for (uint32_t i = 0; i < *count && !(sel->series_limit && kept >= sel->series_limit); i++) {
         const struct chunk_entry *e;
         uint32_t chunks;
         bool near = false;
@@ -218,21 +222,25 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
     return ERR_OK;
 }
 
-/* Calls visit for each of the series with its group loaded; those on damaged pages are left out with a warning. */
+/*
+ * Calls visit for each of the series with its group loaded, until it returns false; those on damaged pages are left out
+ * with a warning.
+ */
 static enum err walk_labels(struct block *b, const struct selector *sel, const uint32_t *ordinals, uint32_t count,
                             struct cancel *cancel,
-                            void (*visit)(void *ctx, const struct label_view *view, uint32_t series), void *ctx,
+                            bool (*visit)(void *ctx, const struct label_view *view, uint32_t series), void *ctx,
                             struct errmsg *why)
 {
     struct label_view view = {0};
     struct errmsg damage;
     enum err err = ERR_OK;
-    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
+    bool more = true;
+    for (uint32_t i = 0; i < count && err == ERR_OK && more; i++) {
         if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
             break;
         err = label_view_load(b, &view, ordinals[i], &damage);
         if (err == ERR_OK)
-            visit(ctx, &view, ordinals[i] % LABEL_GROUP_SERIES);
+            more = visit(ctx, &view, ordinals[i] % LABEL_GROUP_SERIES);
         else if (block_forgive(sel->warnings, err, &damage))
             err = ERR_OK;
         else
@@ -242,28 +250,40 @@ static enum err walk_labels(struct block *b, const struct selector *sel, const u
     return err;
 }
 
-static void mark_names(void *ctx, const struct label_view *view, uint32_t series)
-{
-    bool *seen = (bool *)ctx;
-    for (uint32_t k = 0; k < view->name_count; k++)
-        if (label_view_id(&view->names[k], series))
-            seen[view->names[k].name] = true;
-}
-
-/* Which values of one name were met. */
-struct values_seen {
-    uint32_t rank, pair_count;
-    bool *seen;
+/* Which names or values of one name were met. */
+struct met {
+    uint32_t rank, count; /* of the name; its values, or all names */
+    bool *seen;           /* [count] */
+    uint64_t found, limit;
 };
 
-static void mark_values(void *ctx, const struct label_view *view, uint32_t series)
+static bool met_one(struct met *m, uint32_t index)
 {
-    struct values_seen *v = (struct values_seen *)ctx;
+    m->found += !m->seen[index];
+    m->seen[index] = true;
+    return !m->limit || m->found < m->limit;
+}
+
+static bool mark_names(void *ctx, const struct label_view *view, uint32_t series)
+{
+    struct met *m = ctx;
+    bool more = true;
+    for (uint32_t k = 0; k < view->name_count; k++)
+        if (label_view_id(&view->names[k], series))
+            more = met_one(m, view->names[k].name) && more;
+    return more && m->found < m->count;
+}
+
+static bool mark_values(void *ctx, const struct label_view *view, uint32_t series)
+{
+    struct met *m = ctx;
+    bool more = true;
     for (uint32_t k = 0; k < view->name_count; k++) {
-        uint32_t id = view->names[k].name == v->rank ? label_view_id(&view->names[k], series) : 0;
-        if (id && id <= v->pair_count)
-            v->seen[id - 1] = true;
+        uint32_t id = view->names[k].name == m->rank ? label_view_id(&view->names[k], series) : 0;
+        if (id && id <= m->count)
+            more = met_one(m, id - 1);
     }
+    return more;
 }
 
 static enum err querier_label_names(struct querier *base, const struct selector *sel, uint64_t limit,
@@ -273,6 +293,7 @@ static enum err querier_label_names(struct querier *base, const struct selector 
     if (sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms)
         return ERR_OK;
     bool *seen = (bool *)mem_array(b->toc.name_count + 1, sizeof *seen);
+    struct met met = {.count = b->toc.name_count, .seen = seen, .limit = limit};
     enum err err = ERR_OK;
     if (sel->matcher_count == 0) {
         memset(seen, true, b->toc.name_count);
@@ -282,7 +303,7 @@ static enum err querier_label_names(struct querier *base, const struct selector 
         arena_init(&arena, NULL);
         err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
         if (err == ERR_OK)
-            err = walk_labels(b, sel, ordinals, count, cancel, mark_names, seen, why);
+            err = walk_labels(b, sel, ordinals, count, cancel, mark_names, &met, why);
         arena_deinit(&arena);
     }
     uint64_t given = 0;
@@ -332,11 +353,11 @@ static enum err querier_label_values(struct querier *base, struct slice text, co
     struct arena arena;
     uint32_t *ordinals, count;
     bool *seen = (bool *)mem_array(name->pair_count, sizeof *seen);
-    struct values_seen values = {(uint32_t)(name - b->toc.names), name->pair_count, seen};
+    struct met met = {(uint32_t)(name - b->toc.names), name->pair_count, seen, 0, limit};
     arena_init(&arena, NULL);
     enum err err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
     if (err == ERR_OK)
-        err = walk_labels(b, sel, ordinals, count, cancel, mark_values, &values, why);
+        err = walk_labels(b, sel, ordinals, count, cancel, mark_values, &met, why);
     arena_deinit(&arena);
     if (err == ERR_OK)
         err = visit_values(b, sel, name, seen, limit, cancel, visit, ctx, why);

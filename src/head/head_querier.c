@@ -1,7 +1,7 @@
 /* head_querier.c - the storage contract over the head; what matchers mean is in select.c. */
 #include <stdlib.h>
 
-#include "head/head_internal.h"
+#include "head/select_internal.h"
 
 struct head_set {
     struct series_set base;
@@ -60,12 +60,34 @@ enum err head_set_new(struct head *h, const struct refs *refs, labels_order orde
     return ERR_OK;
 }
 
+enum { BATCH = 1024 };
+
+/* The first so many that are found. */
+static enum err select_some(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
+                            struct errmsg *why)
+{
+    struct walk w;
+    uint32_t count;
+    enum err err = walk_begin(&w, h, sel, cancel);
+    if (err != ERR_OK)
+        return err_set(why, err, "select: stopped");
+    do {
+        uint64_t left = sel->series_limit - out->count;
+        out->list = mem_grow(out->list, &out->capacity, out->count + BATCH, sizeof *out->list);
+        err = walk_next(&w, out->list + out->count, left < BATCH ? (uint32_t)left : BATCH, &count);
+        out->count += count;
+    } while (err == ERR_OK && count && out->count < sel->series_limit);
+    walk_end(&w);
+    return err == ERR_OK ? ERR_OK : err_set(why, err, "select: stopped");
+}
+
 static enum err querier_select(struct querier *base, const struct selector *sel, struct arena *arena,
                                struct cancel *cancel, struct series_set **out, struct errmsg *why)
 {
     struct head_querier *q = (struct head_querier *)base;
     struct refs refs = {0};
-    enum err err = select_refs(q->head, sel, cancel, &refs, why);
+    enum err err = sel->series_limit ? select_some(q->head, sel, cancel, &refs, why)
+                                     : select_refs(q->head, sel, cancel, &refs, why);
     if (err == ERR_OK && sel->series_max && refs.count > sel->series_max)
         err = err_set(why, ERR_LIMIT, "select: more than %llu series", (unsigned long long)sel->series_max);
     if (err == ERR_OK)

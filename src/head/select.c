@@ -8,23 +8,11 @@
  */
 #include <stdlib.h>
 
-#include "head/head_internal.h"
+#include "head/select_internal.h"
 #include "regex/regex.h"
 
 enum { PROBE_FACTOR = 8, CHECK_EVERY = 4096 };
 enum verdict { UNSEEN, PASS, FAIL, OTHER_NAME };
-
-/* A matcher with what the index knows about it. */
-struct term {
-    const struct matcher *m;
-    const struct label_name *name; /* NULL: no series has this label */
-    uint32_t name_index;
-    bool needs_value; /* a series without the label does not match */
-    uint32_t *pairs;  /* needs_value: those that match */
-    size_t pair_count, pair_capacity;
-    uint64_t series;   /* needs_value: how many series those have */
-    uint8_t *verdicts; /* by pair id, when it is tested series by series */
-};
 
 static uint32_t name_index_of(struct head *h, const struct label_name *name)
 {
@@ -43,8 +31,7 @@ static void term_add_pair(struct head *h, struct term *t, uint32_t id)
     t->series += series;
 }
 
-/* Every value of the label is tested. */
-static enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
+enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
 {
     uint32_t count;
     const uint32_t *ids = vec_read(&t->name->pairs, &count);
@@ -57,27 +44,35 @@ static enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
     return ERR_OK;
 }
 
-static enum err term_init(struct head *h, struct term *t, const struct matcher *m, struct cancel *cancel)
+void term_begin(struct head *h, struct term *t, const struct matcher *m)
 {
     *t = (struct term){.m = m, .name = name_find(h, m->name), .needs_value = !matcher_matches(m, (struct slice){0})};
     t->name_index = t->name ? name_index_of(h, t->name) : UINT32_MAX;
-    if (!t->needs_value || !t->name)
-        return ERR_OK;
-    if (m->op == MATCH_EQUAL) {
-        term_add_pair(h, t, pair_find(h, m->name, m->value));
-        return ERR_OK;
-    }
-    if (m->op == MATCH_REGEX) {
-        struct regex_literals literals = regex_literals(m->regex);
-        for (uint32_t i = 0; i < literals.count; i++)
-            term_add_pair(h, t, pair_find(h, m->name, literals.list[i]));
-        if (literals.count)
-            return ERR_OK;
-    }
-    return term_scan(h, t, cancel);
 }
 
-static void term_deinit(struct term *t)
+bool term_literals(struct head *h, struct term *t)
+{
+    if (!t->needs_value || !t->name)
+        return true;
+    if (t->m->op == MATCH_EQUAL) {
+        term_add_pair(h, t, pair_find(h, t->m->name, t->m->value));
+        return true;
+    }
+    if (t->m->op != MATCH_REGEX)
+        return false;
+    struct regex_literals literals = regex_literals(t->m->regex);
+    for (uint32_t i = 0; i < literals.count; i++)
+        term_add_pair(h, t, pair_find(h, t->m->name, literals.list[i]));
+    return literals.count > 0;
+}
+
+static enum err term_init(struct head *h, struct term *t, const struct matcher *m, struct cancel *cancel)
+{
+    term_begin(h, t, m);
+    return term_literals(h, t) ? ERR_OK : term_scan(h, t, cancel);
+}
+
+void term_deinit(struct term *t)
 {
     mem_free(t->pairs);
     mem_free(t->verdicts);
@@ -112,8 +107,7 @@ static enum verdict term_verdict(struct head *h, struct term *t, uint32_t id)
     return matcher_matches(t->m, p->label.value) ? PASS : FAIL;
 }
 
-/* Whether a series with these pairs satisfies the term. */
-static bool term_accepts(struct head *h, struct term *t, const uint32_t *ids, uint32_t count)
+bool term_accepts(struct head *h, struct term *t, const uint32_t *ids, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *v = &t->verdicts[ids[i]];
@@ -191,7 +185,7 @@ static enum err combine(struct head *h, struct term **terms, uint32_t needing, u
 
 /* ---- time ---- */
 
-static bool page_has_time(struct page *p, int64_t mint_ms, int64_t maxt_ms)
+bool page_has_time(struct page *p, int64_t mint_ms, int64_t maxt_ms)
 {
     mutex_lock(&p->lock);
     bool column = p->end > p->start && p->last_ms >= mint_ms && column_at(p, p->start) <= maxt_ms;
@@ -209,7 +203,7 @@ bool head_has_time(struct head *h, int64_t mint_ms, int64_t maxt_ms)
     return false;
 }
 
-static void keep_in_time(struct head *h, struct refs *refs, int64_t mint_ms, int64_t maxt_ms)
+void keep_in_time(struct head *h, struct refs *refs, int64_t mint_ms, int64_t maxt_ms)
 {
     size_t n = 0;
     uint32_t page = 0;
@@ -225,8 +219,8 @@ static void keep_in_time(struct head *h, struct refs *refs, int64_t mint_ms, int
     refs->count = n;
 }
 
-enum err select_refs(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
-                     struct errmsg *why)
+enum err select_candidates(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
+                           struct errmsg *why)
 {
     struct term *terms = mem_array(sel->matcher_count, sizeof *terms), **order;
     uint32_t needing = 0, others = sel->matcher_count, i = 0;
@@ -241,11 +235,19 @@ enum err select_refs(struct head *h, const struct selector *sel, struct cancel *
     if (err == ERR_OK && !nothing) {
         qsort(order, needing, sizeof(struct term *), by_series);
         err = combine(h, order, needing, sel->matcher_count, out, cancel);
-        keep_in_time(h, out, sel->mint_ms, sel->maxt_ms);
     }
     for (uint32_t k = 0; k < i; k++)
         term_deinit(&terms[k]);
     mem_free(terms);
     mem_free(order);
     return err == ERR_OK ? ERR_OK : err_set(why, err, "select: stopped");
+}
+
+enum err select_refs(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
+                     struct errmsg *why)
+{
+    enum err err = select_candidates(h, sel, cancel, out, why);
+    if (err == ERR_OK)
+        keep_in_time(h, out, sel->mint_ms, sel->maxt_ms);
+    return err;
 }

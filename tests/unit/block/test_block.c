@@ -227,6 +227,29 @@ Test(block, a_selection_past_its_limit_names_the_selector)
     close_fixture(&f);
 }
 
+Test(block, a_selection_with_a_hint_gives_so_many_and_labels_of_so_many)
+{
+    struct gen_options o = {.seed = 6, .targets = 4, .metrics = 12, .scrapes = 40, .start_ms = 0, .step_ms = 1000};
+    struct fixture f;
+    open_fixture(&f, &o, 0, 0);
+    struct series_set *set;
+    struct matcher m = matcher_of(MATCH_REGEX, "job", "job-.*", &f.arena);
+    for (int range = 0; range < 2; range++) { /* all of the block, and a part of its time */
+        struct selector sel = {.matchers = &m,
+                               .matcher_count = 1,
+                               .mint_ms = range * 10000,
+                               .maxt_ms = 60000 - range * 30000,
+                               .sorted = true,
+                               .series_limit = 7};
+        cr_assert_eq(f.querier->ops->select(f.querier, &sel, &f.arena, NULL, &set, NULL), ERR_OK);
+        cr_expect_eq(set->count, 7);
+        sel.series_limit = 1000;
+        cr_assert_eq(f.querier->ops->select(f.querier, &sel, &f.arena, NULL, &set, NULL), ERR_OK);
+        cr_expect_eq(set->count, 96);
+    }
+    close_fixture(&f);
+}
+
 struct listing {
     struct buf text;
 };
@@ -263,6 +286,15 @@ Test(block, label_names_and_values_are_sorted_and_limited)
     expect_listing(&l, "Zone __name__ instance ");
     cr_assert_eq(ops->label_names(f.querier, &some, 0, NULL, list, &l, NULL), ERR_OK);
     expect_listing(&l, "__name__ job pod ");
+    cr_assert_eq(ops->label_names(f.querier, &some, 2, NULL, list, &l, NULL), ERR_OK);
+    expect_listing(&l, "__name__ job ");
+    some.matchers = &(struct matcher){MATCH_NOT_EQUAL, SLICE_LIT("pod"), SLICE_LIT("nothing"), NULL};
+    some.matcher_count = 1;
+    cr_assert_eq(ops->label_values(f.querier, SLICE_LIT("instance"), &some, 1, NULL, list, &l, NULL), ERR_OK);
+    cr_expect_eq(l.text.len, strlen("host-0:9100 "), "one of them: %s", buf_cstr(&l.text));
+    buf_reset(&l.text);
+    some.matchers = m;
+    some.matcher_count = 2;
     cr_assert_eq(ops->label_values(f.querier, SLICE_LIT("job"), &all, 0, NULL, list, &l, NULL), ERR_OK);
     expect_listing(&l, "job-0 job-1 job-2 ");
     cr_assert_eq(ops->label_values(f.querier, SLICE_LIT("job"), &some, 0, NULL, list, &l, NULL), ERR_OK);

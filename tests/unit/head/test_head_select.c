@@ -1,6 +1,8 @@
 /* Selecting by matchers against testing every series; label names and values. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/head_model.h"
 #include "regex/regex.h"
@@ -13,7 +15,7 @@ struct fixture {
     struct head_appender *appender;
     struct random_seeded random;
     struct arena arena;
-    struct labels all[SERIES];
+    struct labels *all;
 };
 
 static uint64_t pick(struct fixture *f, uint64_t below)
@@ -58,7 +60,7 @@ static void add_series(struct fixture *f, uint32_t i)
     buf_deinit(&canonical);
 }
 
-static struct fixture *fixture_new(uint64_t seed)
+static struct fixture *fixture_of(uint64_t seed, uint32_t series)
 {
     struct fixture *f = MEM_NEW(struct fixture);
     struct head_options o;
@@ -69,10 +71,16 @@ static struct fixture *fixture_new(uint64_t seed)
     cr_assert_eq(head_new(&o, &f->head, NULL), ERR_OK);
     f->appender = head_appender_new(f->head);
     head_appender_enter(f->appender, 1);
-    for (uint32_t i = 0; i < SERIES; i++)
+    f->all = mem_array(series, sizeof *f->all);
+    for (uint32_t i = 0; i < series; i++)
         add_series(f, i);
     head_appender_leave(f->appender);
     return f;
+}
+
+static struct fixture *fixture_new(uint64_t seed)
+{
+    return fixture_of(seed, SERIES);
 }
 
 static void fixture_free(struct fixture *f)
@@ -80,6 +88,7 @@ static void fixture_free(struct fixture *f)
     head_appender_free(f->appender);
     head_free(f->head);
     arena_deinit(&f->arena);
+    mem_free(f->all);
     mem_free(f);
 }
 
@@ -183,7 +192,7 @@ Test(head_select, gives_label_names_and_values_of_matching_series)
     cr_expect_str_eq(buf_cstr(&c.text), "j0 j1 j2 j3 j4 ");
     buf_reset(&c.text);
     cr_assert_eq(q->ops->label_values(q, SLICE_LIT("job"), &all, 2, NULL, collect, &c, NULL), ERR_OK);
-    cr_expect_str_eq(buf_cstr(&c.text), "j0 j1 ", "the limit");
+    cr_expect_eq(c.text.len, strlen("j0 j1 "), "the limit: any two of them");
     struct matcher no_job = {.op = MATCH_EQUAL, .name = SLICE_LIT("job")};
     struct selector some = {.matchers = &no_job, .matcher_count = 1, .mint_ms = START, .maxt_ms = START + 10};
     buf_reset(&c.text);
@@ -200,5 +209,97 @@ Test(head_select, gives_label_names_and_values_of_matching_series)
     cr_expect_str_eq(buf_cstr(&c.text), "j0 j1 j2 ", "the visitor stops it");
     q->ops->close(q);
     buf_deinit(&c.text);
+    fixture_free(f);
+}
+
+/* What a label has among the series that match, or which labels they have (name empty), as "a b c ". */
+static uint32_t expected_texts(struct fixture *f, uint32_t series, struct slice name, const struct selector *sel,
+                               struct buf *out)
+{
+    struct labels_builder b; /* sorts and drops what is there twice */
+    labels_builder_init(&b, &f->arena, NULL);
+    for (uint32_t i = 0; i < series; i++) {
+        if (!matchers_match(sel->matchers, sel->matcher_count, &f->all[i]))
+            continue;
+        for (uint32_t k = 0; k < f->all[i].count; k++)
+            if (!name.len || slice_eq(f->all[i].list[k]->name, name))
+                labels_builder_set(&b, name.len ? f->all[i].list[k]->value : f->all[i].list[k]->name, SLICE_LIT("x"));
+    }
+    struct labels all = labels_builder_finish(&b);
+    buf_reset(out);
+    for (uint32_t i = 0; i < all.count; i++) {
+        buf_slice(out, all.list[i]->name);
+        buf_u8(out, ' ');
+    }
+    return all.count;
+}
+
+/* Every word of `text`, each with a space behind it, is in `all`, too. */
+static bool is_part(const struct buf *text, const struct buf *all)
+{
+    struct slice rest = buf_view(text);
+    struct buf padded = {0};
+    bool fine = true;
+    buf_u8(&padded, ' ');
+    buf_slice(&padded, buf_view(all));
+    while (rest.len && fine) {
+        size_t n = (size_t)((const uint8_t *)memchr(rest.data, ' ', rest.len) - rest.data) + 1;
+        char word[64];
+        snprintf(word, sizeof word, " %.*s", (int)n, (const char *)rest.data);
+        fine = strstr(buf_cstr(&padded), word) != NULL;
+        rest = slice_from(rest, n);
+    }
+    buf_deinit(&padded);
+    return fine;
+}
+
+static void check_texts(struct fixture *f, struct querier *q, uint32_t series, const char *label,
+                        const struct selector *sel, uint64_t limit)
+{
+    struct slice name = slice_str(label);
+    struct collected c = {0};
+    struct buf all = {0};
+    uint32_t want = expected_texts(f, series, name, sel, &all);
+    enum err err = name.len ? q->ops->label_values(q, name, sel, limit, NULL, collect, &c, NULL)
+                            : q->ops->label_names(q, sel, limit, NULL, collect, &c, NULL);
+    cr_assert_eq(err, ERR_OK);
+    if (!limit || want <= limit) {
+        cr_assert_str_eq(buf_cstr(&c.text), buf_cstr(&all), "label %s limit %llu", label, (unsigned long long)limit);
+    } else {
+        cr_assert_eq(c.count, limit, "label %s: %u of %u, limit %llu", label, c.count, want, (unsigned long long)limit);
+        cr_assert(is_part(&c.text, &all), "label %s: %s of %s", label, buf_cstr(&c.text), buf_cstr(&all));
+    }
+    buf_deinit(&c.text);
+    buf_deinit(&all);
+}
+
+/* So many series that each way of finding names is taken: from the values, from the series, from the lists. */
+Test(head_select, with_a_limit_gives_so_many_of_what_matches_and_without_it_all)
+{
+    enum { MANY = 12000 };
+    struct fixture *f = fixture_of(11, MANY);
+    struct querier *q;
+    cr_assert_eq(head_querier(f->head, START, START + 10, &q, NULL), ERR_OK);
+    for (int round = 0; round < 60; round++) {
+        static const char *const labels[] = {"", "job", "zone", "__name__", "missing"};
+        static const uint64_t limits[] = {0, 1, 3, 20, 1000};
+        struct matcher m[3];
+        uint32_t count = (uint32_t)pick(f, 4), matching = 0;
+        uint64_t limit = limits[pick(f, 5)];
+        struct series_set *set;
+        for (uint32_t i = 0; i < count; i++)
+            m[i] = matcher_random(f);
+        struct selector sel = {
+            .matchers = m, .matcher_count = count, .mint_ms = START, .maxt_ms = START + 10, .series_limit = limit};
+        for (uint32_t i = 0; i < MANY; i++)
+            matching += matchers_match(m, count, &f->all[i]);
+        cr_assert_eq(q->ops->select(q, &sel, &f->arena, NULL, &set, NULL), ERR_OK);
+        cr_assert_eq(set->count, limit && limit < matching ? limit : matching);
+        for (uint32_t i = 0; i < set->count; i++)
+            cr_assert(matchers_match(m, count, &set->labels[i]));
+        for (int i = 0; i < 5; i++)
+            check_texts(f, q, MANY, labels[i], &sel, limit);
+    }
+    q->ops->close(q);
     fixture_free(f);
 }
