@@ -76,6 +76,13 @@ MUST_CHECK enum err head_querier(struct head *head, int64_t mint_ms, int64_t max
 /* Metadata by name (empty: all names, in no order); stops when visit returns false.  The entry lives for the call. */
 void head_metadata(struct head *head, struct slice metric, metadata_visit visit, void *ctx);
 
+/*
+ * Every pair that a series has, with how many have it; pairs of one name come together; false stops.  Only while a
+ * querier of the head is open: the pairs live until it is closed.
+ */
+typedef bool (*head_pair_visit)(void *ctx, const struct label *pair, uint64_t series);
+void head_pairs(struct head *head, head_pair_visit visit, void *ctx);
+
 /* Exemplars within the range, of series that satisfy one of the sets (no sets: of all); series by labels_cmp. */
 void head_exemplars(struct head *head, const struct matcher_set *sets, uint32_t set_count, int64_t mint_ms,
                     int64_t maxt_ms, exemplar_visit visit, void *ctx);

@@ -42,29 +42,3 @@ bool counts_add(struct counts *t, struct hash128 hash, struct slice name, struct
     e->count += more;
     return first;
 }
-
-/* Whether a stands before b in the answer. */
-static bool before(const struct counts_entry *a, const struct counts_entry *b)
-{
-    if (a->count != b->count)
-        return a->count > b->count;
-    int c = slice_cmp(a->name, b->name);
-    return c ? c < 0 : slice_cmp(a->value, b->value) < 0;
-}
-
-size_t counts_top(const struct counts *t, struct counts_entry *out, size_t count)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t->capacity; i++) {
-        const struct counts_entry *e = &t->entries[i];
-        if (!e->count || (n == count && !before(e, &out[n - 1])))
-            continue;
-        size_t at = n < count ? n++ : n - 1;
-        while (at > 0 && before(e, &out[at - 1])) {
-            out[at] = out[at - 1];
-            at--;
-        }
-        out[at] = *e;
-    }
-    return n;
-}

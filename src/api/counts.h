@@ -1,5 +1,5 @@
 /*
- * counts.h - counts how often things occur, and names the most frequent ones.
+ * counts.h - counts how often things occur.
  *
  * Ownership: counts_deinit frees the table; keys are borrowed and must live as long.
  * Threads:   one at a time.
@@ -22,7 +22,5 @@ struct counts {
 void counts_deinit(struct counts *t);
 /* more > 0.  True: it is the first time. */
 bool counts_add(struct counts *t, struct hash128 hash, struct slice name, struct slice value, uint64_t more);
-/* The `count` largest entries, largest first, equals by name and value; returns how many there are. */
-size_t counts_top(const struct counts *t, struct counts_entry *out, size_t count);
 
 #endif

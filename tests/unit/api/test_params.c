@@ -4,6 +4,7 @@
 
 #include "api/api_internal.h"
 #include "api/counts.h"
+#include "api/top.h"
 
 Test(api_params, times_are_seconds_or_rfc3339)
 {
@@ -98,23 +99,41 @@ Test(api_names, escaped_names_are_undone_and_others_left_alone)
     arena_deinit(&arena);
 }
 
-Test(api_tally, the_most_frequent_come_first_and_equals_by_name)
+Test(api_tally, tells_the_first_time_from_the_next)
 {
     struct counts t = {0};
     char names[3000][16];
-    for (unsigned i = 0; i < 3000; i++) {
-        snprintf(names[i], sizeof names[i], "n%04u", i);
-        struct slice name = slice_str(names[i]);
-        counts_add(&t, label_hash(name, (struct slice){0}), name, (struct slice){0}, 1 + i / 1000);
-    }
-    counts_add(&t, label_hash(SLICE_LIT("n0007"), (struct slice){0}), SLICE_LIT("n0007"), (struct slice){0}, 9);
-    struct counts_entry top[4];
-    cr_assert_eq(counts_top(&t, top, 4), 4);
-    static const char *const expected[] = {"n0007", "n2000", "n2001", "n2002"};
-    for (int i = 0; i < 4; i++)
-        cr_expect(slice_eq_str(top[i].name, expected[i]), "%d: %.*s", i, SLICE_ARG(top[i].name));
-    cr_expect_eq(top[0].count, 10);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 0; i < 3000; i++) {
+            snprintf(names[i], sizeof names[i], "n%04u", i);
+            struct slice name = slice_str(names[i]);
+            bool first = counts_add(&t, label_hash(name, (struct slice){0}), name, (struct slice){0}, 1);
+            cr_assert_eq(first, round == 0);
+        }
     cr_expect_eq(t.count, 3000);
     counts_deinit(&t);
-    cr_expect_eq(counts_top(&t, top, 4), 0);
+}
+
+Test(api_top, the_largest_come_first_and_equals_by_name)
+{
+    struct top t;
+    char names[3000][16];
+    top_init(&t, 4);
+    for (unsigned i = 0; i < 3000; i++) { /* in no order */
+        unsigned n = (i * 1237) % 3000;
+        snprintf(names[n], sizeof names[n], "n%04u", n);
+        top_offer(&t, slice_str(names[n]), (struct slice){0}, n == 7 ? 10 : 1 + n / 1000);
+    }
+    top_sort(&t);
+    static const char *const expected[] = {"n0007", "n2000", "n2001", "n2002"};
+    cr_assert_eq(t.count, 4);
+    for (int i = 0; i < 4; i++)
+        cr_expect(slice_eq_str(t.list[i].name, expected[i]), "%d: %.*s", i, SLICE_ARG(t.list[i].name));
+    cr_expect_eq(t.list[0].count, 10);
+    top_deinit(&t);
+    top_init(&t, 0);
+    top_offer(&t, SLICE_LIT("a"), (struct slice){0}, 1);
+    top_sort(&t);
+    cr_expect_eq(t.count, 0);
+    top_deinit(&t);
 }
