@@ -19,7 +19,7 @@ FLAGS_fuzz    := -O1 -DASSERT_SLOW $(SAN) -fsanitize=address,undefined,fuzzer-no
 FLOAT   := -ffp-contract=off
 CFLAGS  := -std=c11 -D_GNU_SOURCE -g -Iinclude -Isrc -Itests -isystem build/gen $(WARN) $(FLOAT) $(FLAGS_$(VARIANT))
 LDFLAGS := $(FLAGS_$(VARIANT)) -rdynamic
-LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lpthread -lm
+LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lssl -lcrypto -lcrypt -lpthread -lm
 
 SRC     := $(shell find src -name '*.c')
 TEST    := $(shell find tests/unit tests/lib tests/compat tests/sim -name '*.c' 2>/dev/null)

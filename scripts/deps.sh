@@ -24,8 +24,8 @@ as_root() {
 }
 
 if command -v apt-get >/dev/null; then
-    packages=$(pick "gcc libc6-dev libuv1-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev libyaml-dev" \
-        "libcriterion-dev libprotobuf-c-dev protobuf-c-compiler python3 curl zstd" \
+    packages=$(pick "gcc libc6-dev libuv1-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev libyaml-dev libssl-dev libcrypt-dev" \
+        "libcriterion-dev libprotobuf-c-dev protobuf-c-compiler python3 curl openssl zstd" \
         "clang clang-format libclang-rt-14-dev cppcheck")
     if ! apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then
         packages=$(echo "$packages" | sed 's/libclang-rt-14-dev/libclang-rt-dev/')
@@ -36,22 +36,22 @@ if command -v apt-get >/dev/null; then
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
     }
 elif command -v dnf >/dev/null; then
-    packages=$(pick "gcc libuv-devel snappy-devel libzstd-devel zlib-devel xxhash-devel libyaml-devel" \
-        "criterion-devel protobuf-c-devel protobuf-c-compiler python3 curl zstd" "clang clang-tools-extra compiler-rt cppcheck")
+    packages=$(pick "gcc libuv-devel snappy-devel libzstd-devel zlib-devel xxhash-devel libyaml-devel openssl-devel libxcrypt-devel" \
+        "criterion-devel protobuf-c-devel protobuf-c-compiler python3 curl openssl zstd" "clang clang-tools-extra compiler-rt cppcheck")
     installed() { rpm -q "$1" >/dev/null 2>&1; }
     install() { as_root dnf install -y -q "$@"; }
 elif command -v apk >/dev/null; then
-    packages=$(pick "gcc musl-dev libuv-dev snappy-dev zstd-dev zlib-dev xxhash-dev yaml-dev linux-headers" \
-        "criterion-dev protobuf-c-dev protobuf-c-compiler python3 curl zstd" "clang clang-extra-tools compiler-rt cppcheck")
+    packages=$(pick "gcc musl-dev libuv-dev snappy-dev zstd-dev zlib-dev xxhash-dev yaml-dev openssl-dev linux-headers" \
+        "criterion-dev protobuf-c-dev protobuf-c-compiler python3 curl openssl zstd" "clang clang-extra-tools compiler-rt cppcheck")
     installed() { apk info -e "$1" >/dev/null 2>&1; }
     install() { as_root apk add -q "$@"; }
 elif command -v brew >/dev/null; then
-    packages=$(pick "libuv snappy zstd zlib xxhash libyaml" "criterion protobuf-c python3 curl" "llvm cppcheck")
+    packages=$(pick "libuv snappy zstd zlib xxhash libyaml openssl@3 libxcrypt" "criterion protobuf-c python3 curl" "llvm cppcheck")
     installed() { brew list --versions "$1" >/dev/null 2>&1; }
     install() { brew install -q "$@"; }
 else
     echo "deps.sh: no package manager that I know (apt-get, dnf, apk, brew); needed: libuv snappy zstd zlib" \
-        "xxhash libyaml, for the tests also criterion protobuf-c python3 curl" >&2
+        "xxhash libyaml openssl libcrypt, for the tests also criterion protobuf-c python3 curl" >&2
     exit 1
 fi
 

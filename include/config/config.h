@@ -60,6 +60,7 @@ MUST_CHECK enum err config_load_yaml(struct config *c, const char *source, struc
 
 /* Lookups.  Asking for an option by another type than its own is a bug and asserts. */
 const char *config_string(const struct config *c, enum config_option option); /* STRING, ENUM */
+const char *config_secret(const struct config *c, enum config_option option); /* never log or show it */
 bool config_bool(const struct config *c, enum config_option option);
 int64_t config_duration_ms(const struct config *c, enum config_option option);
 uint64_t config_bytes(const struct config *c, enum config_option option);

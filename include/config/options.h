@@ -53,6 +53,30 @@
       "Body of one request, compressed and decompressed.") \
     X(WEB_CORS_ORIGIN, WEB, "web.cors.origin", STRING, ".*", "", \
       "Regular expression that an Origin must match whole to be let in by CORS; empty switches CORS off.") \
+    X(WEB_CONFIG_FILE, WEB, "web.config.file", STRING, "", "", \
+      "File with TLS, users, headers and a rate limit, in the format of Prometheus (docs/http.md).") \
+    X(WEB_TLS, WEB, "web.tls", BOOL, "false", "", \
+      "Speak HTTPS, with the two files below; the file of web.config.file can do the same and more.") \
+    X(WEB_TLS_CERT_FILE, WEB, "web.tls-cert-file", STRING, "", "", \
+      "Certificate in PEM form, then those between it and its root; read again when it changes.") \
+    X(WEB_TLS_KEY_FILE, WEB, "web.tls-key-file", STRING, "", "", \
+      "Private key of the certificate in PEM form, without a passphrase.") \
+    X(WEB_TLS_MIN_VERSION, WEB, "web.tls-min-version", STRING, "TLS12", "", \
+      "Lowest version that is spoken: TLS12 or TLS13.") \
+    X(WEB_TLS_CIPHER_SUITES, WEB, "web.tls-cipher-suites", LIST, "", "", \
+      "Cipher suites for TLS 1.2, by their names in Go; empty is all that are good.") \
+    X(WEB_MTLS, WEB, "web.mtls", BOOL, "false", "", \
+      "Let only clients in that show a valid certificate.") \
+    X(WEB_MTLS_CA_FILE, WEB, "web.mtls-ca-file", STRING, "", "", \
+      "Who vouches for the certificates of clients, in PEM form; empty is whom the system trusts.") \
+    X(WEB_AUTH_USERNAME, WEB, "web.auth-username", STRING, "", "", \
+      "Name of the one user who may come in; web.config.file takes several, with hashed passwords.") \
+    X(WEB_AUTH_PASSWORD, WEB, "web.auth-password", SECRET, "", "", \
+      "Password of that user, or file:///path of a file with it.") \
+    X(WEB_BEARER_TOKEN, WEB, "web.bearer-token", SECRET, "", "", \
+      "Token that lets a client in when it sends Authorization: Bearer TOKEN.") \
+    X(WEB_BEARER_TOKEN_FILE, WEB, "web.bearer-token-file", STRING, "", "", \
+      "File with such tokens, one a line; read again when it changes.") \
     X(WEB_ENABLE_ADMIN_API, WEB, "web.enable-admin-api", BOOL, "false", "", \
       "Allow the calls under /api/v1/admin, which delete data and make snapshots.") \
     X(WEB_ENABLE_LIFECYCLE, WEB, "web.enable-lifecycle", BOOL, "false", "", \

@@ -31,6 +31,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "net/tls.h"
 
 struct http_server;
 struct http_request;
@@ -120,6 +121,22 @@ struct http_route {
     void *ctx;
 };
 
+/*
+ * Who may come in.  `admit` is asked with the head, before a body is read or memory taken for it, and
+ * before `before`: HTTP_ADMIT, HTTP_DECIDE, or the status of the refusal (fields set with http_header are
+ * sent with it, and so are those set before admission).  After HTTP_DECIDE, when the body has arrived,
+ * `decide` gets the request: it answers, or parks it and later calls http_admitted on the loop.
+ */
+enum { HTTP_ADMIT = 0, HTTP_DECIDE = -1 };
+struct http_guard {
+    struct tls_server *(*tls)(void *ctx); /* a reference for a new connection, or NULL: plain HTTP; may be NULL */
+    int (*admit)(struct http_request *r, void *ctx);
+    void (*decide)(struct http_request *r, void *ctx);
+    void *ctx;
+};
+/* From `decide` or a handler given to http_wake: the request goes on as if admitted at once. */
+void http_admitted(struct http_request *r);
+
 struct http_options {
     const char *listen_address; /* "127.0.0.1:8428", ":8428", "[::1]:8428"; comma-separated for several */
     unsigned loops;             /* 0 = cores */
@@ -142,6 +159,7 @@ struct http_options {
     /* Runs after every answer: status, bytes of the body, duration.  May be NULL. */
     void (*after)(const struct http_request *r, int status, uint64_t bytes, int64_t duration_ns, void *ctx);
     void *hook_ctx;
+    const struct http_guard *guard; /* NULL: plain HTTP, everybody may come in */
 };
 void http_options_default(struct http_options *o);
 
@@ -149,6 +167,7 @@ struct http_stats {
     _Atomic uint64_t connections, connections_open, connections_refused;
     _Atomic uint64_t requests, requests_bad, timeouts, bytes_in, bytes_out;
     _Atomic uint64_t deferred_waiting, deferred_running, deferred_refused;
+    _Atomic uint64_t tls_handshakes, tls_handshakes_failed;
 };
 
 MUST_CHECK enum err http_server_new(const struct http_options *o, struct http_server **out, struct errmsg *why);

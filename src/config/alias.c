@@ -39,8 +39,8 @@
 #define NO_LIMIT    "query.max-memory and query.max-samples bound every query"
 #define OWN_STORE   "the storage engine works differently"
 #define NO_CACHE    "query results are not cached"
-#define NO_TLS      "TLS is not there; put a proxy in front"
-#define NO_AUTH     "authentication is not there; put a proxy in front"
+#define NO_AUTOCERT "certificates are not fetched; let another program renew the file, it is read again"
+#define NO_AUTH     "paths have no keys of their own; use web.config.file or web.bearer-token-file"
 #define NO_RULES    "rules and alerts are not evaluated here"
 
 const struct alias config_aliases[] = {
@@ -69,12 +69,16 @@ const struct alias config_aliases[] = {
     {"envflag.enable", FAMILY_VICTORIAMETRICS, ALIAS_ENV_ENABLE, true, OPT_COUNT, NULL},
     {"envflag.prefix", FAMILY_VICTORIAMETRICS, ALIAS_ENV_PREFIX, false, OPT_COUNT, NULL},
 
-    REFUSED_BOOL(VICTORIAMETRICS, "tls", NO_TLS),
-    REFUSED_BOOL(VICTORIAMETRICS, "mtls", NO_TLS),
-    REFUSED(VICTORIAMETRICS, "mtls*", NO_TLS),
-    REFUSED_BOOL(VICTORIAMETRICS, "tlsAutocert*", NO_TLS),
-    REFUSED(VICTORIAMETRICS, "tls*", NO_TLS),
-    REFUSED(VICTORIAMETRICS, "httpAuth.*", NO_AUTH),
+    REFUSED_BOOL(VICTORIAMETRICS, "tlsAutocert*", NO_AUTOCERT),
+    {"tls", FAMILY_VICTORIAMETRICS, ALIAS_SAME, true, OPT_WEB_TLS, NULL},
+    SAME(VICTORIAMETRICS, "tlsCertFile", WEB_TLS_CERT_FILE),
+    SAME(VICTORIAMETRICS, "tlsKeyFile", WEB_TLS_KEY_FILE),
+    SAME(VICTORIAMETRICS, "tlsMinVersion", WEB_TLS_MIN_VERSION),
+    SAME(VICTORIAMETRICS, "tlsCipherSuites", WEB_TLS_CIPHER_SUITES),
+    {"mtls", FAMILY_VICTORIAMETRICS, ALIAS_SAME, true, OPT_WEB_MTLS, NULL},
+    SAME(VICTORIAMETRICS, "mtlsCAFile", WEB_MTLS_CA_FILE),
+    SAME(VICTORIAMETRICS, "httpAuth.username", WEB_AUTH_USERNAME),
+    SAME(VICTORIAMETRICS, "httpAuth.password", WEB_AUTH_PASSWORD),
     REFUSED(VICTORIAMETRICS, "configAuthKey", NO_AUTH),
     REFUSED(VICTORIAMETRICS, "deleteAuthKey", NO_AUTH),
     REFUSED(VICTORIAMETRICS, "flagsAuthKey", NO_AUTH),
@@ -203,7 +207,7 @@ const struct alias config_aliases[] = {
     NOOP(VICTORIAMETRICS, "loggerTimezone", "the log is one line per event on stderr"),
     NOOP(VICTORIAMETRICS, "loggerWarnsPerSecondLimit", "the log is one line per event on stderr"),
     NOOP_BOOL(VICTORIAMETRICS, "metrics.exposeMetadata", "own metrics always carry HELP and TYPE"),
-    NOOP(VICTORIAMETRICS, "secret.flags", "no option holds a secret"),
+    NOOP(VICTORIAMETRICS, "secret.flags", "secrets are never shown"),
     NOOP(VICTORIAMETRICS, "selfScrapeInstance", "the instance label is the listen address"),
     NOOP(VICTORIAMETRICS, "selfScrapeJob", "the job label is gnomon"),
     NOOP(VICTORIAMETRICS, "vmalert.proxyURL", NO_RULES),
@@ -238,7 +242,6 @@ const struct alias config_aliases[] = {
     SAME(PROMETHEUS, "storage.tsdb.retention", STORAGE_RETENTION_TIME),
     SAME(PROMETHEUS, "storage.tsdb.retention.time", STORAGE_RETENTION_TIME),
     SAME(PROMETHEUS, "storage.tsdb.retention.size", STORAGE_RETENTION_SIZE),
-    REFUSED(PROMETHEUS, "web.config.file", NO_TLS),
     NOOP_BOOL(PROMETHEUS, "web.enable-remote-write-receiver", "remote write is always taken"),
     NOOP_BOOL(PROMETHEUS, "web.enable-otlp-receiver", NO_PROTOCOL),
     NOOP(PROMETHEUS, "web.remote-write-receiver.accepted-protobuf-messages", "see docs/api.md for what is taken"),

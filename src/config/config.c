@@ -133,6 +133,11 @@ const char *config_string(const struct config *c, enum config_option option)
     return c->settings[option].value.text;
 }
 
+const char *config_secret(const struct config *c, enum config_option option)
+{
+    return value_of(c, option, TYPE_SECRET)->secret;
+}
+
 bool config_bool(const struct config *c, enum config_option option)
 {
     return value_of(c, option, TYPE_BOOL)->number != 0;

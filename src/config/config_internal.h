@@ -18,6 +18,7 @@ enum option_type {
     TYPE_ENUM,
     TYPE_LIST,
     TYPE_SYNC,
+    TYPE_SECRET, /* text that is shown nowhere */
 };
 
 enum option_group { GROUP_GENERAL, GROUP_WEB, GROUP_STORAGE, GROUP_QUERY, GROUP_COUNT };
@@ -39,7 +40,8 @@ char *option_env_name(enum config_option option, struct arena *arena);
 
 /* A parsed value.  `number` by type: ms, bytes, count, 0/1, per cent (MEMORY with `percent`). */
 struct value {
-    const char *text; /* canonical; NULL until set */
+    const char *text;   /* canonical; NULL until set */
+    const char *secret; /* SECRET: the text itself; `text` is what is shown */
     uint64_t number;
     bool percent;
     enum config_sync sync;

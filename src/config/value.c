@@ -251,6 +251,9 @@ static bool parse_by_type(const struct option *option, struct slice text, struct
     switch (option->type) {
     case TYPE_STRING:
         return true;
+    case TYPE_SECRET:
+        out->secret = arena_strdup(arena, text);
+        return true;
     case TYPE_BOOL:
         return bool_parse(text, &out->number);
     case TYPE_DURATION:
@@ -276,6 +279,7 @@ static const char *allowed_text(const struct option *option)
 {
     switch (option->type) {
     case TYPE_STRING:
+    case TYPE_SECRET:
         return "any text without NUL";
     case TYPE_BOOL:
         return "true or false";
@@ -321,6 +325,9 @@ static const char *canonical(const struct option *option, struct slice text, con
         else
             bytes_print(v->number, &out);
         break;
+    case TYPE_SECRET:
+        buf_str(&out, text.len ? "<secret>" : "");
+        break;
     case TYPE_LIST:
         for (uint32_t i = 0; i < v->item_count; i++)
             buf_printf(&out, "%s%s", i ? "," : "", v->items[i]);
@@ -339,7 +346,7 @@ enum err value_parse(const struct option *option, struct slice text, struct aren
     struct value v = {0};
     bool has_nul = text.len && memchr(text.data, 0, text.len);
     if (has_nul || !parse_by_type(option, text, arena, &v)) {
-        int shown = text.len > 200 ? 200 : (int)text.len;
+        int shown = option->type == TYPE_SECRET ? 0 : text.len > 200 ? 200 : (int)text.len;
         const char *article = option->type == TYPE_ENUM || option->type == TYPE_LIST ? "one of the" : "a";
         const char *word =
             option->type == TYPE_ENUM || option->type == TYPE_LIST ? "known values" : option_type_word(option->type);

@@ -26,6 +26,7 @@ void http_conn_free_if_unused(struct http_conn *c)
     if (c->next)
         c->next->prev = c->prev;
     http_input_release(c);
+    http_secure_end(c);
     http_out_deinit(c);
     mem_free(c);
 }
@@ -47,6 +48,7 @@ void http_conn_close(struct http_conn *c)
     if (c->state == CONN_CLOSED)
         return;
     enum http_conn_state was = c->state;
+    http_secure_goodbye(c);
     c->state = CONN_CLOSED;
     http_out_gone(c);
     if (was == CONN_BUSY)
@@ -67,6 +69,7 @@ static void conn_linger(struct http_conn *c)
         http_conn_close(c);
         return;
     }
+    http_secure_goodbye(c);
     shutdown(fd, SHUT_WR);
     conn_read_start(c);
 }
@@ -91,6 +94,8 @@ void http_conn_answered(struct http_conn *c)
     c->state = CONN_IDLE;
     c->since_ns = http_now_ns(http_server_of(c));
     conn_read_start(c);
+    if (c->tls && !c->opening && http_tls_has_more(c->tls))
+        http_loop_post(c, EVENT_DRIVE);
     http_conn_drive(c);
 }
 
@@ -221,7 +226,7 @@ void http_conn_drive(struct http_conn *c)
     }
 }
 
-static void on_eof(struct http_conn *c)
+void http_conn_on_eof(struct http_conn *c)
 {
     c->eof = true;
     c->reading = false;
@@ -241,11 +246,13 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct http_conn *c = stream->data;
     (void)buf;
     if (n == UV_EOF) {
-        on_eof(c);
+        http_conn_on_eof(c);
     } else if (n == UV_ENOBUFS) {
         http_conn_refuse(c, 503, "memory limit reached, try again later");
     } else if (n < 0) {
         http_conn_close(c);
+    } else if (n > 0 && c->state != CONN_LINGER && c->tls) {
+        http_secure_arrived(c, (size_t)n);
     } else if (n > 0 && c->state != CONN_LINGER) {
         http_count(&http_server_of(c)->stats.bytes_in, (uint64_t)n);
         c->len += (size_t)n;
@@ -272,8 +279,11 @@ void http_conn_run(struct http_conn *c, unsigned events)
     }
     if (events & EVENT_OUT)
         http_out_flush(c);
-    if (events & EVENT_DRIVE)
+    if (events & EVENT_DRIVE) {
+        if (c->tls)
+            http_secure_drive(c);
         http_conn_drive(c);
+    }
     http_conn_free_if_unused(c);
 }
 
@@ -319,9 +329,12 @@ void http_conn_sweep(struct http_conn *c, int64_t now_ns)
     const struct http_options *o = &http_server_of(c)->options;
     switch (c->state) {
     case CONN_IDLE:
-        if (passed(c->since_ns, now_ns, o->idle_timeout_ms))
+        if (passed(c->since_ns, now_ns, o->idle_timeout_ms)) {
             http_conn_close(c);
-        else if (c->start == c->len && passed(c->since_ns, now_ns, IDLE_RELEASE_MS)) {
+        } else if (c->tls && !http_tls_established(c->tls) && passed(c->since_ns, now_ns, o->head_timeout_ms)) {
+            http_count(&http_server_of(c)->stats.timeouts, 1);
+            http_conn_close(c); /* a handshake must be as quick as a head */
+        } else if (c->start == c->len && passed(c->since_ns, now_ns, IDLE_RELEASE_MS)) {
             http_input_release(c);
             http_out_release(c);
         }
@@ -363,5 +376,8 @@ void http_conn_open(struct http_loop *loop, const struct http_socket *socket)
         http_conn_close(c);
         return;
     }
-    conn_read_start(c);
+    if (http_secure_begin(c))
+        conn_read_start(c);
+    else
+        http_conn_close(c);
 }

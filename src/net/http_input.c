@@ -66,7 +66,7 @@ static size_t body_capacity_max(const struct http_conn *c)
     return (size_t)body + READ_AHEAD_BYTES;
 }
 
-static bool make_room(struct http_conn *c)
+bool http_input_make_room(struct http_conn *c)
 {
     size_t first = IN_BYTES, head = http_server_of(c)->options.header_bytes_max + READ_AHEAD_BYTES;
     if (!c->in)
@@ -97,8 +97,8 @@ void http_input_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     struct http_conn *c = handle->data;
     (void)suggested;
     *out = uv_buf_init(NULL, 0);
-    if (c->state == CONN_LINGER)
+    if (c->state == CONN_LINGER || c->tls)
         *out = uv_buf_init((char *)c->loop->trash, IN_BYTES);
-    else if (c->state == CONN_BUSY || make_room(c))
+    else if (c->state == CONN_BUSY || http_input_make_room(c))
         *out = uv_buf_init((char *)c->in + c->len, (unsigned)http_input_room(c));
 }

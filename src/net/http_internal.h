@@ -24,6 +24,7 @@
 #include "net/http_encode_internal.h"
 #include "net/http_head_internal.h"
 #include "net/http_route_internal.h"
+#include "net/http_tls_internal.h"
 #include "net/http_url_internal.h"
 
 enum {
@@ -42,6 +43,7 @@ enum {
     LINGER_MS = 1000,                    /* after a refusal: time to read it before we close on unread input */
     BODY_GRACE_MS = 10000,               /* before body_bytes_per_s_min is applied */
     PEER_BYTES = 64,
+    TLS_CONN_BYTES = 48 << 10, /* that OpenSSL may hold for a connection, as counted in the budget */
 };
 
 struct http_request_state;
@@ -76,6 +78,7 @@ struct http_request_state {
     const struct http_route *route; /* NULL: 404, or 405 when methods is set */
     unsigned methods;               /* that the path has */
     bool head_known;                /* false: refused before there was a head */
+    int admission;                  /* what the guard said */
 
     bool params_parsed;
     struct http_params params; /* body first, then query */
@@ -141,7 +144,9 @@ struct http_conn {
     bool close_after; /* this answer is the last one */
     bool linger;      /* ... and the request was not read to its end */
     bool handle_closed;
-    bool busy; /* the request is in use; only then may its memory be touched by others */
+    bool busy;            /* the request is in use; only then may its memory be touched by others */
+    struct http_tls *tls; /* NULL: plain HTTP */
+    bool opening;         /* conn_open_arrived is on the stack */
 
     uint8_t *in; /* bytes [start, len) are unread; capacity is counted in the budget */
     size_t in_capacity, start, len;
@@ -179,7 +184,7 @@ struct http_loop {
     struct http_socket *inbox; /* guarded by lock */
     size_t inbox_count, inbox_capacity;
     struct http_conn *conns;
-    uint8_t *trash; /* where lingering connections read to */
+    uint8_t *trash; /* what is read and not kept as it is: of lingering connections, and sealed by TLS */
 };
 
 /* ---- workers ---- */
@@ -259,12 +264,22 @@ void http_conn_free_if_unused(struct http_conn *c);
 void http_conn_sweep(struct http_conn *c, int64_t now_ns); /* deadlines and idle memory */
 void http_conn_run(struct http_conn *c, unsigned events);  /* what was posted */
 
+/* http_secure.c: TLS between the socket and the input buffer */
+bool http_secure_begin(struct http_conn *c); /* false: memory is short, do not serve it */
+void http_secure_end(struct http_conn *c);
+void http_secure_arrived(struct http_conn *c, size_t bytes); /* in the loop's trash */
+void http_secure_drive(struct http_conn *c);                 /* opens what had to wait for room */
+void http_secure_goodbye(struct http_conn *c); /* tells the client that no more comes, if it can be told at once */
+
+void http_conn_on_eof(struct http_conn *c);
+
 /* http_input.c: the input buffer */
 bool http_input_reserve(struct http_conn *c, size_t capacity); /* false: the memory budget refuses */
 void http_input_release(struct http_conn *c);
 size_t http_input_room(const struct http_conn *c); /* that the next read may fill */
 void http_input_consume(struct http_conn *c, size_t bytes);
 void http_input_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
+bool http_input_make_room(struct http_conn *c); /* before reading into it; not while BUSY */
 
 /* http_output.c: from answers to the socket */
 void http_out_init(struct http_out *out);
@@ -295,6 +310,7 @@ void http_request_passed_on(struct http_request_state *q); /* the running handle
 /* http_reply_head.c */
 struct slice http_reply_head(struct http_request_state *q, enum http_coding coding, bool has_length, uint64_t length);
 bool http_status_has_body(int status);
+const char *http_status_text(int status);
 
 /* http_worker.c */
 void http_pool_start(struct http_pool *pool, struct http_server *s);

@@ -21,6 +21,8 @@ void http_out_release(struct http_conn *c)
     mutex_lock(&o->lock);
     buf_deinit(&o->pending);
     buf_deinit(&o->writing);
+    if (c->tls)
+        buf_deinit(http_tls_sealed(c->tls));
     if (budget && o->charged)
         mem_budget_give(budget, o->charged);
     o->charged = 0;
@@ -173,12 +175,35 @@ static bool out_write(struct http_conn *c)
     return true;
 }
 
+/* Seals what was taken; the three buffers change places.  False: the connection is broken. */
+static bool out_seal(struct http_conn *c)
+{
+    struct http_out *o = &c->out;
+    struct mem_budget *budget = http_server_of(c)->options.budget;
+    struct buf *sealed = http_tls_sealed(c->tls);
+    size_t before = sealed->capacity;
+    bool fine = http_tls_seal(c->tls, buf_view(&o->writing));
+    size_t more = sealed->capacity - before;
+    if (budget && more && !mem_budget_take(budget, more))
+        return false;
+    struct buf plain = o->writing;
+    o->writing = *sealed;
+    *sealed = plain;
+    buf_reset(sealed);
+    mutex_lock(&o->lock);
+    o->charged += budget ? more : 0;
+    mutex_unlock(&o->lock);
+    return fine;
+}
+
 void http_out_flush(struct http_conn *c)
 {
     struct http_out *o = &c->out;
     while (!o->write_active) {
         bool gone, finished = out_take(o, &gone);
         if (gone && c->state != CONN_CLOSED)
+            http_conn_close(c);
+        if (c->tls && c->state != CONN_CLOSED && !out_seal(c))
             http_conn_close(c);
         if (o->writing.len == 0) {
             if (finished)

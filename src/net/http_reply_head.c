@@ -7,7 +7,7 @@ bool http_status_has_body(int status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-static const char *status_text(int status)
+const char *http_status_text(int status)
 {
     static const struct {
         int status;
@@ -188,7 +188,7 @@ struct slice http_reply_head(struct http_request_state *q, enum http_coding codi
     put(&p, "HTTP/1.1 ");
     put_number(&p, (uint64_t)q->answer.status, 3);
     put(&p, " ");
-    put(&p, status_text(q->answer.status));
+    put(&p, http_status_text(q->answer.status));
     put(&p, "\r\n");
     put_date(&p, clock_now_ms(http_server_of(q->conn)->options.clock));
     for (const struct http_answer_field *f = q->answer.fields; f; f = f->next)

@@ -131,6 +131,20 @@ static bool too_large(const struct http_request_state *q)
     return !q->head.chunked && q->head.content_length > http_request_body_max(q);
 }
 
+/* Asks the guard; a refusal waits for no body.  False: refused. */
+static bool admit(struct http_conn *c)
+{
+    const struct http_guard *guard = http_server_of(c)->options.guard;
+    struct http_request_state *q = &c->request;
+    bool has_body = q->head.chunked || q->head.content_length;
+    if (guard)
+        q->admission = guard->admit(&q->pub, guard->ctx);
+    if (q->admission <= 0 || !has_body)
+        return true; /* http_request_dispatch() refuses, and the connection can be kept */
+    http_conn_refuse(c, q->admission, http_status_text(q->admission));
+    return false;
+}
+
 /* Refuses from what the head says; false: it did. */
 static bool head_acceptable(struct http_conn *c)
 {
@@ -179,7 +193,7 @@ bool http_request_head(struct http_conn *c, struct slice head)
     q->head_known = true;
     pub_fill(q);
     route_find(q);
-    if (!head_acceptable(c))
+    if (!admit(c) || !head_acceptable(c))
         return false;
     if (!body_room(c)) {
         http_header(&q->pub, "Retry-After", "1");
@@ -266,14 +280,10 @@ static void decode_then_handle(struct http_request_state *q)
     }
 }
 
-void http_request_dispatch(struct http_conn *c, struct slice body)
+/* Admitted: the hook, then the handler. */
+static void request_go(struct http_request_state *q)
 {
-    struct http_server *s = http_server_of(c);
-    struct http_request_state *q = &c->request;
-    c->state = CONN_BUSY;
-    c->close_after = !q->head.keep_alive;
-    q->pub.body = body;
-    http_count(&s->stats.requests, 1);
+    struct http_server *s = http_server_of(q->conn);
     if (s->options.before) {
         q->on_loop_handler = true;
         if (s->options.before(&q->pub, s->options.hook_ctx)) {
@@ -284,10 +294,33 @@ void http_request_dispatch(struct http_conn *c, struct slice body)
     }
     if (!q->route)
         unrouted_answer(q);
-    else if (body.len && is_encoded(q) && !(q->route->flags & HTTP_RAW_BODY))
+    else if (q->pub.body.len && is_encoded(q) && !(q->route->flags & HTTP_RAW_BODY))
         decode_then_handle(q);
     else
         to_handler(q);
+}
+
+void http_admitted(struct http_request *r)
+{
+    assert(http_loop_is_current(http_state_of(r)->conn->loop));
+    request_go(http_state_of(r));
+}
+
+void http_request_dispatch(struct http_conn *c, struct slice body)
+{
+    struct http_server *s = http_server_of(c);
+    struct http_request_state *q = &c->request;
+    c->state = CONN_BUSY;
+    c->close_after = !q->head.keep_alive;
+    q->pub.body = body;
+    http_count(&s->stats.requests, 1);
+    if (q->admission == HTTP_ADMIT) {
+        request_go(q);
+    } else if (q->admission == HTTP_DECIDE) {
+        run_on_loop(q, s->options.guard->decide, s->options.guard->ctx);
+    } else {
+        http_answer_text(q, q->admission, http_status_text(q->admission));
+    }
 }
 
 void http_request_resume(struct http_conn *c)

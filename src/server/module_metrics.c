@@ -142,8 +142,12 @@ static void add_copied(struct server *s, const struct copied_row *rows, size_t c
     for (size_t i = 0; i < count; i++) {
         struct copied_source *source = arena_alloc(&s->arena, sizeof *source);
         *source = (struct copied_source){s, &rows[i]};
-        metrics_add(s->metrics, &(struct metric){.name = rows[i].name, .labels = rows[i].labels, .help = rows[i].help,
-                                                 .kind = rows[i].kind, .get = get, .ctx = source});
+        metrics_add(s->metrics, &(struct metric){.name = rows[i].name,
+                                                 .labels = rows[i].labels,
+                                                 .help = rows[i].help,
+                                                 .kind = rows[i].kind,
+                                                 .get = get,
+                                                 .ctx = source});
     }
 }
 
@@ -214,8 +218,11 @@ struct atomic_row {
 static void add_atomic(struct server *s, const struct atomic_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        metrics_add(s->metrics, &(struct metric){.name = rows[i].name, .help = rows[i].help, .kind = rows[i].kind,
-                                                 .scale = rows[i].scale, .u64 = rows[i].value});
+        metrics_add(s->metrics, &(struct metric){.name = rows[i].name,
+                                                 .help = rows[i].help,
+                                                 .kind = rows[i].kind,
+                                                 .scale = rows[i].scale,
+                                                 .u64 = rows[i].value});
 }
 
 #define ADD_ATOMIC(s, rows) add_atomic(s, rows, sizeof(rows) / sizeof(rows)[0])
@@ -234,16 +241,21 @@ static void add_wal(struct server *s)
         {"gnomon_wal_refused_total", "Requests that the log did not take.", METRIC_COUNTER, 1, &w->refused},
         {"gnomon_wal_segments", "Segments on disk, spare ones included.", METRIC_GAUGE, 1, &w->segments},
         {"gnomon_wal_segment_bytes", "Bytes of segments on disk.", METRIC_GAUGE, 1, &w->segment_bytes},
-        {"gnomon_wal_pending_bytes", "Bytes taken by requests and not yet durable.", METRIC_GAUGE, 1, &w->pending_bytes},
+        {"gnomon_wal_pending_bytes", "Bytes taken by requests and not yet durable.", METRIC_GAUGE, 1,
+         &w->pending_bytes},
         {"gnomon_wal_quarantined_total", "Segments moved aside because of damage.", METRIC_COUNTER, 1, &w->quarantined},
     };
     ADD_ATOMIC(s, rows);
-    metrics_add(s->metrics, &(struct metric){.name = "gnomon_wal_replay_bytes", .kind = METRIC_GAUGE,
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_wal_replay_bytes",
+                                             .kind = METRIC_GAUGE,
                                              .help = "Bytes of log that a restart now would read.",
-                                             .get = wal_replay_size, .ctx = s});
-    metrics_add(s->metrics, &(struct metric){.name = "gnomon_wal_sync_duration_seconds", .kind = METRIC_HISTOGRAM,
+                                             .get = wal_replay_size,
+                                             .ctx = s});
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_wal_sync_duration_seconds",
+                                             .kind = METRIC_HISTOGRAM,
                                              .help = "Time of one sync of the log.",
-                                             .collect = collect_sync_duration, .ctx = s});
+                                             .collect = collect_sync_duration,
+                                             .ctx = s});
 }
 
 static void add_tsdb(struct server *s)
@@ -267,8 +279,9 @@ static void add_tsdb(struct server *s)
         {"gnomon_tsdb_blocks", "Blocks in use.", METRIC_GAUGE, 1, &t->blocks},
         {"prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks", METRIC_GAUGE, 1, &t->blocks},
         {"gnomon_tsdb_block_bytes", "Bytes of blocks in use.", METRIC_GAUGE, 1, &t->block_bytes},
-        {"prometheus_tsdb_storage_blocks_bytes", "The number of bytes that are currently used for local storage by all blocks.",
-         METRIC_GAUGE, 1, &t->block_bytes},
+        {"prometheus_tsdb_storage_blocks_bytes",
+         "The number of bytes that are currently used for local storage by all blocks.", METRIC_GAUGE, 1,
+         &t->block_bytes},
         {"gnomon_tsdb_blocks_missing", "Blocks of the manifest that are not there.", METRIC_GAUGE, 1,
          &t->blocks_missing},
         {"gnomon_tsdb_blocks_quarantined", "Blocks set aside because they cannot be read.", METRIC_GAUGE, 1,
@@ -304,6 +317,10 @@ static void add_http(struct server *s)
         {"gnomon_http_workers_running", "Requests that a worker answers.", METRIC_GAUGE, 1, &h->deferred_running},
         {"gnomon_http_workers_refused_total", "Requests refused because too many waited.", METRIC_COUNTER, 1,
          &h->deferred_refused},
+        {"gnomon_http_tls_handshakes_total", "TLS handshakes that came to an end.", METRIC_COUNTER, 1,
+         &h->tls_handshakes},
+        {"gnomon_http_tls_handshakes_failed_total", "TLS handshakes that were refused or broken off.", METRIC_COUNTER,
+         1, &h->tls_handshakes_failed},
     };
     ADD_ATOMIC(s, rows);
 }
@@ -312,15 +329,21 @@ void server_metrics_register(struct server *s)
 {
     add_copied(s, head_rows, sizeof head_rows / sizeof head_rows[0], head_get);
     add_copied(s, ingest_rows, sizeof ingest_rows / sizeof ingest_rows[0], ingest_get);
-    metrics_add(s->metrics, &(struct metric){.name = "gnomon_ingest_rejected_samples_total", .kind = METRIC_COUNTER,
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_ingest_rejected_samples_total",
+                                             .kind = METRIC_COUNTER,
                                              .help = "Samples that were not taken, by reason.",
-                                             .collect = collect_rejected, .ctx = s});
-    metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_min_time_seconds", .kind = METRIC_GAUGE,
+                                             .collect = collect_rejected,
+                                             .ctx = s});
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_min_time_seconds",
+                                             .kind = METRIC_GAUGE,
                                              .help = "Time of the oldest sample in memory.",
-                                             .get = head_min_time_s, .ctx = s});
-    metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_max_time_seconds", .kind = METRIC_GAUGE,
+                                             .get = head_min_time_s,
+                                             .ctx = s});
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_max_time_seconds",
+                                             .kind = METRIC_GAUGE,
                                              .help = "Time of the newest sample in memory.",
-                                             .get = head_max_time_s, .ctx = s});
+                                             .get = head_max_time_s,
+                                             .ctx = s});
     add_wal(s);
     add_tsdb(s);
     add_http(s);

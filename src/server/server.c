@@ -15,7 +15,8 @@
 #include "server/server_internal.h"
 #include "server/version.h"
 
-/* Shares of memory.limit.  The head may pass its share for a moment (it flushes early), so they sum to less than one. */
+/* Shares of memory.limit.  The head may pass its share for a moment (it flushes early), so they sum to less than one.
+ */
 enum { SPARE_WORKERS = 4 }; /* beside those that queries can take: labels and status answer under full load, too */
 enum { QUERY_WORKERS_MAX = 16 };
 enum { HEAD_PERCENT = 45, CACHE_PERCENT = 10, QUERY_PERCENT = 30, HTTP_PERCENT = 10 };
@@ -158,6 +159,7 @@ static enum err start_http(struct server *s, struct errmsg *why)
     o.before = api_before;
     o.after = api_after;
     o.hook_ctx = s->api;
+    o.guard = web_guard(s->web);
     enum err err = http_server_new(&o, &s->http, why);
     if (err == ERR_OK) {
         api_register_routes(s->http, s->api);
@@ -179,6 +181,7 @@ enum err server_open(struct server *s, const struct config *config, struct errms
     TRY(open_tsdb(s, why));
     make_engine(s);
     TRY(make_api(s, why));
+    TRY(server_make_web(s, why));
     return start_http(s, why);
 }
 
@@ -201,11 +204,12 @@ static enum err make_ingest(struct server *s, struct errmsg *why)
 static void say_where(const struct server *s)
 {
     unsigned port = http_server_port(s->http);
+    const char *scheme = web_has_tls(s->web) ? "https" : "http";
     printf("Gnomon %s is ready.\n"
-           "  Prometheus    remote_write: [{url: \"http://127.0.0.1:%u/api/v1/write\"}]\n"
-           "  Grafana       datasource of type Prometheus, URL http://127.0.0.1:%u\n"
-           "  Try           curl 'http://127.0.0.1:%u/api/v1/query?query=up'\n",
-           gnomon_version(), port, port, port);
+           "  Prometheus    remote_write: [{url: \"%s://127.0.0.1:%u/api/v1/write\"}]\n"
+           "  Grafana       datasource of type Prometheus, URL %s://127.0.0.1:%u\n"
+           "  Try           curl '%s://127.0.0.1:%u/api/v1/query?query=up'\n",
+           gnomon_version(), scheme, port, scheme, port, scheme, port);
     fflush(stdout);
 }
 
@@ -224,6 +228,14 @@ static int take_signal(int64_t wait_ms)
 
 enum { READY_POLL_MS = 20, IDLE_POLL_MS = 60000 };
 
+/* SIGHUP: what can be read again is read again. */
+static void reload(struct server *s)
+{
+    struct errmsg why = {0};
+    if (web_reload(s->web, &why) != ERR_OK)
+        log_error("server", "not reloaded, everything stays as it was", "err=\"%s\"", why.text);
+}
+
 enum err server_run(struct server *s, struct errmsg *why)
 {
     for (;;) {
@@ -232,6 +244,8 @@ enum err server_run(struct server *s, struct errmsg *why)
             log_info("server", "stopping", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
             return ERR_OK;
         }
+        if (got == SIGHUP)
+            reload(s);
         if (!s->ingest && tsdb_ready(s->tsdb)) {
             TRY(make_ingest(s, why));
             api_set_ingest(s->api, s->ingest);
@@ -269,6 +283,7 @@ void server_close(struct server *s)
         close_store(s);
     api_free(s->api);
     http_server_free(s->http);
+    web_free(s->web);
     engine_free(s->engine);
     metrics_free(s->metrics);
     arena_deinit(&s->arena);

@@ -17,17 +17,19 @@
 #include "net/http.h"
 #include "promql/promql.h"
 #include "tsdb/tsdb.h"
+#include "web/web.h"
 
 struct server {
     const struct config *config; /* borrowed */
     struct clock *clock;
-    struct mem_budget memory;    /* memory.limit; the others are parts of it */
+    struct mem_budget memory; /* memory.limit; the others are parts of it */
     struct mem_budget head_memory, cache_memory, query_memory, http_memory;
     struct metrics *metrics;
     struct tsdb *tsdb;
     struct engine *engine;
     struct http_server *http;
     struct api *api;
+    struct web *web;                 /* NULL: nothing is guarded */
     _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
     struct arena arena;              /* small things that live as long as the server */
     struct mutex head_snapshot_lock;
@@ -42,6 +44,9 @@ void server_close(struct server *s); /* also of a half-open server */
 
 /* What the modules count, under our names and under those of the peers' dashboards (docs/metrics.md). */
 void server_metrics_register(struct server *s);
+
+/* The guard of the HTTP server, from the settings, and what it counts (guard.c). */
+MUST_CHECK enum err server_make_web(struct server *s, struct errmsg *why);
 
 /* Subcommands; each returns an exit status: 0 fine, 1 failed, 2 wrong usage. */
 int command_serve(int argc, char **argv);

@@ -12,10 +12,23 @@ static int usage(const char *text)
     return 2;
 }
 
+static int check_web_config(const char *path)
+{
+    struct errmsg why = {0};
+    if (web_check(fs_posix(), path, &why) == ERR_OK) {
+        printf("%s is valid\n", path);
+        return 0;
+    }
+    fprintf(stderr, "%s\n", why.text);
+    return 1;
+}
+
 int command_check(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[0], "web-config") == 0)
+        return check_web_config(argv[1]);
     if (argc != 2 || strcmp(argv[0], "config") != 0)
-        return usage("gnomon check config FILE");
+        return usage("gnomon check config FILE | gnomon check web-config FILE");
     struct buf text = {0};
     struct errmsg why = {0};
     struct config *c = config_new();

@@ -170,11 +170,31 @@ Test(config_flags, foreign_names_without_effect_are_accepted_and_named)
 
 Test(config_flags, foreign_names_that_guard_access_are_refused)
 {
-    expect_error(WORDS("-httpAuth.username=admin"), NULL,
-                 "flag -httpAuth.username: authentication is not there; put a proxy in front");
-    expect_error(WORDS("-tls"), NULL, "flag -tls: TLS is not there; put a proxy in front");
-    expect_error(WORDS("--web.config.file=web.yml"), NULL,
-                 "flag --web.config.file: TLS is not there; put a proxy in front");
+    expect_error(WORDS("-deleteAuthKey=admin"), NULL,
+                 "flag -deleteAuthKey: paths have no keys of their own; use web.config.file or web.bearer-token-file");
+    expect_error(WORDS("-tlsAutocertHosts=a.example"), NULL,
+                 "flag -tlsAutocertHosts: certificates are not fetched; let another program renew the file, it is read "
+                 "again");
+}
+
+Test(config_flags, secrets_are_kept_and_never_shown)
+{
+    struct config *c = loaded(WORDS("-httpAuth.username=vm", "-httpAuth.password=s3cret", "-tls", "-tlsCertFile=c.pem",
+                                    "-tlsMinVersion=TLS13", "-mtls=true", "-httpAuth.password=s3cret2"),
+                              NULL);
+    cr_expect_str_eq(config_secret(c, OPT_WEB_AUTH_PASSWORD), "s3cret2");
+    cr_expect_str_eq(config_text(c, OPT_WEB_AUTH_PASSWORD), "<secret>");
+    cr_expect_str_eq(config_text(c, OPT_WEB_BEARER_TOKEN), "");
+    cr_expect(config_bool(c, OPT_WEB_TLS) && config_bool(c, OPT_WEB_MTLS));
+    struct buf yaml = {0};
+    config_print_yaml(c, &yaml);
+    cr_expect_not(strstr(buf_cstr(&yaml), "s3cret"));
+    for (uint32_t i = 0; i < config_notice_count(c); i++)
+        cr_expect_not(strstr(config_notice(c, i), "s3cret"));
+    buf_deinit(&yaml);
+    config_free(c);
+    expect_error(WORDS("--web.auth-passwort=s3cret"), NULL,
+                 "unknown flag \"--web.auth-passwort\"; did you mean --web.auth-password?; --help lists all flags");
 }
 
 Test(config_env, sets_what_no_flag_set)
