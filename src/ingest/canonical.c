@@ -71,12 +71,21 @@ static int by_name(const void *a, const void *b)
     return slice_cmp(((const struct text_pair *)a)->name, ((const struct text_pair *)b)->name);
 }
 
-/* Rules that hold for each label by itself. */
-static enum ingest_reason check_pair(const struct ingest_options *o, struct slice name, struct slice value)
+/* Whether no byte has its highest bit set; the compiler makes vectors of it. */
+static bool all_ascii(struct slice bytes)
 {
-    if (name.len == 0 || !utf8_valid(name))
+    uint8_t any = 0;
+    for (size_t i = 0; i < bytes.len; i++)
+        any |= bytes.data[i];
+    return any < 0x80;
+}
+
+/* Rules that hold for each label by itself. */
+static enum ingest_reason check_pair(const struct ingest_options *o, struct slice name, struct slice value, bool ascii)
+{
+    if (name.len == 0 || !(ascii || utf8_valid(name)))
         return INGEST_BAD_LABEL_NAME;
-    if (!utf8_valid(value))
+    if (!(ascii || utf8_valid(value)))
         return INGEST_BAD_LABEL_VALUE;
     if (name.len > o->label_name_bytes_max || value.len > o->label_value_bytes_max)
         return INGEST_LABEL_LIMIT;
@@ -91,7 +100,7 @@ static bool is_canonical(const struct ingest_options *o, struct slice bytes)
 {
     const uint8_t *p = bytes.data, *end = p + bytes.len;
     struct slice before = {0};
-    bool named = false;
+    bool named = false, ascii = all_ascii(bytes);
     uint32_t count = 0;
     if (bytes.len > o->labels_bytes_max)
         return false;
@@ -109,7 +118,7 @@ static bool is_canonical(const struct ingest_options *o, struct slice bytes)
         if (inner != len || (size_t)(label_end - p) != 1 + wire_varint_bytes(len) + len)
             return false;
         struct slice n = slice_of(name, name_len);
-        if (check_pair(o, n, slice_of(value, value_len)) != INGEST_REASONS || slice_cmp(before, n) >= 0)
+        if (check_pair(o, n, slice_of(value, value_len), ascii) != INGEST_REASONS || slice_cmp(before, n) >= 0)
             return false;
         named = named || slice_eq(n, SLICE_LIT(METRIC_NAME));
         before = n;
@@ -126,7 +135,7 @@ static enum ingest_reason check_list(const struct ingest_options *o, struct pair
         qsort(l->list, l->count, sizeof *l->list, by_name);
     for (size_t i = 0; i < l->count; i++) {
         struct text_pair *pair = &l->list[i];
-        enum ingest_reason reason = check_pair(o, pair->name, pair->value);
+        enum ingest_reason reason = check_pair(o, pair->name, pair->value, false);
         if (reason != INGEST_REASONS)
             return reason;
         if (i && slice_eq(pair->name, l->list[i - 1].name))
