@@ -31,6 +31,14 @@ void mem_free(void *p); /* accepts NULL */
 void *mem_grow(void *array, size_t *capacity, size_t need, size_t element_bytes);
 
 /*
+ * Zeroed memory for a table that is entered at random places.  From MEM_PAGES_HUGE bytes on it is asked for in huge
+ * pages, because each place of a large table in small pages costs a miss of the TLB too.  Freed with the same size.
+ */
+enum { MEM_PAGES_HUGE = 4 << 20 };
+void *mem_pages(size_t bytes) __attribute__((malloc, returns_nonnull));
+void mem_pages_free(void *p, size_t bytes); /* accepts NULL */
+
+/*
  * Tests only: makes the n-th mem_try_alloc/mem_try_realloc from now (1 = next) return NULL, and all
  * later ones too when `forever`.  0 switches it off.  Returns how many calls were made since.
  */

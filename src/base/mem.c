@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/assert.h"
 
@@ -31,6 +32,31 @@ void *mem_zalloc(size_t bytes)
     if (!p)
         out_of_memory(bytes);
     return p;
+}
+
+void *mem_pages(size_t bytes)
+{
+    const size_t huge = 2 << 20;
+    if (bytes < MEM_PAGES_HUGE)
+        return mem_zalloc(bytes);
+    bytes = (bytes + 4095) & ~(size_t)4095;
+    uint8_t *all = mmap(NULL, bytes + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED)
+        out_of_memory(bytes);
+    size_t before = (huge - (uintptr_t)all % huge) % huge;
+    if (before)
+        munmap(all, before);
+    munmap(all + before + bytes, huge - before);
+    madvise(all + before, bytes, MADV_HUGEPAGE); /* advice: without it the memory is as good, only slower */
+    return all + before;
+}
+
+void mem_pages_free(void *p, size_t bytes)
+{
+    if (bytes < MEM_PAGES_HUGE)
+        mem_free(p);
+    else if (p)
+        munmap(p, bytes);
 }
 
 void *mem_realloc(void *p, size_t bytes)

@@ -60,15 +60,26 @@ void vec_drop(struct vec *v, struct epochs *e, size_t element, int64_t *bytes)
     block_swap(v, e, NULL, element, bytes);
 }
 
+static size_t table_bytes(uint64_t capacity)
+{
+    return sizeof(struct tag_table) + capacity * sizeof(uint64_t);
+}
+
 static struct tag_table *table_new(uint32_t bits, int64_t *bytes)
 {
     uint64_t capacity = (UINT64_C(1) << bits) + TABLE_RUN_OUT;
-    size_t size = sizeof(struct tag_table) + capacity * sizeof(uint64_t);
-    struct tag_table *t = mem_zalloc(size);
+    size_t size = table_bytes(capacity);
+    struct tag_table *t = mem_pages(size);
     t->bits = bits;
     t->capacity = capacity;
     *bytes += (int64_t)size;
     return t;
+}
+
+static void table_free(void *p)
+{
+    struct tag_table *t = p;
+    mem_pages_free(t, table_bytes(t->capacity));
 }
 
 void tags_init(struct tags *t, int64_t *bytes)
@@ -78,7 +89,7 @@ void tags_init(struct tags *t, int64_t *bytes)
 
 void tags_deinit(struct tags *t)
 {
-    mem_free(atomic_load(&t->table));
+    table_free(atomic_load(&t->table));
 }
 
 /* False when the probe would leave the table. */
@@ -114,13 +125,13 @@ static void tags_rebuild(struct tags *t, struct epochs *e, uint32_t bits, tags_m
                 break;
         }
         if (i == old->capacity) {
-            *bytes -= (int64_t)(sizeof *old + old->capacity * sizeof(uint64_t));
+            *bytes -= (int64_t)table_bytes(old->capacity);
             atomic_store_explicit(&t->table, fresh, memory_order_release);
-            epoch_retire(e, old, mem_free);
+            epoch_retire(e, old, table_free);
             return;
         }
-        *bytes -= (int64_t)(sizeof *fresh + fresh->capacity * sizeof(uint64_t));
-        mem_free(fresh);
+        *bytes -= (int64_t)table_bytes(fresh->capacity);
+        table_free(fresh);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -66,4 +67,19 @@ Test(buf, stops_at_its_limit_and_remembers)
     cr_expect(b.failed, "sticky");
     cr_expect_eq(b.len, 9, "what came after the failure is dropped");
     buf_deinit(&b);
+}
+
+Test(mem, pages_are_zeroed_and_whole_below_and_above_the_size_of_huge_ones)
+{
+    size_t sizes[] = {1, 4096, MEM_PAGES_HUGE - 1, MEM_PAGES_HUGE, MEM_PAGES_HUGE + 1, 3 * MEM_PAGES_HUGE + 12345};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint8_t *p = mem_pages(sizes[i]);
+        for (size_t at = 0; at < sizes[i]; at += 511)
+            cr_assert_eq(p[at], 0);
+        memset(p, 1, sizes[i]);
+        cr_expect(sizes[i] < MEM_PAGES_HUGE || (uintptr_t)p % (2 << 20) == 0, "aligned to a huge page");
+        mem_pages_free(p, sizes[i]);
+    }
+    mem_pages_free(NULL, MEM_PAGES_HUGE);
+    mem_pages_free(NULL, 1);
 }
