@@ -233,7 +233,7 @@ static enum err ask(struct walker *w, series_ref ref, uint64_t *points, uint32_t
     struct samples s;
     w->ref = ref;
     if (!w->reader)
-        w->reader = head_reader_new(w->c->head, &w->ref, false);
+        w->reader = head_reader_new(w->c->head, &w->ref, 1, false);
     if (r->passes_stale)
         TRY(w->reader->ops->read(w->reader, 0, mint_ms, maxt_ms, &s, why));
     else

@@ -300,7 +300,7 @@ void more_free(struct head *h, struct series_more *more);
 /* The value in the stream at a column index; false: there is none.  The page's lock is held. */
 bool series_value_at(struct head *h, const struct series_line *x, uint32_t index, uint64_t *bits);
 /* frozen: beside the column only what a cut has taken. */
-struct series_reader *head_reader_new(struct head *h, const series_ref *refs, bool frozen);
+struct series_reader *head_reader_new(struct head *h, const series_ref *refs, uint32_t count, bool frozen);
 
 /* ---- head_querier.c ---- */
 enum err head_set_new(struct head *h, const struct refs *refs, labels_order order, bool frozen, struct arena *arena,

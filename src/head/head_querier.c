@@ -1,7 +1,10 @@
 /* head_querier.c - the storage contract over the head; what matchers mean is in select.c. */
 #include <stdlib.h>
 
+#include "head/order_internal.h"
 #include "head/select_internal.h"
+
+enum { COMPARE_MAX = 16 }; /* series that are sorted by comparing their labels */
 
 struct head_set {
     struct series_set base;
@@ -19,7 +22,7 @@ struct head_querier {
 static struct series_reader *set_reader(struct series_set *base)
 {
     struct head_set *set = (struct head_set *)base;
-    return head_reader_new(set->head, set->refs, set->frozen);
+    return head_reader_new(set->head, set->refs, set->base.count, set->frozen);
 }
 
 static const struct series_set_ops set_ops = {set_reader};
@@ -35,26 +38,43 @@ static int by_order(const void *a, const void *b, void *ctx)
     return (*order)(&((const struct sort_entry *)a)->labels, &((const struct sort_entry *)b)->labels);
 }
 
+/* By comparing: another order than that of labels, or few series. */
+static enum err sort_as(struct head *h, const struct refs *refs, labels_order order, struct arena *arena,
+                        struct labels *labels, series_ref *list)
+{
+    struct sort_entry *entries = arena_try_alloc(arena, (refs->count + 1) * sizeof *entries);
+    if (!entries)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < refs->count; i++)
+        entries[i] = (struct sort_entry){series_labels(h, refs->list[i], arena), refs->list[i]};
+    if (refs->count > 1)
+        qsort_r(entries, refs->count, sizeof *entries, by_order, &order);
+    for (size_t i = 0; i < refs->count; i++) {
+        labels[i] = entries[i].labels;
+        list[i] = entries[i].ref;
+    }
+    return ERR_OK;
+}
+
+static enum err does_not_fit(const struct refs *refs, struct errmsg *why)
+{
+    return err_set(why, ERR_LIMIT, "select: %zu series do not fit into the memory of the query", refs->count);
+}
+
 enum err head_set_new(struct head *h, const struct refs *refs, labels_order order, bool frozen, struct arena *arena,
                       struct cancel *cancel, struct series_set **out, struct errmsg *why)
 {
     struct head_set *set = ARENA_NEW(arena, struct head_set);
     struct labels *labels = arena_try_alloc(arena, (refs->count + 1) * sizeof *labels);
     series_ref *list = arena_try_alloc(arena, (refs->count + 1) * sizeof *list);
-    struct sort_entry *entries = arena_try_alloc(arena, (refs->count + 1) * sizeof *entries);
-    if (!labels || !list || !entries)
-        return err_set(why, ERR_LIMIT, "select: %zu series do not fit into the memory of the query", refs->count);
-    for (size_t i = 0; i < refs->count; i++) {
-        if (i % 4096 == 0)
-            TRY(cancel_check(cancel));
-        entries[i] = (struct sort_entry){series_labels(h, refs->list[i], arena), refs->list[i]};
-    }
-    if (order && refs->count > 1)
-        qsort_r(entries, refs->count, sizeof *entries, by_order, &order);
-    for (size_t i = 0; i < refs->count; i++) {
-        labels[i] = entries[i].labels;
-        list[i] = entries[i].ref;
-    }
+    if (!labels || !list)
+        return does_not_fit(refs, why);
+    enum err err = order && (order != labels_cmp || refs->count <= COMPARE_MAX)
+                       ? sort_as(h, refs, order, arena, labels, list)
+                       : series_labels_all(h, refs, order != NULL, arena, cancel, labels, list);
+    if (err == ERR_LIMIT)
+        return does_not_fit(refs, why);
+    TRY(err);
     *set = (struct head_set){{&set_ops, (uint32_t)refs->count, labels}, h, list, frozen};
     *out = &set->base;
     return ERR_OK;

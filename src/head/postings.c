@@ -38,13 +38,21 @@ void postings_read(const struct pair *p, struct refs *out)
     }
 }
 
-/* Least significant byte first: four passes whatever the order. */
+/* Least significant byte first; bytes in which all agree are passed over. */
 void refs_sort(struct refs *r)
 {
-    if (r->count < 2)
+    uint32_t differing = 0;
+    bool ascending = true;
+    for (size_t i = 1; i < r->count; i++) {
+        differing |= r->list[i] ^ r->list[0];
+        ascending = ascending && r->list[i] > r->list[i - 1];
+    }
+    if (r->count < 2 || ascending)
         return;
     series_ref *from = r->list, *to = mem_alloc(r->count * sizeof *to), *spare = to;
     for (unsigned shift = 0; shift < 32; shift += 8) {
+        if (!(differing >> shift & 0xff))
+            continue;
         size_t start[257] = {0};
         for (size_t i = 0; i < r->count; i++)
             start[(from[i] >> shift & 0xff) + 1]++;
@@ -56,7 +64,8 @@ void refs_sort(struct refs *r)
         from = to;
         to = swap;
     }
-    assert(from == r->list); /* an even number of passes */
+    if (from != r->list)
+        memcpy(r->list, from, r->count * sizeof *from);
     mem_free(spare);
 }
 

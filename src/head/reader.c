@@ -18,7 +18,8 @@ struct chunk_copy {
 struct head_reader {
     struct series_reader base;
     struct head *head;
-    const series_ref *refs;
+    const series_ref *refs; /* [count] */
+    uint32_t count;
     bool frozen;
     /* The column of the page that was read last. */
     uint32_t page, low, high; /* entries [low, high) */
@@ -226,11 +227,33 @@ static enum err add_hists(struct head_reader *r, int64_t mint_ms, int64_t maxt_m
     return ERR_OK;
 }
 
+/*
+ * In the order of labels neighbours lie far apart in memory: what the next ones need is fetched while this one is
+ * decoded, first lines and pages, then what those point to.
+ */
+static void prefetch(const struct head_reader *r, uint32_t i)
+{
+    struct head *h = r->head;
+    if (i + 8 < r->count) {
+        series_ref ref = r->refs[i + 8];
+        const char *page = (const char *)page_of(h, ref / PAGE_SERIES);
+        __builtin_prefetch(line_of(h, ref));
+        __builtin_prefetch(page);
+        __builtin_prefetch(page + 64);
+    }
+    if (i + 3 < r->count) {
+        uint32_t tail = get_relaxed(&line_of(h, r->refs[i + 3])->tail);
+        if (tail)
+            __builtin_prefetch(tail_line_of(h, tail));
+    }
+}
+
 static enum err reader_read(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
                             struct samples *out, struct errmsg *why)
 {
     struct head_reader *r = (struct head_reader *)base;
     uint32_t start = 0, count = 0;
+    prefetch(r, i);
     copy_series(r, r->refs[i], mint_ms, maxt_ms);
     if (r->span)
         count = decode_stream(r, &start);
@@ -273,6 +296,7 @@ static enum err reader_last(struct series_reader *base, uint32_t i, int64_t mint
     uint64_t bits = 0;
     bool none;
     *out = (struct samples){0};
+    prefetch(r, i);
     bool plain = newest_of(r->head, r->refs[i], &time_ms, &bits, &none);
     if (none || (plain && time_ms < mint_ms))
         return ERR_OK;
@@ -314,12 +338,13 @@ static void reader_close(struct series_reader *base)
 
 static const struct series_reader_ops reader_ops = {reader_read, reader_last, reader_close};
 
-struct series_reader *head_reader_new(struct head *h, const series_ref *refs, bool frozen)
+struct series_reader *head_reader_new(struct head *h, const series_ref *refs, uint32_t count, bool frozen)
 {
     struct head_reader *r = MEM_NEW(struct head_reader);
     r->base.ops = &reader_ops;
     r->head = h;
     r->refs = refs;
+    r->count = count;
     r->frozen = frozen;
     arena_init(&r->hist_arena, NULL);
     return &r->base;

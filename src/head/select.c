@@ -11,7 +11,7 @@
 #include "head/select_internal.h"
 #include "regex/regex.h"
 
-enum { PROBE_FACTOR = 8, CHECK_EVERY = 4096 };
+enum { PROBE_FACTOR = 8, SORT_FACTOR = 8, CHECK_EVERY = 4096 };
 enum verdict { UNSEEN, PASS, FAIL, OTHER_NAME };
 
 static uint32_t name_index_of(struct head *h, const struct label_name *name)
@@ -87,16 +87,45 @@ static void term_read(struct head *h, const struct term *t, struct refs *out)
         refs_sort(out);
 }
 
-static void intersect(struct refs *a, const struct refs *b)
+/* Adds what a and b have in common to `out`, which may be a itself when it is to lose the rest. */
+static void intersect(const struct refs *a, const struct refs *b, struct refs *out, size_t n)
 {
-    size_t n = 0, k = 0;
-    for (size_t i = 0; i < a->count && k < b->count; i++) {
+    size_t k = 0, count = a->count;
+    for (size_t i = 0; i < count && k < b->count; i++) {
         while (k < b->count && b->list[k] < a->list[i])
             k++;
         if (k < b->count && b->list[k] == a->list[i])
-            a->list[n++] = a->list[i];
+            out->list[n++] = a->list[i];
     }
-    a->count = n;
+    out->count = n;
+}
+
+/* Keeps those of `out` that a term accepts, one list of postings after the other: no union has to be sorted. */
+static void intersect_each(struct head *h, const struct term *t, struct refs *out)
+{
+    struct refs kept = {.list = mem_array(out->count + 1, sizeof *kept.list), .capacity = out->count + 1};
+    for (size_t i = 0; i < t->pair_count; i++) {
+        struct refs list = {0};
+        postings_read(pair_of(h, t->pairs[i]), &list);
+        intersect(out, &list, &kept, kept.count);
+        refs_deinit(&list);
+    }
+    refs_deinit(out);
+    *out = kept;
+    refs_sort(out);
+}
+
+/* Keeps those of `out` that a term accepts. */
+static void intersect_term(struct head *h, const struct term *t, struct refs *out)
+{
+    if (t->pair_count > 1 && t->pair_count * out->count <= t->series * SORT_FACTOR) {
+        intersect_each(h, t, out);
+        return;
+    }
+    struct refs more = {0};
+    term_read(h, t, &more);
+    intersect(out, &more, out, 0);
+    refs_deinit(&more);
 }
 
 static enum verdict term_verdict(struct head *h, struct term *t, uint32_t id)
@@ -173,10 +202,7 @@ static enum err combine(struct head *h, struct term **terms, uint32_t needing, u
     } else {
         term_read(h, terms[0], out);
         for (used = 1; used < needing && terms[used]->series <= out->count * PROBE_FACTOR; used++) {
-            struct refs more = {0};
-            term_read(h, terms[used], &more);
-            intersect(out, &more);
-            refs_deinit(&more);
+            intersect_term(h, terms[used], out);
             TRY(cancel_check(cancel));
         }
     }

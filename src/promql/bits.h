@@ -52,6 +52,16 @@ static inline void bits_fill(uint64_t *bits, uint32_t count)
         bits[words - 1] = bits_tail(count);
 }
 
+/* Sets the bits [first, end). */
+static inline void bits_set_run(uint64_t *bits, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = first; i < end;) {
+        uint32_t word_end = (i | 63) + 1 < end ? (i | 63) + 1 : end;
+        bits[i >> 6] |= bits_tail(word_end - i) << (i & 63);
+        i = word_end;
+    }
+}
+
 static inline uint32_t bits_count(const uint64_t *bits, uint32_t count)
 {
     uint32_t n = 0;
@@ -90,6 +100,19 @@ static inline uint32_t bits_next(const uint64_t *bits, uint32_t from, uint32_t c
         word = bits[w];
     }
     return w * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
+/* Index of the first bit at or after `from` that is not set; `count` when there is none. */
+static inline uint32_t bits_next_clear(const uint64_t *bits, uint32_t from, uint32_t count)
+{
+    while (from < count) {
+        uint64_t word = ~bits[from >> 6] & ~UINT64_C(0) << (from & 63);
+        uint32_t i = (from & ~63u) + (word ? (uint32_t)__builtin_ctzll(word) : 64);
+        if (word)
+            return i < count ? i : count;
+        from = i;
+    }
+    return count;
 }
 
 #define BITS_EACH(i, bits, count)                                                                                      \

@@ -13,7 +13,7 @@
 #include "base/assert.h"
 #include "promql/aggregate.h"
 
-enum { SEGMENT = 64 };
+enum { SEGMENT = 64, RUN_MIN = 4 };
 
 struct fold_op;
 
@@ -104,6 +104,12 @@ static void avg_one(struct fold_op *f, size_t at, double x)
     kernel_inc(x / n, &f->a[at], &f->b[at]);
 }
 
+/* Whether some of the cells have become means: one infinite value must not slow down all other groups. */
+static bool any_incremental(const struct fold_op *f, size_t at, uint32_t n)
+{
+    return f->incremental && memchr(f->incremental + at, true, n);
+}
+
 /* Sums first; the few cells that overflow are done again, one by one. */
 static void avg_dense(struct fold_op *f, size_t at, const double *x, uint32_t n)
 {
@@ -112,7 +118,7 @@ static void avg_dense(struct fold_op *f, size_t at, const double *x, uint32_t n)
         double a[SEGMENT], b[SEGMENT];
         memcpy(a, f->a + at + i, len * sizeof *a);
         memcpy(b, f->b + at + i, len * sizeof *b);
-        if (!f->incremental && !f->agg.base.x->kernels->sum(f->a + at + i, f->b + at + i, x + i, len))
+        if (!any_incremental(f, at + i, len) && !f->agg.base.x->kernels->sum(f->a + at + i, f->b + at + i, x + i, len))
             continue;
         memcpy(f->a + at + i, a, len * sizeof *a);
         memcpy(f->b + at + i, b, len * sizeof *b);
@@ -241,11 +247,15 @@ static enum err fold_sparse(struct fold_op *f, uint32_t group, const double *v, 
 {
     TRY(need_counts(f));
     size_t at = (size_t)group * f->steps;
-    BITS_EACH(s, present, f->steps)
-    {
-        if (f->kind->one)
-            f->kind->one(f, at + s, v[s]);
-        f->counts[at + s]++;
+    for (uint32_t lo = bits_next(present, 0, f->steps), hi; lo < f->steps; lo = bits_next(present, hi, f->steps)) {
+        hi = bits_next_clear(present, lo, f->steps);
+        if (f->kind->dense && hi - lo >= RUN_MIN)
+            f->kind->dense(f, at + lo, v + lo, hi - lo);
+        for (uint32_t s = lo; s < hi; s++) {
+            if (f->kind->one && hi - lo < RUN_MIN)
+                f->kind->one(f, at + s, v[s]);
+            f->counts[at + s]++;
+        }
     }
     return f->err;
 }

@@ -9,7 +9,7 @@
 #include "promql/series.h"
 #include "promql/stats_only.h"
 
-enum { WINDOWS_BYTES_MAX = 1 << 21, WINDOWS_SLOTS_MAX = 512 };
+enum { WINDOWS_BYTES_MAX = 1 << 22, WINDOWS_SLOTS_MAX = 2048, WORK_PER_CHECK = 1 << 16 };
 
 static const struct oper_ops range_ops;
 
@@ -333,13 +333,17 @@ static enum err selector_rows(struct range_op *r, struct worker *w, struct range
 {
     if (!state->reader)
         state->reader = exec_reader(w->x, r->set);
-    uint64_t made = 0;
+    uint64_t made = 0, work = 0;
     bool use_starts = exec_has(w->x, PROMQL_USE_START_TIMESTAMPS);
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
         struct column col;
-        TRY(exec_check(w->x, w->why));
+        if (work >= WORK_PER_CHECK) {
+            TRY(exec_check(w->x, w->why));
+            work = 0;
+        }
         TRY(state->reader->ops->read(state->reader, first + i, r->mint_ms, r->maxt_ms, &samples, w->why));
+        work += samples.count + b->steps;
         if (samples.count == 0)
             continue;
         if (r->matrix->matrix.selector->vector.stats_only)

@@ -7,7 +7,7 @@
 #include "promql/smoothed.h"
 #include "promql/stats_only.h"
 
-enum { SHARED_BYTES_MAX = 1 << 20, SHARED_COUNT_MAX = 512 };
+enum { SHARED_BYTES_MAX = 1 << 20, SHARED_COUNT_MAX = 4096 };
 
 uint64_t histogram_points(const struct histogram *h)
 {
@@ -45,15 +45,24 @@ static bool sightings_fill(struct sightings *seen, const struct select_op *s, st
     seen->times_id = samples->times_id;
     seen->count = samples->count;
     seen->first_ms = samples->times_ms[0];
-    seen->complete = true;
+    seen->lo = g->count;
+    seen->hi = 0;
+    seen->in_turn = true;
+    uint32_t seeing = 0;
     for (uint32_t step = 0; step < g->count; step++) {
         int64_t t = modifiers_time(&s->vs->mod, grid_time(g, step));
         while (next < samples->count && samples->times_ms[next] <= t)
             next++;
         bool sees = next > 0 && samples->times_ms[next - 1] > time_sub(t, lookback);
         seen->index[step] = sees ? next - 1 : SELECT_NONE;
-        seen->complete &= sees;
+        if (!sees)
+            continue;
+        seen->lo = seeing++ ? seen->lo : step;
+        seen->hi = step + 1;
+        seen->in_turn &= seen->index[step] - seen->index[seen->lo] == step - seen->lo;
     }
+    seen->complete = seeing > 0 && seeing == seen->hi - seen->lo;
+    seen->in_turn &= seen->complete;
     return true;
 }
 
@@ -84,18 +93,23 @@ static const struct sightings *sightings_get(struct select_state *state, const s
 
 /* ---- Rows ---- */
 
-/* Floats that every step sees, none of them a stale marker; false: it has to be done step by step. */
-static bool fill_dense(const struct sightings *seen, const double *values, uint32_t steps, double *out)
+/*
+ * Floats of a series without stale markers, seen by all steps from one to another; false: it has to be done step by
+ * step.
+ */
+static bool fill_dense(const struct sightings *seen, const struct samples *samples, const struct step_kernels *kernels,
+                       double *out)
 {
-    uint64_t stale = 0;
-    if (!seen->complete)
+    const double *values = samples->values;
+    if (!seen->complete || kernels->any_stale(values, samples->count))
         return false;
-    for (uint32_t step = 0; step < steps; step++) {
-        double v = values[seen->index[step]];
-        stale |= (uint64_t)value_is_stale(v);
-        out[step] = v;
+    if (seen->in_turn) {
+        memcpy(out + seen->lo, values + seen->index[seen->lo], (seen->hi - seen->lo) * sizeof *out);
+        return true;
     }
-    return !stale;
+    for (uint32_t step = seen->lo; step < seen->hi; step++)
+        out[step] = values[seen->index[step]];
+    return true;
 }
 
 static double yielded(enum select_yield yield, const struct samples *s, uint32_t i)
@@ -160,9 +174,9 @@ enum err select_fill(struct select_op *s, struct worker *w, struct select_state 
     if (s->vs->stats_only)
         drop_buckets(s, w, samples);
     if (s->yield == SELECT_VALUE && !samples->hists && !w->x->step_queryable &&
-        fill_dense(seen, samples->values, b->steps, batch_v(b, row))) {
-        bits_fill(batch_present(b, row), b->steps);
-        select_count(s, w, 0, b->steps);
+        fill_dense(seen, samples, w->x->kernels, batch_v(b, row))) {
+        bits_set_run(batch_present(b, row), seen->lo, seen->hi);
+        select_count(s, w, 0, seen->hi - seen->lo);
     } else {
         fill_sparse(s, w, seen, samples, b, row);
     }

@@ -28,7 +28,9 @@ struct sightings {
     uint64_t times_id;
     uint32_t count;
     int64_t first_ms;
-    bool complete;   /* every step sees one */
+    uint32_t lo, hi; /* steps that see one lie in [lo, hi) */
+    bool complete;   /* all of those do */
+    bool in_turn;    /* complete, and each sees the one behind that of the step before */
     uint32_t *index; /* [steps]: of the sample, or SELECT_NONE */
 };
 
