@@ -75,6 +75,7 @@ struct exec_params {
     bool stats; /* the result's statistics will be shown: they are exact then, not estimates where those are cheaper */
     bool per_step_stats;
     struct storage *storage; /* NULL = the engine's; borrowed until the result is freed */
+    bool packed;             /* points of a range query in a third of the memory: read them with promql_points */
 };
 
 struct point {
@@ -86,8 +87,11 @@ struct point {
 struct result_series {
     struct labels labels;
     uint32_t point_count;
-    const struct point *points; /* a vector has one point */
+    const struct point *points; /* a vector has one point; NULL when they are packed */
+    const struct packed_points *packed;
 };
+/* The points, unpacked into scratch[point_count] when they have to be. */
+const struct point *promql_points(const struct result_series *s, struct point *scratch);
 
 struct query_stats {
     double eval_total_s, queue_s, exec_total_s, preparation_s, inner_eval_s, sort_s;
@@ -116,6 +120,11 @@ MUST_CHECK enum err promql_prepare(struct engine *e, const struct query *q, cons
                                    struct errmsg *why);
 MUST_CHECK enum err promql_exec(struct engine *e, struct query *q, const struct exec_params *p, struct cancel *cancel,
                                 struct result **out, struct errmsg *why);
+/*
+ * The result will be read slowly: it copies the labels of series [first, ...) and closes its queriers; those before are
+ * not valid any more.  False: no memory for it, nothing has changed.
+ */
+bool promql_result_detach(struct result *r, uint64_t first);
 void promql_result_free(struct result *r);
 
 #endif

@@ -30,6 +30,7 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     api->route_prefix = config_string(o->config, OPT_WEB_ROUTE_PREFIX);
     arena_init(&api->arena, NULL);
     gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
+    gate_init(&api->exports, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
     gate_init(&api->reads, (unsigned)config_count(o->config, OPT_REMOTE_READ_CONCURRENT_LIMIT));
     uint64_t memory = config_memory(o->config, OPT_MEMORY_LIMIT, process_memory_available());
     api->read_memory = (struct mem_budget){.name = "query.max-memory",
@@ -62,6 +63,7 @@ void api_free(struct api *api)
         return;
     assert(!api->self_scrape);
     gate_deinit(&api->queries);
+    gate_deinit(&api->exports);
     gate_deinit(&api->reads);
     mem_free(api->counters);
     arena_deinit(&api->arena);

@@ -31,6 +31,7 @@ struct answer {
     struct buf out;
     bool streaming; /* http_begin was called */
     bool gone;      /* the client left: what follows is thrown away */
+    uint64_t sent;  /* bytes */
 };
 enum { ANSWER_PIECE_BYTES = 64 << 10 };
 void answer_begin(struct answer *a, struct http_request *r);
@@ -147,7 +148,7 @@ struct api {
     int64_t start_ms;
     const char *route_prefix; /* "" or "/x" */
     const struct regex *cors; /* NULL: off */
-    struct gate queries, reads;
+    struct gate queries, exports, reads;
     struct mem_budget read_memory;   /* what all answers of remote read take while they are formed */
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;

@@ -3,7 +3,7 @@
  * migration.
  *
  * The answer goes out while it is read: memory holds the selected labels and the samples of one series.
- * An export holds a slot of the queries' gate, because it takes as much.
+ * An export computes while its client reads, so it holds a slot of a gate of its own until the last byte is read.
  */
 #include "api/export_internal.h"
 
@@ -98,7 +98,7 @@ static void enter(struct http_request *r, struct api *api, bool csv)
     if (err != ERR_OK)
         api_text(r, 400, arena_printf(r->arena, "%s\n", why.text));
     else
-        gate_enter(&api->queries, r, export_run, e);
+        gate_enter(&api->exports, r, export_run, e);
 }
 
 void on_export(struct http_request *r, void *ctx)

@@ -203,7 +203,9 @@ static void run(struct http_request *r, void *ctx)
         api_error(r, API_BAD_DATA, why.text);
         return;
     }
+    q->exec.packed = q->range;
     enum err err = promql_exec(api->o.engine, query, &q->exec, &r->cancel, &result, &why);
+    gate_leave(&api->queries, r); /* however slowly the answer is read, others may compute */
     finish(api, r, q, why.text);
     if (err != ERR_OK) {
         api_error(r, api_error_of(err), why.text);

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "api/query_internal.h"
+#include "base/mem.h"
 #include "numeric/goformat.h"
 
 static void json_scalar_time(struct buf *out, int64_t t_ms)
@@ -42,15 +43,16 @@ static void json_vector_element(struct buf *out, const struct query_request *q, 
 }
 
 /* ,"values":[...] or ,"histograms":[...]: the points of one kind, nothing when there are none. */
-static void json_points(struct answer *a, const struct query_request *q, const struct result_series *s, bool histograms)
+static void json_points(struct answer *a, const struct query_request *q, const struct point *points, uint32_t count,
+                        bool histograms)
 {
     const char *before = histograms ? ",\"histograms\":[" : ",\"values\":[";
     bool any = false;
-    for (uint32_t i = 0; i < s->point_count; i++) {
-        if ((s->points[i].h != NULL) != histograms)
+    for (uint32_t i = 0; i < count; i++) {
+        if ((points[i].h != NULL) != histograms)
             continue;
         buf_str(&a->out, any ? "," : before);
-        json_point(&a->out, q, &s->points[i]);
+        json_point(&a->out, q, &points[i]);
         any = true;
         answer_flush(a);
     }
@@ -58,28 +60,48 @@ static void json_points(struct answer *a, const struct query_request *q, const s
         buf_u8(&a->out, ']');
 }
 
-static void json_matrix_element(struct answer *a, const struct query_request *q, const struct result_series *s)
+/* Points of one series at a time, unpacked. */
+struct scratch {
+    struct point *points;
+    size_t capacity;
+};
+
+static void json_matrix_element(struct answer *a, const struct query_request *q, const struct result_series *s,
+                                struct scratch *scratch)
 {
+    if (s->packed)
+        scratch->points = mem_grow(scratch->points, &scratch->capacity, s->point_count, sizeof *scratch->points);
+    const struct point *points = promql_points(s, scratch->points);
     buf_str(&a->out, "{\"metric\":");
     json_labels(&a->out, &s->labels);
-    json_points(a, q, s, false);
-    json_points(a, q, s, true);
+    json_points(a, q, points, s->point_count, false);
+    json_points(a, q, points, s->point_count, true);
     buf_u8(&a->out, '}');
 }
 
-static void json_series(struct answer *a, const struct query_request *q, const struct result *result, uint64_t count)
+/* An answer so long may be read for long: it must not keep the storage waiting. */
+enum { DETACH_BYTES = 1 << 20 };
+
+static void json_series(struct answer *a, const struct query_request *q, struct result *result, uint64_t count)
 {
+    bool detached = false;
+    struct scratch scratch = {0};
     buf_u8(&a->out, '[');
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && !a->gone; i++) {
+        if (!detached && a->sent > DETACH_BYTES) {
+            promql_result_detach(result, i); /* or it stays as it is */
+            detached = true;
+        }
         if (i)
             buf_u8(&a->out, ',');
         if (result->type == VALUE_VECTOR)
             json_vector_element(&a->out, q, &result->series[i]);
         else
-            json_matrix_element(a, q, &result->series[i]);
+            json_matrix_element(a, q, &result->series[i], &scratch);
         answer_flush(a);
     }
     buf_u8(&a->out, ']');
+    mem_free(scratch.points);
 }
 
 static void json_scalar(struct buf *out, const struct result *result)
@@ -157,7 +179,7 @@ static struct texts all_warnings(struct http_request *r, const struct query_requ
     return (struct texts){count, list};
 }
 
-void query_answer(struct http_request *r, const struct query_request *q, const struct result *result)
+void query_answer(struct http_request *r, const struct query_request *q, struct result *result)
 {
     struct answer a;
     bool has_series = result->type == VALUE_VECTOR || result->type == VALUE_MATRIX;

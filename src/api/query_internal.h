@@ -20,6 +20,6 @@ struct query_request {
 };
 
 /* The whole success answer (query_answer.c). */
-void query_answer(struct http_request *r, const struct query_request *q, const struct result *result);
+void query_answer(struct http_request *r, const struct query_request *q, struct result *result);
 
 #endif

@@ -77,6 +77,7 @@ void answer_flush(struct answer *a)
     }
     if (!a->gone)
         a->gone = http_write(a->r, a->out.data, a->out.len) != ERR_OK;
+    a->sent += a->out.len;
     buf_reset(&a->out);
 }
 

@@ -99,7 +99,10 @@ struct gate *api_route_gate(struct api *api, unsigned route)
 {
     if (route == api_route_count || !routes[route].slot)
         return NULL;
-    return routes[route].handler == on_read ? &api->reads : &api->queries;
+    http_handler handler = routes[route].handler;
+    return handler == on_read                                 ? &api->reads
+           : handler == on_export || handler == on_export_csv ? &api->exports
+                                                              : &api->queries;
 }
 
 /* Whether a path fits a route whose path may hold one '*'. */

@@ -191,6 +191,7 @@ struct http_loop {
 
 struct http_worker {
     struct http_server *server;
+    struct http_worker *next; /* pool->workers or pool->ended */
     pthread_t thread;
     bool holds; /* the handler that runs has neither answered nor passed its request on */
 };
@@ -201,8 +202,10 @@ struct http_pool {
     struct http_request_state *first, *last; /* guarded by lock */
     unsigned waiting, waiting_max;           /* guarded by lock */
     bool stopping;                           /* guarded by lock */
-    struct http_worker *workers;
-    unsigned count;
+    struct http_worker *workers, *ended;     /* guarded by lock; ended: to be joined */
+    unsigned threads, running, lent;         /* guarded by lock; all; working; waiting for their client */
+    unsigned count;                          /* how many may work at once */
+    unsigned lent_max;                       /* how many waiting ones are replaced */
 };
 
 /* ---- server ---- */
@@ -316,6 +319,10 @@ const char *http_status_text(int status);
 void http_pool_start(struct http_pool *pool, struct http_server *s);
 bool http_pool_push(struct http_pool *pool, struct http_request_state *q); /* false: full */
 void http_pool_stop(struct http_pool *pool);                               /* after the last request; joins */
+/* The worker that calls waits for its client from here on, so another one may work; until http_pool_return. */
+void http_pool_lend(struct http_pool *pool, struct http_server *s);
+void http_pool_return(struct http_pool *pool);
+bool http_pool_is_pressed(struct http_pool *pool); /* requests wait for a worker */
 
 static inline struct http_request_state *http_state_of(struct http_request *r)
 {

@@ -3,7 +3,8 @@
  *
  * Two buffers change places: answers go into `pending` under the lock, the loop swaps it with the empty
  * `writing` and writes that without the lock.  A worker waits while pending and unsent bytes together
- * reach OUT_BYTES_MAX, so a slow reader holds twice that much and one worker, until the write timeout.
+ * reach OUT_BYTES_MAX, so a slow reader holds twice that much and one thread, until the write timeout; while others
+ * wait for a worker, that thread is replaced (http_worker.c).
  */
 #include "base/assert.h"
 #include "net/http_internal.h"
@@ -52,6 +53,40 @@ static bool pending_append(struct http_conn *c, struct slice bytes) REQUIRES(c->
     return !o->gone;
 }
 
+enum { LOOK_AROUND_NS = 5000000 };
+
+static bool must_wait(const struct http_out *o)
+{
+    return !o->gone && o->pending.len + o->unsent >= OUT_BYTES_MAX;
+}
+
+/* A short wait costs nothing; after it the worker lets another one work when somebody needs one. */
+static void wait_for_room(struct http_conn *c) REQUIRES(c->out.lock)
+{
+    struct http_out *o = &c->out;
+    struct http_server *s = http_server_of(c);
+    bool lent = false;
+    while (must_wait(o)) {
+        if (lent) {
+            cond_wait(&o->room, &o->lock);
+            continue;
+        }
+        cond_wait_ns(&o->room, &o->lock, LOOK_AROUND_NS);
+        if (!must_wait(o))
+            break;
+        mutex_unlock(&o->lock);
+        lent = http_pool_is_pressed(&s->pool);
+        if (lent)
+            http_pool_lend(&s->pool, s);
+        mutex_lock(&o->lock);
+    }
+    if (lent) {
+        mutex_unlock(&o->lock);
+        http_pool_return(&s->pool);
+        mutex_lock(&o->lock);
+    }
+}
+
 bool http_out_append(struct http_conn *c, struct slice bytes)
 {
     bool may_wait = !http_loop_is_current(c->loop);
@@ -66,7 +101,7 @@ bool http_out_append(struct http_conn *c, struct slice bytes)
         bytes = slice_from(bytes, n);
         if (bytes.len) {
             http_loop_post(c, EVENT_OUT);
-            cond_wait(&c->out.room, &c->out.lock);
+            wait_for_room(c);
         }
     }
     bool there = !c->out.gone;

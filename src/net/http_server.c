@@ -43,6 +43,7 @@ enum err http_server_new(const struct http_options *o, struct http_server **out,
     s->loop_count = o->loops ? o->loops : cores();
     s->pool.count = o->workers ? o->workers : cores();
     s->pool.waiting_max = o->worker_queue_max;
+    s->pool.lent_max = o->connections_max;
     mutex_init(&s->lock);
     cond_init(&s->loop_ended);
     mutex_init(&s->pool.lock);

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "model/value.h"
 #include "promql/ops.h"
+#include "promql/packed.h"
 #include "promql/range_extended.h"
 #include "promql/run.h"
 #include "promql/select.h"
@@ -20,7 +21,7 @@ struct reading {
     uint32_t capacity;
 };
 
-static double canonical(double v)
+double point_canonical(double v)
 {
     return isnan(v) ? f64_from_bits(NORMAL_NAN_BITS) : v;
 }
@@ -40,7 +41,7 @@ static struct result_series *series_add(struct run *r, uint32_t *capacity, const
         *capacity = more;
     }
     struct result_series *s = &result->series[result->series_count++];
-    *s = (struct result_series){*labels, count, points};
+    *s = (struct result_series){*labels, count, points, NULL};
     return s;
 }
 
@@ -54,6 +55,14 @@ static enum err row_points(struct run *r, struct oper *op, uint32_t row, struct 
     uint32_t count = bits_count(present, b->steps), n = 0;
     if (count == 0)
         return ERR_OK;
+    if (r->packed) {
+        const struct packed_points *packed = packed_new(x, &op->grid, b, i, count);
+        struct result_series *s = packed ? series_add(r, capacity, &op->labels[row], NULL, count) : NULL;
+        if (!s)
+            return exec_no_memory(x, x->why);
+        s->packed = packed;
+        return ERR_OK;
+    }
     struct point *points = arena_try_alloc(&x->arena, count * sizeof *points);
     if (!points)
         return exec_no_memory(x, x->why);
@@ -66,7 +75,7 @@ static enum err row_points(struct run *r, struct oper *op, uint32_t row, struct 
             from = h[s];
             points[n++].h = copy;
         } else {
-            points[n++].v = canonical(v[s]);
+            points[n++].v = point_canonical(v[s]);
         }
     }
     return series_add(r, capacity, &op->labels[row], points, count) ? ERR_OK : exec_no_memory(x, x->why);
@@ -101,7 +110,7 @@ enum err result_read_scalar(struct run *r, struct oper *root)
     TRY(op_scalar(root, &values));
     r->result.type = VALUE_SCALAR;
     r->result.scalar_t_ms = r->x.grid.start_ms;
-    r->result.scalar = canonical(values[0]);
+    r->result.scalar = point_canonical(values[0]);
     return ERR_OK;
 }
 
@@ -135,8 +144,9 @@ static enum err sample_points(struct run *r, const struct samples *s, const stru
         const struct histogram *h = s->hists ? s->hists[i] : NULL;
         if (value_is_stale(h ? h->sum : s->values[i]))
             continue;
-        points[n++] = (struct point){
-            .t_ms = s->times_ms[i], .v = h ? 0 : canonical(s->values[i]), .h = h ? histogram_keep(&x->arena, h) : NULL};
+        points[n++] = (struct point){.t_ms = s->times_ms[i],
+                                     .v = h ? 0 : point_canonical(s->values[i]),
+                                     .h = h ? histogram_keep(&x->arena, h) : NULL};
         r->result.stats.total_queryable_samples += h ? histogram_points(h) : 1;
     }
     if (n == 0)

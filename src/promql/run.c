@@ -42,6 +42,7 @@ static struct run *run_new(struct engine *e, const struct query *q, const struct
     x->mint_ms = INT64_MAX;
     x->maxt_ms = INT64_MIN;
     x->exact_stats = p->stats || p->per_step_stats;
+    r->packed = p->packed;
     if (p->per_step_stats) {
         x->step_queryable = ARENA_ARRAY(&x->arena, uint64_t, x->grid.count);
         x->step_read = ARENA_ARRAY(&x->arena, uint64_t, x->grid.count);
@@ -151,6 +152,7 @@ enum err promql_exec(struct engine *e, struct query *q, const struct exec_params
         goto fail;
     r->result.stats.inner_eval_s = seconds_since(r, inner_ns);
     finish(r, p);
+    exec_workers_stop(&r->x); /* their memory, while the result is read */
     r->result.stats.eval_total_s = r->result.stats.exec_total_s = seconds_since(r, start_ns);
     *out = &r->result;
     return ERR_OK;

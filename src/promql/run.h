@@ -11,6 +11,7 @@ struct run {
     struct exec x;
     struct node *root;   /* resolved */
     struct clock *clock; /* for the statistics */
+    bool packed;         /* rows of a matrix are packed (packed.h) */
 };
 
 /* result.c: reads the root operator into the result. */

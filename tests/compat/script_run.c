@@ -114,7 +114,7 @@ static struct result slice_of_matrix(const struct result *matrix, int64_t t_ms, 
         const struct result_series *s = &matrix->series[i];
         for (uint32_t k = 0; k < s->point_count; k++)
             if (s->points[k].t_ms == t_ms)
-                v.series[v.series_count++] = (struct result_series){s->labels, 1, &s->points[k]};
+                v.series[v.series_count++] = (struct result_series){s->labels, 1, &s->points[k], NULL};
     }
     if (scalar && v.series_count)
         v.scalar = v.series[0].points[0].v;

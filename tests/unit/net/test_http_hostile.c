@@ -276,6 +276,41 @@ Test(http_hostile, holds_a_streaming_worker_while_the_client_does_not_read)
     http_fixture_stop(&f);
 }
 
+Test(http_hostile, many_clients_that_do_not_read_hold_up_no_other)
+{
+    enum { SLOW = 40 };
+    struct http_fixture f;
+    struct http_options o;
+    struct http_client slow[SLOW];
+    struct http_reply r;
+    http_fixture_options(&f, &o);
+    o.workers = 1;
+    http_fixture_start(&f, &o);
+    for (int i = 0; i < SLOW; i++)
+        open_and_send(&slow[i], &f, GET("/stream?bytes=20000000"));
+    for (int i = 0; i < 20; i++) {
+        struct http_client c;
+        int64_t begin = now_ms();
+        open_and_send(&c, &f, GET("/worker"));
+        cr_assert(http_client_reply(&c, false, &r));
+        cr_expect_eq(r.status, 200);
+        cr_expect_lt(now_ms() - begin, 5000);
+        http_reply_deinit(&r);
+        http_client_close(&c);
+    }
+    for (int i = 0; i < SLOW; i++) {
+        if (i % 2) {
+            reset(&slow[i]);
+            continue;
+        }
+        cr_assert(http_client_reply(&slow[i], false, &r));
+        cr_expect_eq(r.body.len, 20000000);
+        http_reply_deinit(&r);
+        http_client_close(&slow[i]);
+    }
+    http_fixture_stop(&f);
+}
+
 Test(http_hostile, fails_the_writes_of_a_stream_whose_client_went_away_or_stopped_reading)
 {
     struct http_fixture f;

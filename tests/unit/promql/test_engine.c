@@ -25,6 +25,27 @@ Test(engine, answers_with_scalars_strings_vectors_and_matrices)
     engine_test_deinit(&t);
 }
 
+Test(engine, packed_points_are_the_points_and_outlive_the_storage)
+{
+    static const char *const expressions[] = {"x",       "x > 20",       "m",           "h",
+                                              "h * 2",   "rate(h[1m])",  "{j=~\".*\"}", "sum(x)",
+                                              "m == 99", "-h or m or x", "1",           "histogram_sum(h)"};
+    struct engine_test t;
+    engine_test_init(
+        &t, 0,
+        "load 30s\n  x{i=\"0\"} 1+1x30\n  x{i=\"1\"} _ 2 3 stale _ _ 7x20\n  m{j=\"a\"} 1 NaN _ _ _ _ _ _ _ _ _ _ _ _ "
+        "3\n"
+        "  h{j=\"b\"} {{schema:0 count:3 sum:5 buckets:[1 2]}}x10 4 5 {{schema:0 count:3 sum:5 buckets:[1 2]}}x3\n");
+    for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++) {
+        struct exec_params p = {.start_ms = 0, .end_ms = 1800000, .step_ms = 10000};
+        char *plain = mem_strdup(engine_test_exec(&t, expressions[i], &p, NULL));
+        p.packed = true;
+        cr_expect_str_eq(engine_test_exec(&t, expressions[i], &p, NULL), plain, "%s", expressions[i]);
+        mem_free(plain);
+    }
+    engine_test_deinit(&t);
+}
+
 Test(engine, counts_samples_as_prometheus_does)
 {
     struct engine_test t;
