@@ -26,7 +26,7 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 
 static const struct {
     const char *group, *title;
-} groups[] = {{"GENERAL", "General"}, {"WEB", "Network"}, {"STORAGE", "Storage"}, {"QUERY", "Queries"}};
+} groups[] = {{"GENERAL", "General"}, {"WEB", "Network"}, {"STORAGE", "Storage"}, {"INGEST", "Ingestion"}, {"QUERY", "Queries"}};
 
 static bool is(const struct row *r, const char *type)
 {

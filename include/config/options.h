@@ -49,7 +49,7 @@
       "Running requests may finish within this after SIGTERM.") \
     X(WEB_MAX_HEADER_SIZE, WEB, "web.max-header-size", BYTES, "64KiB", "1KiB..", \
       "Request line and headers of one request.") \
-    X(WEB_MAX_BODY_SIZE, WEB, "web.max-body-size", BYTES, "32MiB", "", \
+    X(WEB_MAX_BODY_SIZE, WEB, "web.max-body-size", BYTES, "32MiB", "1KiB..2GiB", \
       "Body of one request, compressed and decompressed.") \
     X(WEB_CORS_ORIGIN, WEB, "web.cors.origin", STRING, ".*", "", \
       "Regular expression that an Origin must match whole to be let in by CORS; empty switches CORS off.") \
@@ -97,7 +97,29 @@
     X(WAL_SYNC, STORAGE, "wal.sync", SYNC, "commit", "commit|interval:DURATION|os", \
       "When an acknowledged write is on disk: before the answer, within the interval, or when the system likes.") \
     \
-    X(QUERY_TIMEOUT, QUERY, "query.timeout", DURATION, "2m", "", \
+    X(INGEST_MAX_FUTURE, INGEST, "ingest.max-future", DURATION, "10m", "", \
+      "Samples further ahead of the clock are refused.") \
+    X(INGEST_STRICT, INGEST, "ingest.strict", BOOL, "false", "", \
+      "Prometheus' rules for remote write: a sample that is out of order, too old or another value for a known time " \
+      "refuses its whole request.") \
+    X(INGEST_OUT_OF_ORDER_WINDOW, INGEST, "ingest.out-of-order-window", DURATION, "0s", "", \
+      "With ingest.strict: how late a sample may still come; without it every sample within the retention is taken.") \
+    X(LIMIT_SERIES, INGEST, "limit.series", COUNT, "0", "", \
+      "Active series; further new ones are refused with 429; 0 is no bound, as in the next lines.") \
+    X(LIMIT_DAILY_SERIES, INGEST, "limit.daily-series", COUNT, "0", "", \
+      "Series that are active when the UTC day begins and made during it; further new ones are refused with 429.") \
+    X(LIMIT_SERIES_PER_METRIC, INGEST, "limit.series-per-metric", COUNT, "0", "", \
+      "Active series of one metric name; its further new ones are refused with 400, everything else goes on.") \
+    X(LIMIT_VALUES_PER_LABEL, INGEST, "limit.values-per-label", COUNT, "0", "", \
+      "Values of one label name (metric names not counted); series with further new ones are refused with 400.") \
+    X(LIMIT_LABELS_PER_SERIES, INGEST, "limit.labels-per-series", COUNT, "64", "1..255", \
+      "Labels of one series, its name included; series with more are refused with 400.") \
+    X(LIMIT_LABEL_NAME_LENGTH, INGEST, "limit.label-name-length", BYTES, "256B", "8B..32KiB", \
+      "Length of a label's name; series with longer ones are refused with 400.") \
+    X(LIMIT_LABEL_VALUE_LENGTH, INGEST, "limit.label-value-length", BYTES, "4KiB", "1B..32KiB", \
+      "Length of a label's value; series with longer ones are refused with 400.") \
+    \
+    X(QUERY_TIMEOUT, QUERY, "query.timeout", DURATION, "2m", "1ms..", \
       "Longest time of one query, its wait for a free slot included.") \
     X(QUERY_MAX_CONCURRENCY, QUERY, "query.max-concurrency", COUNT, "20", "1..10000", \
       "Queries that run at once; further ones wait.") \

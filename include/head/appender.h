@@ -113,13 +113,29 @@ series_ref head_lookup(struct head_appender *a, struct hash128 hash);
 /*
  * The series with these canonical label bytes (SERIES_HASH_SLACK readable bytes behind them), created
  * when it is unknown; then records get what replay needs.  time_ms: of its first sample, decides which
- * series it lives next to.  ERR_LIMIT: series_max.  Only between create_begin and create_end, which
+ * series it lives next to.  ERR_LIMIT: head_refusal says which bound.  Only between create_begin and create_end, which
  * keep other creators out: once per request, not per series.
  */
 void head_create_begin(struct head_appender *a);
 void head_create_end(struct head_appender *a);
 MUST_CHECK enum err head_series_get(struct head_appender *a, struct slice canonical, struct hash128 hash,
                                     int64_t time_ms, struct buf *records, series_ref *out);
+/* The bound that the last ERR_LIMIT met. */
+enum head_limit {
+    HEAD_LIMIT_SERIES, /* series_max; also when the numbers of series are used up */
+    HEAD_LIMIT_DAILY,
+    HEAD_LIMIT_MEMORY,
+    HEAD_LIMIT_METRIC, /* offender: the metric's name */
+    HEAD_LIMIT_VALUES, /* offender: the label's name */
+};
+struct head_refusal {
+    enum head_limit limit;
+    uint64_t max;
+    struct slice offender; /* within the bytes that were asked for */
+};
+const struct head_refusal *head_refusal(const struct head_appender *a);
+/* The UTC day by which daily_series_max counts; between create_begin and create_end. */
+void head_day(struct head *head, int64_t day);
 /* From now on head_lookup finds ref by this hash too (dropped when there are too many).  As series_get. */
 void head_alias_add(struct head_appender *a, struct hash128 hash, series_ref ref);
 
@@ -129,6 +145,16 @@ void head_alias_add(struct head_appender *a, struct hash128 hash, series_ref ref
  * NULL: nothing is logged.
  */
 uint32_t head_append(struct head_appender *a, struct head_row *rows, uint32_t count, struct buf *records);
+
+/* The newest sample of a series; false: it holds none. */
+struct head_newest {
+    int64_t time_ms;
+    uint64_t bits;  /* of a float */
+    bool histogram; /* a native histogram */
+};
+bool head_newest(struct head_appender *a, series_ref ref, struct head_newest *out);
+/* Whether the newest native histogram of the series is this one. */
+bool head_newest_is_histogram(struct head_appender *a, series_ref ref, const struct histogram *hist);
 
 /* Whether it can be kept: not absurdly many buckets. */
 bool head_histogram_fits(const struct histogram *hist);

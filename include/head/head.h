@@ -36,7 +36,11 @@ struct head;
 struct head_options {
     struct random *random;     /* of the hash key; used only within head_new */
     struct mem_budget *budget; /* counts what the head holds; may be NULL */
-    uint64_t series_max;       /* active series; more are refused; 0 = no bound */
+    uint64_t series_max;       /* active series; more are refused; 0 = no bound, as in the next lines */
+    uint64_t daily_series_max; /* series active when the UTC day began and made since */
+    uint64_t series_per_metric_max;
+    uint64_t values_per_label_max;
+    uint64_t new_series_bytes_max; /* no new series while the head holds this much */
     uint32_t exemplars_max;    /* kept in all, the oldest leave first; 0 = none */
     uint32_t metadata_max;     /* metric families with metadata */
     uint32_t cut_series;       /* what head_cut_next hands out at once, about */
@@ -64,6 +68,8 @@ struct head_stats {
     int64_t mint_ms, maxt_ms; /* of the samples; mint > maxt: none */
 };
 void head_stats(struct head *head, struct head_stats *out);
+/* Memory of all parts together, without walking over anything. */
+int64_t head_bytes(struct head *head);
 
 /* ---- reading ---- */
 

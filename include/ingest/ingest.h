@@ -39,6 +39,8 @@ struct ingest_options {
     uint32_t label_name_bytes_max, label_value_bytes_max, labels_bytes_max;
     int64_t retention_ms;  /* older samples are refused; 0 = none is too old */
     int64_t future_max_ms; /* samples further ahead of the clock are refused */
+    bool strict;           /* Prometheus' rules for order and duplicates: one bad sample refuses the request */
+    int64_t out_of_order_window_ms; /* strict: samples that late are taken; 0 = none */
 };
 void ingest_options_default(struct ingest_options *o);
 
@@ -54,7 +56,12 @@ enum ingest_reason {
     INGEST_LABEL_LIMIT,   /* too many labels, or too long */
     INGEST_TOO_OLD,       /* before the retention */
     INGEST_TOO_FAR_AHEAD, /* after now + future_max */
-    INGEST_SERIES_LIMIT,  /* the head is full: 429 */
+    INGEST_SERIES_LIMIT,  /* no more series in all: 429 */
+    INGEST_DAILY_LIMIT,   /* no more series today: 429 */
+    INGEST_MEMORY_LIMIT,  /* no memory for more series: 429 */
+    INGEST_METRIC_LIMIT,  /* no more series of this metric */
+    INGEST_VALUES_LIMIT,  /* no more values of this label */
+    INGEST_OUT_OF_ORDER,  /* strict: a whole request, for order, duplicates or bounds */
     INGEST_BAD_HISTOGRAM,
     INGEST_BAD_EXEMPLAR, /* dropped and counted; never a reason for 400 */
     INGEST_REASONS
@@ -62,6 +69,7 @@ enum ingest_reason {
 const char *ingest_reason_name(enum ingest_reason reason); /* "too_old", ... for metrics */
 
 struct ingest_result {
+    bool strict; /* labels that break a rule are no reason for 400, as in Prometheus */
     enum err err;                                              /* not ERR_OK: nothing of the request was stored */
     uint32_t series, samples, histograms, exemplars, metadata; /* accepted */
     uint32_t rejected[INGEST_REASONS];                         /* samples (histograms, exemplars) by reason */
@@ -97,6 +105,16 @@ void ingest_batch_add(struct ingest_batch *b, const struct ingest_label *labels,
 /* As ingest_write; the batch is empty afterwards. */
 bool ingest_batch_write(struct ingest_batch *b, struct wal_ticket *ticket, struct ingest_result *result);
 void ingest_batch_free(struct ingest_batch *b); /* accepts NULL */
+
+/* Who met a bound how often; of the last one, `others`: all that found no place in the table. */
+enum { INGEST_LIMIT_HITS_MAX = 33, INGEST_OFFENDER_BYTES = 128 };
+struct ingest_limit_hit {
+    enum ingest_reason reason;
+    bool others;
+    char offender[INGEST_OFFENDER_BYTES]; /* metric or label; "" for bounds on all series */
+    uint64_t count;                       /* samples */
+};
+uint32_t ingest_limit_hits(struct ingest *ingest, struct ingest_limit_hit out[INGEST_LIMIT_HITS_MAX]);
 
 /* A copy of all counters. */
 struct ingest_stats {

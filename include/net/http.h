@@ -170,6 +170,8 @@ struct http_stats {
     _Atomic uint64_t tls_handshakes, tls_handshakes_failed;
 };
 
+/* Whether every address can be listened on now; nothing stays open. */
+MUST_CHECK enum err http_listen_check(const char *addresses, struct errmsg *why);
 MUST_CHECK enum err http_server_new(const struct http_options *o, struct http_server **out, struct errmsg *why);
 /* Before start.  Strings are borrowed.  Unknown paths get 404 "404 page not found". */
 void http_server_route(struct http_server *s, const struct http_route *route);

@@ -21,7 +21,7 @@ enum option_type {
     TYPE_SECRET, /* text that is shown nowhere */
 };
 
-enum option_group { GROUP_GENERAL, GROUP_WEB, GROUP_STORAGE, GROUP_QUERY, GROUP_COUNT };
+enum option_group { GROUP_GENERAL, GROUP_WEB, GROUP_STORAGE, GROUP_INGEST, GROUP_QUERY, GROUP_COUNT };
 
 struct option {
     const char *name;

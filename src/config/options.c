@@ -12,7 +12,7 @@
 const struct option config_options[OPT_COUNT] = {CONFIG_OPTIONS(OPTION_)};
 #undef OPTION_
 
-const char *const config_group_names[GROUP_COUNT] = {"General", "Network", "Storage", "Queries"};
+const char *const config_group_names[GROUP_COUNT] = {"General", "Network", "Storage", "Ingestion", "Queries"};
 
 enum { NAME_BYTES_MAX = 64 }; /* longer words are compared by their first bytes */
 

@@ -233,17 +233,22 @@ static bool memory_parse(struct slice text, struct value *out)
     return count_parse(slice_of(text.data, text.len - 1), &out->number) && out->number >= 1 && out->number <= 100;
 }
 
-/* Whether v is no less than the bound of "bound.."; a share of memory always is. */
+static uint64_t bound_of(const struct option *option, struct slice text)
+{
+    uint64_t bound = 0;
+    bool known = option->type == TYPE_DURATION ? duration_parse(text, &bound) : bytes_parse(text, 1024, &bound);
+    assert(known);
+    return bound;
+}
+
+/* Whether v lies within "low.." or "low..high"; a share of memory always does. */
 static bool number_allowed(const struct option *option, const struct value *v)
 {
-    size_t n = strcspn(option->allowed, ".");
-    struct slice low_text = slice_of(option->allowed, n);
-    uint64_t low = 0;
-    if (n == 0 || v->percent)
+    const char *dots = strstr(option->allowed, "..");
+    if (!dots || v->percent)
         return true;
-    bool known = option->type == TYPE_DURATION ? duration_parse(low_text, &low) : bytes_parse(low_text, 1024, &low);
-    assert(known);
-    return v->number >= low;
+    return v->number >= bound_of(option, slice_of(option->allowed, (size_t)(dots - option->allowed))) &&
+           (!dots[2] || v->number <= bound_of(option, slice_str(dots + 2)));
 }
 
 static bool parse_by_type(const struct option *option, struct slice text, struct arena *arena, struct value *out)
@@ -300,10 +305,15 @@ static const char *allowed_text(const struct option *option)
     return "";
 }
 
-static bool option_has_bound(const struct option *option)
+/* Whether the value is well-formed but outside of its bound. */
+static bool breaks_bound(const struct option *option, struct slice text)
 {
-    return *option->allowed &&
-           (option->type == TYPE_DURATION || option->type == TYPE_BYTES || option->type == TYPE_MEMORY);
+    struct option unbound = *option;
+    struct value v = {0};
+    unbound.allowed = "";
+    bool bounded = *option->allowed &&
+                   (option->type == TYPE_DURATION || option->type == TYPE_BYTES || option->type == TYPE_MEMORY);
+    return bounded && parse_by_type(&unbound, text, NULL, &v);
 }
 
 static const char *canonical(const struct option *option, struct slice text, const struct value *v, struct arena *arena)
@@ -350,8 +360,11 @@ enum err value_parse(const struct option *option, struct slice text, struct aren
         const char *article = option->type == TYPE_ENUM || option->type == TYPE_LIST ? "one of the" : "a";
         const char *word =
             option->type == TYPE_ENUM || option->type == TYPE_LIST ? "known values" : option_type_word(option->type);
+        if (!has_nul && breaks_bound(option, text))
+            return err_set(why, ERR_INVALID, "\"%.*s\" is out of bounds; allowed: %s", shown, (const char *)text.data,
+                           option->allowed);
         return err_set(why, ERR_INVALID, "\"%.*s\" is not %s %s; allowed: %s", shown, (const char *)text.data, article,
-                       word, option_has_bound(option) ? option->allowed : allowed_text(option));
+                       word, allowed_text(option));
     }
     v.text = canonical(option, text, &v, arena);
     *out = v;

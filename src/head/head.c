@@ -154,7 +154,7 @@ void head_series_print(struct head *h, series_ref ref, struct buf *out)
 
 /* ---- memory and figures ---- */
 
-static int64_t bytes_held(struct head *h)
+int64_t head_bytes(struct head *h)
 {
     return get_relaxed(&h->bytes_lines) + get_relaxed(&h->bytes_columns) + get_relaxed(&h->bytes_tails) +
            get_relaxed(&h->bytes_chunks) + get_relaxed(&h->bytes_side) + get_relaxed(&h->bytes_index) +
@@ -169,7 +169,7 @@ enum err head_room(struct head_appender *a, struct errmsg *why)
     struct mem_budget *budget = h->options.budget;
     if (!budget)
         return ERR_OK;
-    int64_t taken = get_relaxed(&h->budget_taken), change = bytes_held(h) - taken;
+    int64_t taken = get_relaxed(&h->budget_taken), change = head_bytes(h) - taken;
     if (change > -STEP && change < STEP)
         return ERR_OK;
     if (!atomic_compare_exchange_strong(&h->budget_taken, &taken, taken + change))
@@ -182,7 +182,7 @@ enum err head_room(struct head_appender *a, struct errmsg *why)
         return ERR_OK;
     atomic_fetch_sub(&h->budget_taken, change);
     return err_set(why, ERR_NO_MEMORY, "out of memory: recent samples hold %lld bytes and %s has no more",
-                   (long long)bytes_held(h), budget->name);
+                   (long long)head_bytes(h), budget->name);
 }
 
 static void stats_of_pages(struct head *h, struct head_stats *out)
@@ -251,5 +251,5 @@ void head_stats(struct head *h, struct head_stats *out)
     out->bytes_index = (uint64_t)get_relaxed(&h->bytes_index);
     out->bytes_labels = (uint64_t)get_relaxed(&h->bytes_labels);
     out->bytes_postings = (uint64_t)get_relaxed(&h->bytes_postings);
-    out->bytes = (uint64_t)bytes_held(h);
+    out->bytes = (uint64_t)head_bytes(h);
 }

@@ -159,6 +159,7 @@ struct head_appender {
     /* Labels of the previous new series: most of the next one's are equal. */
     uint32_t cached_pair[LABEL_CACHE];
     uint64_t stream; /* of the request at hand */
+    struct head_refusal refusal;
     /* Pages with a free slot whose series got their newest sample from this stream at this time. */
     struct {
         int64_t time_ms;
@@ -204,6 +205,8 @@ struct head {
     _Atomic int64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels,
         bytes_postings;
     _Atomic int64_t budget_taken; /* bytes of options.budget */
+    int64_t day; /* UTC, for daily_series_max; guarded by create, as the next two */
+    uint64_t day_active, day_created;
     struct head_cut *cut;         /* the one that is under way; background thread only */
     uint32_t maintain_page;       /* where head_maintain goes on; background thread only */
     _Atomic int64_t floor_ms;     /* of pages that are made from now on */
@@ -257,6 +260,7 @@ static inline struct pair *pair_of(struct head *h, uint32_t id)
 uint32_t pair_intern(struct head *h, struct slice wire, bool *fresh) REQUIRES(h->create);
 /* Replay: this id; false when it already means something else. */
 bool pair_define(struct head *h, uint32_t id, struct slice wire) REQUIRES(h->create);
+uint32_t pair_find_bytes(struct head *h, struct slice wire); /* 0: none; inside an epoch */
 uint32_t pair_find(struct head *h, struct slice name, struct slice value); /* 0: none; inside an epoch */
 const struct label_name *name_find(struct head *h, struct slice name);     /* NULL: none; inside an epoch */
 void pairs_drop(struct head *h, const uint32_t *ids, size_t count) REQUIRES(h->create); /* no series has them */

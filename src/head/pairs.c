@@ -158,6 +158,11 @@ uint32_t pair_intern(struct head *h, struct slice wire, bool *fresh)
     return id;
 }
 
+uint32_t pair_find_bytes(struct head *h, struct slice wire)
+{
+    return pair_find_wire(h, wire, hash_padded(h, wire));
+}
+
 bool pair_define(struct head *h, uint32_t id, struct slice wire)
 {
     struct hash128 hash = hash_padded(h, wire);

@@ -1,5 +1,6 @@
 /* series.c - a series comes to be: its place, its labels, its ways to be found. */
 #include "head/hist_internal.h"
+#include "head/limits_internal.h"
 #include "head/record_internal.h"
 
 bool series_alive(const struct series_line *line)
@@ -217,11 +218,13 @@ NO_LOCK_CHECK enum err head_series_get(struct head_appender *a, struct slice can
     assert(canonical.len > 0 && canonical.len <= LABELS_BYTES_MAX);
     if ((*out = series_find(h, hash)) != 0)
         return ERR_OK;
-    if (h->options.series_max && get_relaxed(&h->series) >= h->options.series_max)
+    if (!series_allowed(a, canonical))
         return ERR_LIMIT;
     series_ref ref = place_new(a, time_ms);
-    if (!ref)
+    if (!ref) {
+        a->refusal = (struct head_refusal){HEAD_LIMIT_SERIES, get_relaxed(&h->series), {0}};
         return ERR_LIMIT;
+    }
     uint32_t count = intern_labels(a, canonical, records, ids);
     if (records)
         record_series(records, ref, ids, count);

@@ -88,7 +88,7 @@ static void store_histogram(struct lane *l, struct extra *e, struct buf *records
     if (!ref || !head_histogram_append(l->appender, ref, e->time_ms, e->hist, records)) {
         struct miss again = {0}, *m = e->miss ? e->miss : revive(l, e->at, &again);
         if (!m->made && make_series(l, m, e->time_ms, records) != ERR_OK) {
-            extra_reject(l, result, e, INGEST_SERIES_LIMIT);
+            extra_reject(l, result, e, limit_met(l));
             return;
         }
         m->made = true;

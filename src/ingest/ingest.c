@@ -26,6 +26,7 @@ static struct lane *lane_new(struct ingest *ingest)
     l->wal = ingest->options.wal ? wal_lane_new(ingest->options.wal) : NULL;
     arena_init(&l->arena, NULL);
     l->offenders.limit = 900;
+    l->detail.limit = 300;
     return l;
 }
 
@@ -50,6 +51,7 @@ static void lane_free(struct lane *l)
     head_appender_free(l->appender);
     arena_deinit(&l->arena);
     buf_deinit(&l->offenders);
+    buf_deinit(&l->detail);
     lane_release(l);
     mem_free(l->raw);
     mem_free(l);
@@ -64,7 +66,11 @@ enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct 
     if (o->body_bytes_max > (UINT64_C(1) << 31))
         return err_set(why, ERR_INVALID, "a request can be allowed at most 2 GiB");
     struct ingest *ingest = MEM_NEW(struct ingest);
+    struct head_stats head;
+    head_stats(o->head, &head);
     ingest->options = *o;
+    ingest->newest_ms = head.mint_ms > head.maxt_ms ? INT64_MIN : head.maxt_ms;
+    refusals_init(&ingest->refusals);
     ingest->lanes = mem_array(o->lanes, sizeof *ingest->lanes);
     for (unsigned i = 0; i < o->lanes; i++)
         ingest->lanes[i] = lane_new(ingest);
@@ -79,6 +85,7 @@ void ingest_free(struct ingest *ingest)
     for (unsigned i = 0; i < ingest->options.lanes; i++)
         lane_free(ingest->lanes[i]);
     mem_free(ingest->lanes);
+    refusals_deinit(&ingest->refusals);
     mem_free(ingest);
 }
 
@@ -89,10 +96,19 @@ const char *ingest_reason_name(enum ingest_reason reason)
         [INGEST_BAD_LABEL_VALUE] = "bad_label_value", [INGEST_DUPLICATE_LABEL] = "duplicate_label",
         [INGEST_LABEL_LIMIT] = "label_limit",         [INGEST_TOO_OLD] = "too_old",
         [INGEST_TOO_FAR_AHEAD] = "too_far_ahead",     [INGEST_SERIES_LIMIT] = "series_limit",
-        [INGEST_BAD_HISTOGRAM] = "bad_histogram",     [INGEST_BAD_EXEMPLAR] = "bad_exemplar",
+        [INGEST_DAILY_LIMIT] = "daily_limit",         [INGEST_MEMORY_LIMIT] = "memory_limit",
+        [INGEST_METRIC_LIMIT] = "metric_limit",       [INGEST_VALUES_LIMIT] = "values_limit",
+        [INGEST_OUT_OF_ORDER] = "out_of_order",       [INGEST_BAD_HISTOGRAM] = "bad_histogram",     [INGEST_BAD_EXEMPLAR] = "bad_exemplar",
     };
     assert(reason < INGEST_REASONS);
     return names[reason];
+}
+
+/* Prometheus passes over such series with a line in its log and answers 204. */
+static bool is_of_labels(enum ingest_reason reason)
+{
+    return reason == INGEST_NO_NAME || reason == INGEST_BAD_LABEL_NAME || reason == INGEST_BAD_LABEL_VALUE ||
+           reason == INGEST_DUPLICATE_LABEL;
 }
 
 int ingest_status(const struct ingest_result *r)
@@ -108,12 +124,13 @@ int ingest_status(const struct ingest_result *r)
     default:
         return 503;
     }
+    uint64_t full = r->rejected[INGEST_SERIES_LIMIT] + r->rejected[INGEST_DAILY_LIMIT] + r->rejected[INGEST_MEMORY_LIMIT];
     for (unsigned i = 0; i < INGEST_REASONS; i++)
-        if (i != INGEST_SERIES_LIMIT && i != INGEST_BAD_EXEMPLAR)
+        if (i != INGEST_BAD_EXEMPLAR && !(r->strict && is_of_labels((enum ingest_reason)i)))
             rejected += r->rejected[i];
-    if (rejected)
+    if (rejected > full)
         return 400;
-    return r->rejected[INGEST_SERIES_LIMIT] ? 429 : 204;
+    return full ? 429 : 204;
 }
 
 void ingest_stats(struct ingest *ingest, struct ingest_stats *out)

@@ -6,7 +6,10 @@
 #ifndef INGEST_INGEST_INTERNAL_H
 #define INGEST_INGEST_INTERNAL_H
 
+#include <stdio.h>
+
 #include "base/arena.h"
+#include "base/lock.h"
 #include "head/appender.h"
 #include "ingest/ingest.h"
 
@@ -77,11 +80,23 @@ struct lane {
     size_t late_capacity;
     struct arena arena;   /* of one request */
     struct buf offenders; /* text for the sender */
+    struct buf detail;    /* of the next offender: which bound */
     uint32_t offender_count;
+};
+
+/* What was refused lately (refusals.c). */
+struct refusals {
+    struct mutex lock; /* a leaf */
+    struct ingest_limit_hit hits[INGEST_LIMIT_HITS_MAX];
+    uint32_t hit_count;
+    int64_t next_ns[INGEST_REASONS]; /* when the log may speak of it again */
+    uint64_t untold[INGEST_REASONS];
 };
 
 struct ingest {
     struct ingest_options options;
+    struct refusals refusals;
+    _Atomic int64_t newest_ms; /* strict: newest sample of the head; INT64_MIN: none */
     struct lane **lanes; /* [options.lanes] */
 };
 
@@ -117,7 +132,21 @@ MUST_CHECK enum err extras_parse(struct lane *l, struct errmsg *why);
 void extras_check(struct lane *l, struct ingest_result *result, int64_t oldest_ms, int64_t newest_ms);
 void extras_store(struct lane *l, struct buf *records, struct ingest_result *result);
 
+/* ---- strict.c ---- */
+/* ERR_INVALID: the request must be refused, `why` has Prometheus' text.  After find_misses. */
+MUST_CHECK enum err strict_check(struct lane *l, int64_t future_ms, struct errmsg *why);
+void strict_stored(struct lane *l);
+
+/* ---- refusals.c ---- */
+void refusals_init(struct refusals *r);
+void refusals_deinit(struct refusals *r);
+void refusals_hit(struct refusals *r, enum ingest_reason reason, struct slice offender);
+void refusals_log(struct refusals *r, int64_t now_ns, enum ingest_reason reason, uint64_t count, const char *offenders);
+
 /* ---- write.c ---- */
+void reject_row(struct lane *l, struct head_row *row);
+/* Why make_series said ERR_LIMIT; counts it and keeps the text for the next reject. */
+enum ingest_reason limit_met(struct lane *l);
 /* The miss that starts at `at`; call with growing `at` and the same *from. */
 struct miss *miss_of(struct lane *l, uint32_t at, size_t *from);
 /* A series that was recognised but left the head before the append. */

@@ -14,6 +14,8 @@
 #include "base/wire.h"
 #include "ingest/ingest_internal.h"
 
+#define DAY_MS INT64_C(86400000)
+
 static void count_add(_Atomic uint64_t *c, uint64_t n)
 {
     atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
@@ -39,7 +41,13 @@ static const char *reason_text(enum ingest_reason reason)
     case INGEST_TOO_FAR_AHEAD:
         return "out of bounds, too far into the future";
     case INGEST_SERIES_LIMIT:
+    case INGEST_DAILY_LIMIT:
+    case INGEST_MEMORY_LIMIT:
+    case INGEST_METRIC_LIMIT:
+    case INGEST_VALUES_LIMIT:
         return "limit of series reached";
+    case INGEST_OUT_OF_ORDER:
+        return "out of order sample";
     case INGEST_BAD_HISTOGRAM:
         return "invalid native histogram";
     case INGEST_BAD_EXEMPLAR:
@@ -50,7 +58,7 @@ static const char *reason_text(enum ingest_reason reason)
     return "unknown";
 }
 
-static void reject_row(struct lane *l, struct head_row *row)
+void reject_row(struct lane *l, struct head_row *row)
 {
     row->ref = 0;
     row->at = ROW_REJECTED;
@@ -64,10 +72,41 @@ void reject(struct lane *l, struct ingest_result *result, enum ingest_reason rea
     count_add(&l->counts.rejected[reason], count);
     if (reason == INGEST_BAD_EXEMPLAR || l->offender_count++ >= OFFENDERS)
         return;
-    buf_printf(&l->offenders, "; %s: ", reason_text(reason));
+    buf_printf(&l->offenders, "; %s%s: ", reason_text(reason), l->detail.len ? buf_cstr(&l->detail) : "");
+    buf_reset(&l->detail);
     canonical_print(l, slice_of(l->raw + at, len), &l->offenders);
     if (time_ms != INT64_MIN)
         buf_printf(&l->offenders, " at %lld", (long long)time_ms);
+}
+
+enum ingest_reason limit_met(struct lane *l)
+{
+    static const struct {
+        enum ingest_reason reason;
+        const char *option, *by;
+    } of[] = {
+        [HEAD_LIMIT_SERIES] = {INGEST_SERIES_LIMIT, "limit.series", ""},
+        [HEAD_LIMIT_DAILY] = {INGEST_DAILY_LIMIT, "limit.daily-series", ""},
+        [HEAD_LIMIT_MEMORY] = {INGEST_MEMORY_LIMIT, "the head's share of memory.limit", ""},
+        [HEAD_LIMIT_METRIC] = {INGEST_METRIC_LIMIT, "limit.series-per-metric", " by metric "},
+        [HEAD_LIMIT_VALUES] = {INGEST_VALUES_LIMIT, "limit.values-per-label", " by label "},
+    };
+    const struct head_refusal *r = head_refusal(l->appender);
+    struct slice shown = slice_of(r->offender.data, r->offender.len < 128 ? r->offender.len : 128);
+    buf_reset(&l->detail);
+    buf_printf(&l->detail, " (%s = %llu)%s%.*s", of[r->limit].option, (unsigned long long)r->max, of[r->limit].by,
+               SLICE_ARG(shown));
+    refusals_hit(&l->ingest->refusals, of[r->limit].reason, r->offender);
+    return of[r->limit].reason;
+}
+
+static void log_rejected(struct lane *l, const struct ingest_result *result)
+{
+    int64_t now_ns = clock_mono_ns(l->ingest->options.clock);
+    const char *first = l->offenders.len > 2 ? buf_cstr(&l->offenders) + 2 : "";
+    for (unsigned i = 0; i < INGEST_REASONS; i++)
+        if (result->rejected[i] && i != INGEST_BAD_EXEMPLAR)
+            refusals_log(&l->ingest->refusals, now_ns, (enum ingest_reason)i, result->rejected[i], first);
 }
 
 static void explain(struct lane *l, struct ingest_result *result)
@@ -77,6 +116,7 @@ static void explain(struct lane *l, struct ingest_result *result)
         rejected += i == INGEST_BAD_EXEMPLAR ? 0 : result->rejected[i];
     if (rejected == 0)
         return;
+    log_rejected(l, result);
     uint64_t taken = (uint64_t)result->samples + result->histograms;
     err_set(&result->why, ERR_OK, "%llu of %llu samples rejected, the others are stored%.*s%s",
             (unsigned long long)rejected, (unsigned long long)(taken + rejected), (int)l->offenders.len,
@@ -126,6 +166,8 @@ static void check_rows(struct lane *l, struct ingest_result *result, int64_t old
     size_t from = 0;
     for (size_t i = 0; i < l->row_count; i++) {
         struct head_row *row = &l->rows[i];
+        if (row->at == ROW_REJECTED)
+            continue;
         if (row->ref == 0) {
             struct miss *m = miss_of(l, row->at, &from);
             assert(m != NULL);
@@ -181,7 +223,7 @@ static size_t make_late(struct lane *l, struct buf *records, struct ingest_resul
         enum err err = m->made ? ERR_OK : make_series(l, m, row->time_ms, records);
         m->made = err == ERR_OK;
         if (err != ERR_OK) {
-            reject(l, result, INGEST_SERIES_LIMIT, 1, m->at, m->len, INT64_MIN);
+            reject(l, result, limit_met(l), 1, m->at, m->len, INT64_MIN);
             reject_row(l, row);
             continue;
         }
@@ -228,6 +270,7 @@ static void store(struct lane *l, struct stream *stream, struct buf *records, st
     uint32_t left = head_append(l->appender, l->rows, (uint32_t)l->row_count, records);
     if (l->miss_count || left || l->extra_count) {
         head_create_begin(l->appender); /* once per request: 2,000 new series are made in one go */
+        head_day(l->ingest->options.head, clock_now_ms(l->ingest->options.clock) / DAY_MS);
         size_t late = make_late(l, records, result);
         extras_store(l, records, result);
         add_aliases(l);
@@ -256,6 +299,21 @@ static void finish(struct lane *l, struct ingest_result *result)
     count_add(&l->counts.exemplars, result->exemplars);
 }
 
+/* As Prometheus: nothing of the request is stored, and the text names the first sample only by what it broke. */
+static enum err strict_refuse(struct lane *l, struct ingest_result *result, int64_t future_ms)
+{
+    result->strict = true;
+    enum err err = strict_check(l, future_ms, &result->why);
+    if (err == ERR_OK)
+        return ERR_OK;
+    uint64_t samples = l->row_count;
+    result->rejected[INGEST_OUT_OF_ORDER] += (uint32_t)samples;
+    count_add(&l->counts.rejected[INGEST_OUT_OF_ORDER], samples);
+    refusals_log(&l->ingest->refusals, clock_mono_ns(l->ingest->options.clock), INGEST_OUT_OF_ORDER, samples,
+                 result->why.text);
+    return err;
+}
+
 static enum err prepare(struct lane *l, const struct ingest_request *req, struct stream *stream,
                         struct ingest_result *result)
 {
@@ -266,6 +324,8 @@ static enum err prepare(struct lane *l, const struct ingest_request *req, struct
     TRY(find_misses(l, &result->why));
     const struct ingest_options *o = &l->ingest->options;
     int64_t now = clock_now_ms(o->clock), oldest = o->retention_ms ? now - o->retention_ms : INT64_MIN + 1;
+    if (o->strict)
+        TRY(strict_refuse(l, result, now + o->future_max_ms));
     check_rows(l, result, oldest, now + o->future_max_ms);
     extras_check(l, result, oldest, now + o->future_max_ms);
     return head_room(l->appender, &result->why);
@@ -282,6 +342,8 @@ static enum err write_request(struct lane *l, const struct ingest_request *req, 
     if (l->wal)
         TRY(wal_lane_begin(l->wal, 3 * l->raw_len + 4096, &records, &result->why));
     store(l, stream, records, result);
+    if (l->ingest->options.strict)
+        strict_stored(l);
     finish(l, result);
     if (l->wal) {
         *pending = req->ticket != NULL;

@@ -144,6 +144,14 @@ static void listeners_close(struct http_acceptor *a)
     a->count = 0;
 }
 
+enum err http_listen_check(const char *addresses, struct errmsg *why)
+{
+    struct http_acceptor a = {0};
+    enum err err = listeners_open(&a, addresses, why);
+    listeners_close(&a);
+    return err;
+}
+
 enum err http_acceptor_open(struct http_acceptor *a, struct http_server *s, struct errmsg *why)
 {
     a->server = s;

@@ -167,6 +167,29 @@ static void collect_rejected(struct metric_sink *sink, void *ctx)
     }
 }
 
+/* Who met which bound: the table of ingest has a place for 32 offenders. */
+static void collect_limit_hits(struct metric_sink *sink, void *ctx)
+{
+    struct server *s = ctx;
+    struct ingest *ingest = atomic_load(&s->ingest);
+    struct ingest_limit_hit hits[INGEST_LIMIT_HITS_MAX];
+    uint32_t count = ingest ? ingest_limit_hits(ingest, hits) : 0;
+    if (count == 0)
+        metric_emit(sink, "reason=\"metric_limit\",offender=\"\"", 0); /* the name is there before the first hit */
+    for (uint32_t i = 0; i < count; i++) {
+        struct buf labels = {0};
+        metric_label(&labels, "reason", slice_str(hits[i].others ? "other" : ingest_reason_name(hits[i].reason)));
+        metric_label(&labels, "offender", slice_str(hits[i].offender));
+        metric_emit(sink, buf_cstr(&labels), (double)hits[i].count);
+        buf_deinit(&labels);
+    }
+}
+
+static double head_limit(void *ctx)
+{
+    return (double)server_head_limit(ctx);
+}
+
 static double head_time_s(void *ctx, bool newest)
 {
     struct server *s = ctx;
@@ -333,6 +356,16 @@ void server_metrics_register(struct server *s)
                                              .kind = METRIC_COUNTER,
                                              .help = "Samples that were not taken, by reason.",
                                              .collect = collect_rejected,
+                                             .ctx = s});
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_ingest_limit_hits_total",
+                                             .kind = METRIC_COUNTER,
+                                             .help = "Samples of new series that a bound kept out, by who met it.",
+                                             .collect = collect_limit_hits,
+                                             .ctx = s});
+    metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_limit_bytes",
+                                             .kind = METRIC_GAUGE,
+                                             .help = "Memory of the head from which on it takes no new series.",
+                                             .get = head_limit,
                                              .ctx = s});
     metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_min_time_seconds",
                                              .kind = METRIC_GAUGE,

@@ -15,11 +15,13 @@
 #include "server/server_internal.h"
 #include "server/version.h"
 
-/* Shares of memory.limit.  The head may pass its share for a moment (it flushes early), so they sum to less than one.
+/*
+ * Shares of memory.limit: together all of it.  The head writes its samples to a block before it has its
+ * whole share, and takes no new series once it has; known series always go on.
  */
 enum { SPARE_WORKERS = 4 }; /* beside those that queries can take: labels and status answer under full load, too */
 enum { QUERY_WORKERS_MAX = 16 };
-enum { HEAD_PERCENT = 45, CACHE_PERCENT = 10, QUERY_PERCENT = 30, HTTP_PERCENT = 10 };
+enum { HEAD_PERCENT = 50, HEAD_FLUSH_PERCENT = 45, CACHE_PERCENT = 10, QUERY_PERCENT = 30, HTTP_PERCENT = 10 };
 
 static void budgets_init(struct server *s)
 {
@@ -32,6 +34,11 @@ static void budgets_init(struct server *s)
         (struct mem_budget){.name = "queries", .limit = (int64_t)(whole / 100 * QUERY_PERCENT), .parent = &s->memory};
     s->http_memory = (struct mem_budget){
         .name = "http bodies", .limit = (int64_t)(whole / 100 * HTTP_PERCENT), .parent = &s->memory};
+}
+
+uint64_t server_head_limit(const struct server *s)
+{
+    return (uint64_t)s->memory.limit / 100 * HEAD_PERCENT;
 }
 
 static enum err open_tsdb(struct server *s, struct errmsg *why)
@@ -51,7 +58,12 @@ static enum err open_tsdb(struct server *s, struct errmsg *why)
     o.retention_bytes = config_bytes(s->config, OPT_STORAGE_RETENTION_SIZE);
     o.snapshots_age_ms = config_duration_ms(s->config, OPT_STORAGE_SNAPSHOTS_MAX_AGE);
     o.snapshots_max = (unsigned)config_count(s->config, OPT_STORAGE_SNAPSHOTS_MAX);
-    o.head_bytes_max = (uint64_t)s->memory.limit / 100 * HEAD_PERCENT;
+    o.head_bytes_max = (uint64_t)s->memory.limit / 100 * HEAD_FLUSH_PERCENT;
+    o.head.new_series_bytes_max = server_head_limit(s);
+    o.head.series_max = config_count(s->config, OPT_LIMIT_SERIES);
+    o.head.daily_series_max = config_count(s->config, OPT_LIMIT_DAILY_SERIES);
+    o.head.series_per_metric_max = config_count(s->config, OPT_LIMIT_SERIES_PER_METRIC);
+    o.head.values_per_label_max = config_count(s->config, OPT_LIMIT_VALUES_PER_LABEL);
     o.head_budget = &s->head_memory;
     o.cache_budget = &s->cache_memory;
     o.wal.sync = modes[config_sync(s->config, &o.wal.sync_interval_ms)];
@@ -170,6 +182,22 @@ static enum err start_http(struct server *s, struct errmsg *why)
     return err;
 }
 
+/* Settings that are fine by themselves and useless here; before anything is made. */
+static enum err settings_check(const struct config *c, struct errmsg *why)
+{
+    struct tsdb_options o;
+    tsdb_options_default(&o);
+    int64_t retention_ms = config_duration_ms(c, OPT_STORAGE_RETENTION_TIME);
+    if (retention_ms > 0 && retention_ms < o.block_range_ms)
+        return err_set(why, ERR_INVALID, "storage.retention.time: %s is shorter than a block, which is 2h",
+                       config_text(c, OPT_STORAGE_RETENTION_TIME));
+    struct buf listen = {0};
+    listen_addresses(c, &listen);
+    enum err err = http_listen_check(buf_cstr(&listen), why);
+    buf_deinit(&listen);
+    return err;
+}
+
 enum err server_open(struct server *s, const struct config *config, struct errmsg *why)
 {
     *s = (struct server){.config = config, .clock = clock_system()};
@@ -178,6 +206,7 @@ enum err server_open(struct server *s, const struct config *config, struct errms
     budgets_init(s);
     s->metrics = metrics_new();
     metrics_add_process(s->metrics);
+    TRY(settings_check(config, why));
     TRY(open_tsdb(s, why));
     make_engine(s);
     TRY(make_api(s, why));
@@ -195,6 +224,12 @@ static enum err make_ingest(struct server *s, struct errmsg *why)
     o.lanes = http_server_loops(s->http) + 1; /* the last one is the self-scrape's */
     o.body_bytes_max = config_bytes(s->config, OPT_WEB_MAX_BODY_SIZE);
     o.retention_ms = config_duration_ms(s->config, OPT_STORAGE_RETENTION_TIME);
+    o.future_max_ms = config_duration_ms(s->config, OPT_INGEST_MAX_FUTURE);
+    o.strict = config_bool(s->config, OPT_INGEST_STRICT);
+    o.out_of_order_window_ms = config_duration_ms(s->config, OPT_INGEST_OUT_OF_ORDER_WINDOW);
+    o.label_count_max = (uint32_t)config_count(s->config, OPT_LIMIT_LABELS_PER_SERIES);
+    o.label_name_bytes_max = (uint32_t)config_bytes(s->config, OPT_LIMIT_LABEL_NAME_LENGTH);
+    o.label_value_bytes_max = (uint32_t)config_bytes(s->config, OPT_LIMIT_LABEL_VALUE_LENGTH);
     struct ingest *ingest;
     TRY(ingest_new(&o, &ingest, why));
     atomic_store(&s->ingest, ingest);

@@ -43,6 +43,8 @@ MUST_CHECK enum err server_run(struct server *s, struct errmsg *why);
 void server_close(struct server *s); /* also of a half-open server */
 
 /* What the modules count, under our names and under those of the peers' dashboards (docs/metrics.md). */
+/* Bytes of the head from which on it takes no new series. */
+uint64_t server_head_limit(const struct server *s);
 void server_metrics_register(struct server *s);
 
 /* The guard of the HTTP server, from the settings, and what it counts (guard.c). */

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "head/appender.h"
+#include "base/log.h"
 #include "head/head.h"
 #include "ingest/ingest.h"
 #include "lib/head_digest.h"
@@ -38,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     struct ingest_result result;
     struct head_replay_report report;
     struct wal_memory wal;
+    log_setup(LOG_ERROR + 1, 0);
     if (bytes < 1)
         return 0;
     clock_fake_init(&clock, NOW_MS);

@@ -38,8 +38,8 @@ Test(config_value, durations_take_units_from_large_to_small)
     };
     struct config *c = config_new();
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        cr_expect_str_eq(text_after(c, OPT_QUERY_TIMEOUT, good[i].text), good[i].canonical);
-        cr_expect_eq(config_duration_ms(c, OPT_QUERY_TIMEOUT), good[i].ms, "%s", good[i].text);
+        cr_expect_str_eq(text_after(c, OPT_QUERY_LOG_SLOW, good[i].text), good[i].canonical);
+        cr_expect_eq(config_duration_ms(c, OPT_QUERY_LOG_SLOW), good[i].ms, "%s", good[i].text);
     }
     static const char *const bad[] = {"",    "5",  "m",      "1m1h",   "1h1h", "-1h",
                                       "1 h", "1x", "99999y", "1.2.3s", "1h ",  "inf"};
