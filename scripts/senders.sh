@@ -66,7 +66,10 @@ for program in "$@"; do
     # Telegraf's own tags for a build with chosen plugins.
     telegraf) TAGS=custom,inputs.file,parsers.influx,outputs.http,serializers.prometheusremotewrite \
         build telegraf $telegraf github.com/influxdata/telegraf/cmd/telegraf ;;
-    traefik) build traefik $traefik github.com/traefik/traefik/v3/cmd/traefik ;;
+    # Traefik's own forks; its other replacement is a part of its own module.
+    traefik) REPLACE='github.com/abbot/go-http-auth=github.com/containous/go-http-auth@v0.4.1-0.20260804094822-b975dcaa8c48
+        github.com/gorilla/mux=github.com/containous/mux@v0.0.0-20250523120546-41b6ec3aed59' \
+        build traefik $traefik github.com/traefik/traefik/v3/cmd/traefik ;;
     shop) (cd "$root/tests/e2e/scenarios/shop" && go build -o "$dir/bin/shop" .) ;;
     *) echo "senders.sh: unknown program $program" >&2; exit 2 ;;
     esac

@@ -50,7 +50,8 @@ struct api_options {
 MUST_CHECK enum err api_new(const struct api_options *o, struct api **out, struct errmsg *why);
 void api_free(struct api *api); /* after http_server_stop; accepts NULL */
 void api_set_state(struct api *api, enum api_state state);
-/* Where writes go; before it remote write answers 503.  Lanes: one per loop and one more for own metrics. */
+/* Where writes go; before it remote write answers 503.  Lanes: one per loop, one for own metrics, one for imports. */
+enum { API_EXTRA_LANES = 2 };
 void api_set_ingest(struct api *api, struct ingest *ingest);
 void api_register_routes(struct http_server *server, struct api *api);
 

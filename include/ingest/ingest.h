@@ -102,6 +102,11 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, unsigned lane);
 /* Labels in any order, __name__ among them; empty values are left out. */
 void ingest_batch_add(struct ingest_batch *b, const struct ingest_label *labels, uint32_t count, int64_t time_ms,
                       double value);
+/* The same in parts: the labels, then samples of this series, then its end (or the next series: this one is dropped). */
+void ingest_batch_series(struct ingest_batch *b, const struct ingest_label *labels, uint32_t count);
+void ingest_batch_sample(struct ingest_batch *b, int64_t time_ms, double value);
+void ingest_batch_series_end(struct ingest_batch *b);
+size_t ingest_batch_bytes(const struct ingest_batch *b); /* that a write would send */
 /* As ingest_write; the batch is empty afterwards. */
 bool ingest_batch_write(struct ingest_batch *b, struct wal_ticket *ticket, struct ingest_result *result);
 void ingest_batch_free(struct ingest_batch *b); /* accepts NULL */

@@ -110,6 +110,7 @@ enum http_route_flags {
     HTTP_NO_COMPRESS = 2,     /* never compress the answer */
     HTTP_DEFER = 4,           /* run the handler on a worker at once */
     HTTP_NO_ENCODED_BODY = 8, /* a Content-Encoding other than identity is 415 */
+    HTTP_NO_FORM = 16,        /* the body is data even when its type says form (curl --data-binary does) */
 };
 
 struct http_route {

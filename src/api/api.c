@@ -32,6 +32,8 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
     gate_init(&api->exports, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
     gate_init(&api->reads, (unsigned)config_count(o->config, OPT_REMOTE_READ_CONCURRENT_LIMIT));
+    gate_init(&api->imports, IMPORTS_AT_ONCE);
+    mutex_init(&api->import_lane);
     uint64_t memory = config_memory(o->config, OPT_MEMORY_LIMIT, process_memory_available());
     api->read_memory = (struct mem_budget){.name = "query.max-memory",
                                            .limit = (int64_t)config_memory(o->config, OPT_QUERY_MAX_MEMORY, memory)};
@@ -65,6 +67,8 @@ void api_free(struct api *api)
     gate_deinit(&api->queries);
     gate_deinit(&api->exports);
     gate_deinit(&api->reads);
+    gate_deinit(&api->imports);
+    mutex_deinit(&api->import_lane);
     mem_free(api->counters);
     arena_deinit(&api->arena);
     mem_free(api);

@@ -138,6 +138,7 @@ unsigned api_status_slot(int status);
 const char *api_status_text(unsigned slot); /* "200" ... "other" */
 
 struct self_scrape; /* self_scrape.c */
+enum { IMPORTS_AT_ONCE = 2 };
 
 struct api {
     struct api_options o;
@@ -148,7 +149,8 @@ struct api {
     int64_t start_ms;
     const char *route_prefix; /* "" or "/x" */
     const struct regex *cors; /* NULL: off */
-    struct gate queries, exports, reads;
+    struct gate queries, exports, reads, imports;
+    struct mutex import_lane;        /* the lane after the self-scrape's */
     struct mem_budget read_memory;   /* what all answers of remote read take while they are formed */
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;
@@ -216,5 +218,6 @@ void on_export(struct http_request *r, void *ctx);
 void on_export_csv(struct http_request *r, void *ctx);
 void on_read(struct http_request *r, void *ctx);
 void on_write(struct http_request *r, void *ctx);
+void on_import(struct http_request *r, void *ctx);
 
 #endif

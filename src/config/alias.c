@@ -144,7 +144,7 @@ const struct alias config_aliases[] = {
     NOOP_BOOL(VICTORIAMETRICS, "opentelemetry.convertMetricNamesToPrometheus", NO_PROTOCOL),
     NOOP(VICTORIAMETRICS, "opentelemetry.*", NO_PROTOCOL),
     NOOP(VICTORIAMETRICS, "csvTrimTimestamp", NO_PROTOCOL),
-    NOOP(VICTORIAMETRICS, "import.maxLineLen", NO_PROTOCOL),
+    NOOP(VICTORIAMETRICS, "import.maxLineLen", "a line may be as long as web.max-body-size"),
 
     NOOP_BOOL(VICTORIAMETRICS, "search.disableCache", NO_CACHE),
     NOOP_BOOL(VICTORIAMETRICS, "search.disableAutoCacheReset", NO_CACHE),

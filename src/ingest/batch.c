@@ -52,23 +52,44 @@ static uint32_t sort_labels(const struct ingest_label *labels, uint32_t count, c
     return n;
 }
 
-void ingest_batch_add(struct ingest_batch *b, const struct ingest_label *labels, uint32_t count, int64_t time_ms,
-                      double value)
+void ingest_batch_series(struct ingest_batch *b, const struct ingest_label *labels, uint32_t count)
 {
     const struct ingest_label *sorted[LABEL_COUNT_MAX];
     uint32_t n = sort_labels(labels, count, sorted);
     buf_reset(&b->series);
     for (uint32_t i = 0; i < n; i++)
         put_label(&b->series, sorted[i]);
+}
+
+void ingest_batch_sample(struct ingest_batch *b, int64_t time_ms, double value)
+{
     buf_u8(&b->series, WIRE_TAG(2, WIRE_BYTES));
     buf_varint(&b->series, 10 + wire_varint_bytes((uint64_t)time_ms));
     buf_u8(&b->series, WIRE_TAG(1, WIRE_FIXED64));
     buf_le64(&b->series, f64_bits(value));
     buf_u8(&b->series, WIRE_TAG(2, WIRE_VARINT));
     buf_varint(&b->series, (uint64_t)time_ms);
+}
+
+void ingest_batch_series_end(struct ingest_batch *b)
+{
     buf_u8(&b->request, WIRE_TAG(1, WIRE_BYTES));
     buf_varint(&b->request, b->series.len);
     buf_slice(&b->request, buf_view(&b->series));
+    buf_reset(&b->series);
+}
+
+void ingest_batch_add(struct ingest_batch *b, const struct ingest_label *labels, uint32_t count, int64_t time_ms,
+                      double value)
+{
+    ingest_batch_series(b, labels, count);
+    ingest_batch_sample(b, time_ms, value);
+    ingest_batch_series_end(b);
+}
+
+size_t ingest_batch_bytes(const struct ingest_batch *b)
+{
+    return b->request.len + b->series.len;
 }
 
 bool ingest_batch_write(struct ingest_batch *b, struct wal_ticket *ticket, struct ingest_result *result)

@@ -44,7 +44,7 @@ static void params_parse(struct http_request_state *q)
     q->params_parsed = true;
     q->params = (struct http_params){0};
     q->params_error = NULL;
-    if (has_form_body(&q->pub))
+    if (!(q->route && q->route->flags & HTTP_NO_FORM) && has_form_body(&q->pub))
         http_query_parse(q->pub.body, &q->arena, &q->params, &body_why);
     http_query_parse(q->pub.query, &q->arena, &q->params, &query_why);
     const char *text = body_why.text[0] ? body_why.text : query_why.text; /* the body's error first, as in Go */

@@ -221,7 +221,7 @@ static enum err make_ingest(struct server *s, struct errmsg *why)
     o.head = tsdb_head(s->tsdb);
     o.wal = tsdb_wal(s->tsdb);
     o.clock = s->clock;
-    o.lanes = http_server_loops(s->http) + 1; /* the last one is the self-scrape's */
+    o.lanes = http_server_loops(s->http) + API_EXTRA_LANES;
     o.body_bytes_max = config_bytes(s->config, OPT_WEB_MAX_BODY_SIZE);
     o.retention_ms = config_duration_ms(s->config, OPT_STORAGE_RETENTION_TIME);
     o.future_max_ms = config_duration_ms(s->config, OPT_INGEST_MAX_FUTURE);
