@@ -12,9 +12,12 @@
 #define CONFIG_OPTIONS_H
 
 #define CONFIG_FEATURES                                                                                                \
-    "promql-experimental-functions|promql-duration-expr|promql-delayed-name-removal|"                                  \
+    "all|promql-experimental-functions|promql-duration-expr|promql-delayed-name-removal|"                              \
     "promql-extended-range-selectors|promql-binop-fill-modifiers|promql-per-step-stats|type-and-unit-labels|"          \
-    "use-start-timestamps"
+    "use-start-timestamps|auto-gomaxprocs|auto-gomemlimit|concurrent-rule-eval|created-timestamp-zero-ingestion|"      \
+    "delayed-compaction|exemplar-storage|extra-scrape-metrics|histograms-st-encoding|memory-snapshot-on-shutdown|"     \
+    "metadata-wal-records|native-histograms|old-ui|openmetrics2|otlp-deltatocumulative|otlp-native-delta-ingestion|"   \
+    "otlp-write-receiver|search-api|st-storage|st-synthesis|use-uncached-io|utf8-names|xor2-encoding|zstd-scrape"
 
 /* clang-format off */
 #define CONFIG_OPTIONS(X) \
@@ -142,7 +145,8 @@
     X(REMOTE_READ_MAX_BYTES_IN_FRAME, QUERY, "storage.remote.read-max-bytes-in-frame", BYTES, "1MiB", "", \
       "About how long a frame of a streamed remote read gets.") \
     X(ENABLE_FEATURE, QUERY, "enable-feature", LIST, "", CONFIG_FEATURES, \
-      "Features of PromQL that Prometheus too has behind this flag.")
+      "Features of PromQL that Prometheus too has behind this flag, by its names; all means all of them. " \
+      "Its other features' names are accepted and change nothing.")
 /* clang-format on */
 
 #endif

@@ -15,12 +15,17 @@
 
 enum { POINTS_MAX = 11000 };
 
+static bool has_feature(const struct api *api, const char *name)
+{
+    return config_list_has(api->o.config, OPT_ENABLE_FEATURE, name) ||
+           config_list_has(api->o.config, OPT_ENABLE_FEATURE, "all");
+}
+
 static void stats_param(struct http_request *r, struct api *api, struct query_request *q)
 {
     struct slice text = param(r, "stats");
     q->stats = text.len > 0;
-    q->per_step =
-        slice_eq_str(text, "all") && config_list_has(api->o.config, OPT_ENABLE_FEATURE, "promql-per-step-stats");
+    q->per_step = slice_eq_str(text, "all") && has_feature(api, "promql-per-step-stats");
     if (q->stats && !slice_eq_str(text, "all") && !slice_eq_str(text, "true")) {
         struct buf quoted = {0};
         goformat_quote(&quoted, text);

@@ -57,9 +57,9 @@ MUST_CHECK enum err aggregate_k(struct aggregation *a, uint32_t **k, bool *nothi
 /* Native histograms in sum and avg; fold_hist.c. */
 struct hist_fold;
 struct hist_fold *hist_fold_new(struct aggregation *a, bool mean);
-/* `after_float`: the group had a float at this step before, which spoils the step anyway. */
-MUST_CHECK enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t step, const struct histogram *h,
-                                  bool after_float);
+/* `row`: of the input.  `after_float`: the group had a float at this step before, which spoils the step anyway. */
+MUST_CHECK enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t row, uint32_t step,
+                                  const struct histogram *h, bool after_float);
 /*
  * The group's histograms per step, NULL when it has none.  `cells` holds the steps with floats; those with
  * histograms are added, those with both or with histograms that don't go together are taken out, with a warning.

@@ -24,34 +24,78 @@ static struct cost args_cost(const struct oper *op)
     return c;
 }
 
+/* Adds an operator's cells, step by step; with the sizes of histograms when it is a result that is counted. */
+static void add_steps(const struct oper *op, bool sizes, uint64_t *sum)
+{
+    const struct exec *x = op->x;
+    if (op->cost == COST_NONE)
+        return;
+    for (uint32_t s = 0; s < op->grid.count; s++)
+        sum[s] += op->tally.full;
+    for (uint32_t i = 0; i < x->worker_count; i++) {
+        const struct step_counts *counts = &x->workers[i].step_counts[op->counts_id];
+        for (uint32_t s = 0; counts->cells && s < op->grid.count; s++)
+            sum[s] += counts->cells[s];
+        for (uint32_t s = 0; sizes && counts->sizes && s < op->grid.count; s++)
+            sum[s] += counts->sizes[s];
+    }
+}
+
+/* At each step: what was there before, the results of all steps before, the vectors gathered, the result. */
+static uint64_t steps_peak(const struct oper *op, uint64_t held)
+{
+    uint32_t steps = op->grid.count;
+    uint64_t *gathered = steps <= STEP_COUNTS_MAX ? exec_alloc(op->x, steps, sizeof *gathered) : NULL;
+    uint64_t *made = gathered ? exec_alloc(op->x, steps, sizeof *made) : NULL;
+    uint64_t peak = held, results = 0;
+    if (!made)
+        return held + op->tally.points;
+    for (uint32_t i = 0; i < op->arg_count; i++)
+        add_steps(op->args[i], false, gathered);
+    if (op->cost == COST_TIMESTAMP)
+        add_steps(op, false, gathered);
+    add_steps(op, true, made);
+    for (uint32_t s = 0; s < steps; s++) {
+        uint64_t nothing = op->cost == COST_TIMESTAMP && op->yields_nothing ? made[s] : 0;
+        results += made[s] - nothing;
+        peak = larger(peak, held + results + gathered[s]);
+    }
+    return peak;
+}
+
 struct cost op_cost(const struct oper *op)
 {
     uint64_t points = op->tally.points;
     struct cost args = args_cost(op);
-    switch (op->ops->cost) {
+    switch (op->cost) {
+    case COST_NONE:
+        return (struct cost){0, 0};
+    case COST_SMOOTHED: /* what it makes is not counted, what it looks at is never released */
+        return (struct cost){op->tally.left, op->tally.left_peak};
     case COST_SELECT:
         return (struct cost){points, larger(points, op->tally.peak)};
     case COST_RANGE:
-        return (struct cost){points, larger(args.peak, args.held + op->tally.peak)};
+        return (struct cost){points + args.held - (op->over_rows ? op->args[0]->tally.points : 0),
+                             larger(args.peak, args.held + op->tally.peak)};
     case COST_AGGREGATE:
         return (struct cost){points, larger(args.peak, points)};
     case COST_PASS:
-        return (struct cost){points, larger(args.peak, points)};
+        return args;
+    case COST_INVARIANT:
+        args.held += points - op->args[0]->tally.points;
+        return (struct cost){args.held, larger(args.peak, args.held)};
+    case COST_INFO:
+        return (struct cost){args.held + points, larger(args.peak, steps_peak(op, args.held))};
     default:
-        break;
+        return (struct cost){op->yields_nothing ? 0 : points, larger(args.peak, steps_peak(op, args.held))};
     }
-    uint64_t gathered = 0; /* at the last step, when all results before it are there */
-    for (uint32_t i = 0; i < op->arg_count; i++)
-        gathered += op->args[i]->tally.last;
-    return (struct cost){points, larger(args.peak, args.held + points + gathered)};
 }
 
 /* What a subquery reads counts; what its inner steps look at is counted by the windows over it. */
 void op_samples(const struct oper *op, uint64_t *queryable, uint64_t *read)
 {
-    uint64_t steps = op->scope == SCOPE_INVARIANT ? op->x->grid.count : 1;
     if (op->scope != SCOPE_SUBQUERY)
-        *queryable += op->tally.queryable * steps;
+        *queryable += op->tally.queryable * op->repeat;
     *read += op->tally.read;
     for (uint32_t i = 0; i < op->arg_count; i++)
         op_samples(op->args[i], queryable, read);
@@ -67,6 +111,8 @@ void exec_count_step(struct exec *x, const struct oper *op, uint32_t step, uint6
         return;
     }
     for (uint32_t s = 0; op->scope == SCOPE_INVARIANT && s < x->grid.count; s++)
-        x->step_queryable[s] += queryable;
-    x->step_read[op->step_of ? op->step_of[step] : 0] += read;
+        x->step_queryable[s] += queryable * op->repeat / x->grid.count;
+    uint32_t reader = op->step_of ? op->step_of[step] : 0;
+    if (reader != READ_BY_NOBODY)
+        x->step_read[reader] += read;
 }

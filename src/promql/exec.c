@@ -80,6 +80,13 @@ enum err exec_no_memory(struct exec *x, struct errmsg *why)
     return exec_too_many_samples(why);
 }
 
+int64_t exec_last(const struct exec *x, const struct modifiers *mod, const struct grid *g)
+{
+    if (x->overshoot_ms == 0 || mod->at != AT_NONE)
+        return modifiers_time(mod, grid_time(g, g->count - 1));
+    return time_sub(modifiers_time(mod, g->end_ms), x->overshoot_ms);
+}
+
 /* ---- Operators ---- */
 
 void *op_new(struct exec *x, size_t bytes, const struct oper_ops *ops, const struct node *node, const struct grid *grid)
@@ -91,6 +98,10 @@ void *op_new(struct exec *x, size_t bytes, const struct oper_ops *ops, const str
     op->grid = *grid;
     op->id = x->op_count;
     op->scope = x->scope;
+    op->cost = ops->cost;
+    op->counts_id = op->id;
+    op->repeat = x->repeat;
+    op->counts_steps = ops->cost == COST_STEPS || ops->cost == COST_INFO || ops->cost == COST_TIMESTAMP;
     op->step_of = x->step_of;
     if (x->op_count == x->op_capacity) {
         x->op_capacity = x->op_capacity ? x->op_capacity * 2 : 32;
@@ -109,6 +120,8 @@ void op_args(struct oper *op, uint32_t count, struct oper *const *args)
     op->arg_count = count;
     for (uint32_t i = 0; i < count; i++)
         op->args[i] = args[i];
+    for (uint32_t i = 0; i < count; i++)
+        args[i]->counts_steps |= op->cost == COST_STEPS || op->cost == COST_INFO;
 }
 
 struct note_place op_place(const struct oper *op)
@@ -138,15 +151,38 @@ uint64_t batch_row_points(const struct batch *b, uint32_t row)
     return points;
 }
 
+/* One array of counts per step; what memory cannot hold is not counted. */
+static uint64_t *counts_get(struct worker *w, const struct oper *op, uint64_t **counts)
+{
+    if (!*counts && op->grid.count <= STEP_COUNTS_MAX)
+        *counts = worker_alloc(w, op->grid.count, sizeof **counts);
+    return *counts;
+}
+
+static void count_steps(struct oper *op, struct worker *w, const struct batch *b, uint32_t row, struct tally *t)
+{
+    const uint64_t *present = batch_present(b, row);
+    const struct histogram **h = batch_h(b, row);
+    struct step_counts *counts = &w->step_counts[op->id];
+    if (bits_all(present, b->steps))
+        t->full++;
+    else if (counts_get(w, op, &counts->cells))
+        BITS_EACH(s, present, b->steps)
+        counts->cells[s]++;
+    if (h && counts_get(w, op, &counts->sizes))
+        BITS_EACH(s, present, b->steps)
+        counts->sizes[s] += h[s] ? histogram_size(h[s]) / 16 : 0;
+}
+
 enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     assert(first + b->rows <= op->count && b->steps == op->grid.count);
     TRY(op->ops->tile(op, w, first, b));
     struct tally *t = &w->tallies[op->id];
-    uint32_t last = b->steps - 1;
     for (uint32_t r = 0; r < b->rows; r++) {
         t->points += batch_row_points(b, r);
-        t->last += bits_get(batch_present(b, r), last);
+        if (op->counts_steps)
+            count_steps(op, w, b, r, t);
     }
     if (t->peak < t->points)
         t->peak = t->points;
@@ -166,6 +202,7 @@ static void worker_init(struct worker *w, struct exec *x)
     arena_init(&w->arena, &x->budget);
     arena_init(&w->tile, &x->budget);
     w->states = ARENA_ARRAY(&w->arena, void *, x->op_count + 1);
+    w->step_counts = ARENA_ARRAY(&w->arena, struct step_counts, x->op_count + 1);
     notes_init(&w->notes, &w->tile);
 }
 
@@ -207,8 +244,11 @@ void tally_add(struct tally *to, const struct tally *rows)
 {
     if (to->peak < to->points + rows->peak)
         to->peak = to->points + rows->peak;
+    if (to->left_peak < to->left + rows->left_peak)
+        to->left_peak = to->left + rows->left_peak;
+    to->left += rows->left;
     to->points += rows->points;
-    to->last += rows->last;
+    to->full += rows->full;
     to->queryable += rows->queryable;
     to->read += rows->read;
 }

@@ -53,16 +53,34 @@ static inline bool grid_is_instant(const struct grid *g)
 /* What rows cost in the reference's currency, points; kept per tile and combined in the order of rows. */
 struct tally {
     uint64_t points; /* of the rows made */
-    uint64_t last;   /* those of them at the last step */
+    uint64_t full;   /* rows with something at every step, if the operator counts_steps */
     uint64_t peak;   /* most points held at once: rows made so far and the window in hand */
     uint64_t queryable, read;
+    uint64_t left, left_peak; /* smoothed selectors: windows that are held to the end, and the most of it */
 };
 
 /* Below what an operator stands: decides how its samples are counted. */
 enum op_scope { SCOPE_ROOT, SCOPE_INVARIANT, SCOPE_SUBQUERY };
 
 /* How the reference counts what evaluating an operator holds in memory; see cost.c. */
-enum cost_kind { COST_STEPS, COST_SELECT, COST_RANGE, COST_AGGREGATE, COST_PASS };
+enum cost_kind {
+    COST_STEPS, /* step by step, from vectors gathered to a vector made */
+    COST_INFO,
+    COST_TIMESTAMP,
+    COST_SELECT,
+    COST_SMOOTHED,
+    COST_RANGE,
+    COST_AGGREGATE,
+    COST_PASS,
+    COST_INVARIANT,
+    COST_NONE
+};
+
+/* Cells of rows that are not full and sizes of histograms, step by step; one worker's share of an operator's. */
+struct step_counts {
+    uint64_t *cells, *sizes; /* [grid.count]; NULL until needed */
+};
+enum { STEP_COUNTS_MAX = 1 << 16, READ_BY_NOBODY = UINT32_MAX };
 
 struct exec;
 struct worker;
@@ -84,7 +102,13 @@ struct oper {
     struct grid grid;
     uint32_t id; /* index of per-worker state; rank in the order of evaluation */
     enum op_scope scope;
-    const uint32_t *step_of; /* the query's step for each of ours, when steps are accounted for one by one */
+    enum cost_kind cost;     /* ops' own, unless made otherwise */
+    bool counts_steps;       /* its cells are needed step by step */
+    bool yields_nothing;     /* what it makes is only looked at */
+    bool over_rows;          /* the first argument is a subquery's rows */
+    uint32_t counts_id;      /* whose step_counts count: its own, or those of one that it took over from */
+    uint64_t repeat;         /* how often the reference books what it looked at: once for each step it stands for */
+    const uint32_t *step_of; /* the query's step that reads ours, or READ_BY_NOBODY; NULL: all are read by some */
     uint32_t arg_count;
     struct oper *args[OP_ARGS_MAX];
 
@@ -111,6 +135,7 @@ struct worker {
     struct arena tile;      /* histograms and notes of the tile in hand */
     void **states;          /* [op_count], made on demand */
     struct tally *tallies;  /* [op_count], of the tile in hand: the stream's */
+    struct step_counts *step_counts; /* [op_count], of all tiles */
     struct notes notes;     /* of the tile in hand */
     struct late_note *late; /* of the tile in hand, newest first */
     struct errmsg *why;     /* where errors of tiles are told */
@@ -138,6 +163,8 @@ struct exec {
     struct arena arena;       /* the result's, too */
     struct grid grid;
     enum op_scope scope;     /* while planning */
+    uint64_t repeat;         /* while planning */
+    int64_t overshoot_ms;    /* while planning: how far the grid goes on behind what is to be read; see plan_subquery */
     const uint32_t *step_of; /* while planning */
     int64_t lookback_ms;
     unsigned features;
@@ -172,6 +199,8 @@ static inline bool exec_delays_names(const struct exec *x)
 MUST_CHECK enum err exec_open_querier(struct exec *x);
 /* A reader of a set; workers may ask side by side. */
 struct series_reader *exec_reader(struct exec *x, struct series_set *set);
+/* Planning: the last time that a selector on this grid may look at. */
+int64_t exec_last(const struct exec *x, const struct modifiers *mod, const struct grid *g);
 /* Planning: samples with mint <= t <= maxt will be read. */
 void exec_needs(struct exec *x, int64_t mint_ms, int64_t maxt_ms);
 void exec_workers_start(struct exec *x, uint32_t count); /* after planning */
@@ -291,7 +320,9 @@ void exec_count_step(struct exec *x, const struct oper *op, uint32_t step, uint6
 /* Expression to operator; NODE_STRING has none. */
 MUST_CHECK enum err plan_op(struct exec *x, const struct node *n, const struct grid *g, struct oper **out);
 /* What a NODE_SUBQUERY evaluates, on its own grid; NULL when that has no step. */
-MUST_CHECK enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct oper **out);
+/* `scope`: SCOPE_SUBQUERY below a function; SCOPE_INVARIANT when the rows themselves are the answer. */
+MUST_CHECK enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, enum op_scope scope,
+                                  struct oper **out);
 
 /* A copy that lives in the arena. */
 const struct histogram *histogram_keep(struct arena *arena, const struct histogram *h);

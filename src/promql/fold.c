@@ -267,7 +267,7 @@ static void note_ignored(struct fold_op *f)
 }
 
 /* Takes the histograms out of a row: counted, ignored, or added to the group's. */
-static enum err fold_hists(struct fold_op *f, uint32_t group, const struct histogram *const *h, uint64_t *present)
+static enum err fold_hists(struct fold_op *f, uint32_t group, uint32_t row, const struct histogram *const *h, uint64_t *present)
 {
     if (!f->kind->one) /* count, group: like any sample */
         return ERR_OK;
@@ -281,7 +281,7 @@ static enum err fold_hists(struct fold_op *f, uint32_t group, const struct histo
         if (f->kind->floats_only)
             note_ignored(f);
         else
-            TRY(hist_fold_add(f->hists, group, s, h[s], bits_get(f->seen + (size_t)group * f->words, s)));
+            TRY(hist_fold_add(f->hists, group, row, s, h[s], bits_get(f->seen + (size_t)group * f->words, s)));
     }
     return ERR_OK;
 }
@@ -298,7 +298,7 @@ static enum err fold_row(struct fold_op *f, uint32_t row, struct batch *b, uint3
         f->order[f->ordered++] = group;
     }
     if (b->has_h[i])
-        TRY(fold_hists(f, group, batch_h(b, i), present));
+        TRY(fold_hists(f, group, row, batch_h(b, i), present));
     uint64_t *seen = f->seen + (size_t)group * f->words;
     if (!bits_all(present, f->steps)) {
         TRY(fold_sparse(f, group, batch_v(b, i), present));

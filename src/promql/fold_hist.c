@@ -9,7 +9,8 @@
 
 struct hist_cell {
     struct histogram_total *total;
-    bool any, spoiled;    /* spoiled: layouts that don't go together */
+    bool any, spoiled;    /* spoiled: layouts that don't go together, and whatever comes after is not looked at */
+    bool float_before;    /* spoiled when a float had been there */
     bool reset, no_reset; /* hints seen */
 };
 
@@ -47,17 +48,30 @@ static struct histogram with_own_bounds(struct arena *arena, const struct histog
     return own;
 }
 
-enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t step, const struct histogram *h, bool after_float)
+static void spoil(struct hist_fold *f, struct hist_cell *c, uint32_t row, bool after_float)
+{
+    struct notes *n = &f->agg->base.x->notes;
+    c->spoiled = true;
+    c->float_before = after_float;
+    notes_warn(n, aggregate_place_expr(f->agg),
+               "vector contains a mix of histograms with exponential and custom buckets schemas for metric name %s",
+               notes_quote(n, labels_name(&f->agg->child->labels[row])));
+}
+
+enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t row, uint32_t step, const struct histogram *h,
+                       bool after_float)
 {
     struct exec *x = f->agg->base.x;
     if (!f->cells[group] && !(f->cells[group] = exec_alloc(x, f->agg->base.grid.count, sizeof **f->cells)))
         return exec_no_memory(x, x->why);
     struct hist_cell *c = &f->cells[group][step];
+    if (c->spoiled)
+        return ERR_OK;
     bool first = !c->any;
     c->any = true;
     c->reset |= h->reset_hint == RESET_YES;
     c->no_reset |= h->reset_hint == RESET_NO;
-    if (c->spoiled || (after_float && !c->total))
+    if (after_float && !c->total)
         return ERR_OK;
     if (first) {
         struct histogram own = with_own_bounds(&x->arena, h);
@@ -67,7 +81,7 @@ enum err hist_fold_add(struct hist_fold *f, uint32_t group, uint32_t step, const
     unsigned notes = 0;
     enum err err = f->mean ? histogram_total_add_mean(c->total, h, &notes) : histogram_total_add(c->total, h, &notes);
     if (err == ERR_INVALID)
-        c->spoiled = true;
+        spoil(f, c, row, after_float);
     else if (err != ERR_OK)
         return exec_no_memory(x, x->why);
     tell(f, notes);
@@ -93,22 +107,18 @@ enum err hist_fold_finish(struct hist_fold *f, uint32_t group, uint64_t *cells, 
         struct hist_cell *c = &f->cells[group][s];
         if (!c->any)
             continue;
+        if (bits_get(cells, s) || c->spoiled) {
+            if (!c->spoiled || c->float_before)
+                notes_warn(&x->notes, aggregate_place_expr(f->agg),
+                           "encountered a mix of histograms and floats for aggregation");
+            bits_clear(cells, s);
+            continue;
+        }
         if (c->reset && c->no_reset)
             notes_warn(&x->notes, aggregate_place_expr(f->agg),
                        "conflicting counter resets during histogram aggregation");
-        if (bits_get(cells, s)) {
-            notes_warn(&x->notes, aggregate_place_expr(f->agg),
-                       "encountered a mix of histograms and floats for aggregation");
-            bits_clear(cells, s);
-        } else if (c->spoiled) {
-            notes_warn(&x->notes, aggregate_place_expr(f->agg),
-                       "vector contains a mix of histograms with exponential and custom buckets schemas for metric "
-                       "name %s",
-                       notes_quote(&x->notes, labels_name(&f->agg->groups.labels[group])));
-        } else {
-            (*out)[s] = cell_result(f, c);
-            bits_set(cells, s);
-        }
+        (*out)[s] = cell_result(f, c);
+        bits_set(cells, s);
     }
     return ERR_OK;
 }

@@ -46,6 +46,7 @@ struct bucket_op {
     uint32_t words;
     struct classic work;
     struct rowset rows;
+    struct notes repairs; /* until their figures are complete */
 };
 
 /* ---- Labels ---- */
@@ -246,18 +247,43 @@ static bool gather(struct bucket_op *op, const struct classic_group *g, uint32_t
     return h->count > 0;
 }
 
+/*
+ * How often the reference counts a repair: it adds what it has to itself at every step after the one that brought
+ * the first, where it only does for what came later.  In 64 bits, which long ranges overflow.
+ */
+static uint64_t repeats(uint32_t steps_left)
+{
+    return steps_left < 64 ? UINT64_C(1) << steps_left : 0;
+}
+
+static void tell_repairs(struct bucket_op *op)
+{
+    const struct grid *g = &op->base.grid;
+    for (uint32_t i = 0; i < op->repairs.count; i++) {
+        struct note_repair *r = op->repairs.list[i].repair;
+        uint32_t step = g->step_ms ? (uint32_t)((r->time_min_ms - g->start_ms) / g->step_ms) : 0;
+        r->count -= r->first * repeats(g->count - 1 - step);
+    }
+    notes_merge(&op->base.x->notes, &op->repairs);
+}
+
 static double classic_result(struct bucket_op *op, struct classic *h, uint32_t param, uint32_t step,
                              const struct labels *l)
 {
-    struct exec *x = op->base.x;
     if (op->fraction)
         return classic_fraction(op->params[0][step], op->params[1][step], h);
     struct classic_repair repair;
+    /* The reference mends the buckets in place, once for each quantile: later ones find them mended. */
+    for (uint32_t earlier = 0; earlier < param; earlier++) {
+        struct classic again = *h;
+        classic_quantile(op->params[earlier][step], &again, &repair);
+    }
     double v = classic_quantile(op->params[param][step], h, &repair);
     if (repair.forced) {
         int64_t t = grid_time(&op->base.grid, step);
-        struct note_repair note = {repair.bound_min, repair.bound_max, repair.diff_max, t, t, 1};
-        notes_repair(&x->notes, op_place_at(&op->base, op->vector_node), note_metric(op, l), &note);
+        uint64_t count = repeats(op->base.grid.count - step);
+        struct note_repair note = {repair.bound_min, repair.bound_max, repair.diff_max, t, t, count, 1};
+        notes_repair(&op->repairs, op_place_at(&op->base, op->vector_node), note_metric(op, l), &note);
     }
     return v;
 }
@@ -352,7 +378,9 @@ static enum err bucket_prepare(struct oper *base)
     TRY(bucket_args(op));
     TRY(group_rows(op));
     TRY(rowset_init(&op->rows, base->x, base->grid.count));
+    notes_init(&op->repairs, &base->x->arena);
     TRY(bucket_results(op));
+    tell_repairs(op);
     op_series_rowset(base, &op->rows);
     return ERR_OK;
 }

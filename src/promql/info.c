@@ -25,6 +25,7 @@ struct info_op {
     uint32_t *signature_of, *of_inner; /* of info rows, of inner rows; NONE when there is none */
     uint32_t **metrics_of;             /* by signature: its metrics, ended by NONE */
     uint32_t signature_count;
+    struct hash_map asked;    /* pairs of inner rows; see pair_key */
     bool *ignored;            /* inner rows that are info series themselves */
     uint32_t *winner, *stamp; /* by metric: row at this step, if stamp is step + 1 */
     struct rowset rows;
@@ -86,9 +87,38 @@ static struct hash128 identity(const struct info_op *op, const struct labels *l)
     return name_set_hash(&op->identifying, l);
 }
 
+/* The key of an identifying pair among series that have the same of these labels. */
+static struct hash128 pair_key(const struct label *pair, uint64_t presence)
+{
+    return hash128_add(pair->hash, (struct hash128){presence, presence});
+}
+
+/* The identifying pairs of a series, and which there are: 0 none, 1 instance, 2 job, 3 both. */
+static uint64_t identifying_pairs(const struct info_op *op, const struct labels *l, const struct label *pairs[2])
+{
+    uint64_t presence = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        pairs[i] = labels_find(l, op->identifying.names[i]);
+        presence |= pairs[i] ? UINT64_C(1) << i : 0;
+    }
+    return presence;
+}
+
+static enum err ask_for_pairs(struct info_op *op, const struct labels *l)
+{
+    const struct label *pairs[2];
+    uint64_t presence = identifying_pairs(op, l, pairs);
+    uint32_t ignored;
+    for (uint32_t i = 0; i < 2; i++)
+        if (pairs[i])
+            TRY(hash_map_put(&op->asked, pair_key(pairs[i], presence), 0, &ignored));
+    return ERR_OK;
+}
+
 static enum err number_inner(struct info_op *op, struct hash_map *map)
 {
     struct exec *x = op->base.x;
+    TRY(hash_map_init(&op->asked, x, 64));
     op->of_inner = exec_alloc(x, op->inner->count, sizeof *op->of_inner);
     op->ignored = exec_alloc(x, op->inner->count, sizeof *op->ignored);
     if (!op->of_inner || !op->ignored)
@@ -100,21 +130,33 @@ static enum err number_inner(struct info_op *op, struct hash_map *map)
         bool empty = !bits_any(matrix_present(&op->in, i), op->in.steps);
         if (op->ignored[i] || empty || hash128_eq(key, (struct hash128){0, 0}))
             continue;
+        TRY(ask_for_pairs(op, &op->inner->labels[i]));
         TRY(hash_map_put(map, key, op->signature_count, &op->of_inner[i]));
         op->signature_count += op->of_inner[i] == op->signature_count;
     }
     return ERR_OK;
 }
 
-/* Only info series that somebody has the signature of are read. */
-static enum err choose_infos(struct info_op *op, const struct hash_map *map)
+static bool asked_for(const struct info_op *op, const struct labels *l)
+{
+    const struct label *pairs[2];
+    uint64_t presence = identifying_pairs(op, l, pairs);
+    uint32_t ignored;
+    for (uint32_t i = 0; i < 2; i++)
+        if (pairs[i] && !hash_map_get(&op->asked, pair_key(pairs[i], presence), &ignored))
+            return false;
+    return presence != 0;
+}
+
+/* Read, and counted, is what has an instance and a job that are asked for, even when nobody has both. */
+static enum err choose_infos(struct info_op *op)
 {
     struct exec *x = op->base.x;
-    uint32_t *rows = exec_alloc(x, op->info->count, sizeof *rows), count = 0, signature;
+    uint32_t *rows = exec_alloc(x, op->info->count, sizeof *rows), count = 0;
     if (!rows)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < op->info->count; i++)
-        if (hash_map_get(map, identity(op, &op->info->labels[i]), &signature))
+        if (asked_for(op, &op->info->labels[i]))
             rows[count++] = i;
     return select_op_choose(op->info, rows, count);
 }
@@ -131,8 +173,9 @@ static enum err number_infos(struct info_op *op, const struct hash_map *map)
     TRY(hash_map_init(&metrics, x, op->info->count));
     for (uint32_t i = 0; i < op->info->count; i++) {
         struct hash128 key = identity(op, &op->info->labels[i]);
-        bool wanted = hash_map_get(map, key, &op->signature_of[i]);
-        assert(wanted);
+        op->metric_of[i] = op->signature_of[i] = NONE;
+        if (!hash_map_get(map, key, &op->signature_of[i]))
+            continue;
         const struct label *name = labels_find(&op->info->labels[i], metric_name);
         if (name)
             key = hash128_add(key, name->hash);
@@ -154,7 +197,8 @@ static enum err list_metrics(struct info_op *op)
     if (!size || !listed || !op->metrics_of || !op->winner || !op->stamp)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < op->info->count; i++)
-        size[op->signature_of[i]]++;
+        if (op->signature_of[i] != NONE)
+            size[op->signature_of[i]]++;
     for (uint32_t s = 0; s < op->signature_count; s++) {
         op->metrics_of[s] = exec_alloc(x, (size_t)size[s] + 1, sizeof **op->metrics_of);
         if (!op->metrics_of[s])
@@ -164,7 +208,7 @@ static enum err list_metrics(struct info_op *op)
     }
     for (uint32_t i = 0; i < op->info->count; i++) {
         uint32_t metric = op->metric_of[i], s = op->signature_of[i];
-        if (bits_get(listed, metric))
+        if (metric == NONE || bits_get(listed, metric))
             continue;
         bits_set(listed, metric);
         op->metrics_of[s][size[s]++] = metric;
@@ -198,15 +242,22 @@ static enum err ambiguous(struct info_op *op, uint32_t old, uint32_t row, int64_
     return err;
 }
 
+static enum err check_floats(struct info_op *op)
+{
+    for (uint32_t row = 0; row < op->infos.rows; row++)
+        for (uint32_t s = 0; op->infos.h[row] && s < op->infos.steps; s++)
+            if (op->infos.h[row][s])
+                return not_info(op, row);
+    return ERR_OK;
+}
+
 /* The newest sample of each metric. */
 static enum err choose_winners(struct info_op *op, uint32_t step)
 {
     for (uint32_t row = 0; row < op->infos.rows; row++) {
         uint32_t metric = op->metric_of[row];
-        if (!bits_get(matrix_present(&op->infos, row), step))
+        if (metric == NONE || !bits_get(matrix_present(&op->infos, row), step))
             continue;
-        if (op->infos.h[row] && op->infos.h[row][step])
-            return not_info(op, row);
         int64_t ms = (int64_t)matrix_v(&op->infos, row)[step];
         if (op->stamp[metric] == step + 1) {
             int64_t old_ms = (int64_t)matrix_v(&op->infos, op->winner[metric])[step];
@@ -329,8 +380,9 @@ static enum err info_prepare(struct oper *base)
     TRY(hash_map_init(&map, base->x, 64));
     TRY(number_inner(op, &map));
     TRY(op_prepare(op->info));
-    TRY(choose_infos(op, &map));
+    TRY(choose_infos(op));
     TRY(matrix_read(&op->infos, op->info));
+    TRY(check_floats(op));
     TRY(number_infos(op, &map));
     TRY(list_metrics(op));
     TRY(rowset_init(&op->rows, base->x, base->grid.count));
@@ -347,7 +399,7 @@ static enum err info_tile(struct oper *op, struct worker *w, uint32_t first, str
     return ERR_OK;
 }
 
-static const struct oper_ops info_ops = {.cost = COST_STEPS, .prepare = info_prepare, .tile = info_tile};
+static const struct oper_ops info_ops = {.cost = COST_INFO, .prepare = info_prepare, .tile = info_tile};
 
 enum err plan_info(struct exec *x, const struct node *call, const struct grid *g, struct oper **out)
 {

@@ -50,7 +50,7 @@ static void invariant_close(struct oper *op, void *state)
 }
 
 static const struct oper_ops invariant_ops = {
-    .cost = COST_PASS, .prepare = invariant_prepare, .tile = invariant_tile, .worker_close = invariant_close};
+    .cost = COST_INVARIANT, .prepare = invariant_prepare, .tile = invariant_tile, .worker_close = invariant_close};
 
 struct oper *invariant_op_new(const struct node *n, const struct grid *g, struct oper *child)
 {

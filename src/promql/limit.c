@@ -116,12 +116,28 @@ static enum err reorder(struct limit_op *l, const uint32_t *order)
     return ERR_OK;
 }
 
+/* Numbers groups as their first row came: those without a sample do not count. */
+static enum err renumber_groups(struct limit_op *l)
+{
+    struct exec *x = l->agg.base.x;
+    uint32_t *number = exec_alloc(x, l->agg.groups.count, sizeof *number), count = 0; /* + 1 */
+    if (!number)
+        return exec_no_memory(x, x->why);
+    for (uint32_t i = 0; i < l->rows.count; i++) {
+        uint32_t *n = &number[l->group[i]];
+        *n = *n ? *n : ++count;
+        l->group[i] = *n - 1;
+    }
+    return ERR_OK;
+}
+
 /* Group by group, each in heap order. */
 static enum err instant_order(struct limit_op *l)
 {
     struct exec *x = l->agg.base.x;
     struct groups groups = {.count = l->agg.groups.count, .of_row = l->group};
     uint32_t *start, *order;
+    TRY(renumber_groups(l));
     TRY(groups_lists(&groups, x, l->rows.count, &start, &order));
     for (uint32_t g = 0; g < groups.count; g++) {
         struct heap_order heap = {l, order + start[g]};

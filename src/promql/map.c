@@ -184,6 +184,15 @@ static void row_timestamp(const struct map_op *m, double *v, const uint64_t *pre
     v[s] = (double)grid_time(&m->base.grid, s) / 1000;
 }
 
+/* start_timestamp() knows the samples of a selector only (plan.c); anything else has none. */
+static void row_none(const struct map_op *m, double *v, const uint64_t *present, uint32_t steps)
+{
+    (void)m;
+    (void)v;
+    (void)present;
+    (void)steps;
+}
+
 /* ---- The operator ---- */
 
 static void clamp_bounds(struct map_op *m)
@@ -221,6 +230,8 @@ static enum err map_tile(struct oper *op, struct worker *w, uint32_t first, stru
         batch_drop_h(b);
     for (uint32_t r = 0; r < b->rows; r++) {
         uint64_t *present = batch_present(b, r);
+        if (m->row == row_none)
+            memset(present, 0, b->words * sizeof *present);
         for (uint32_t i = 0; m->empty && i < b->words; i++)
             present[i] &= ~m->empty[i];
         m->row(m, batch_v(b, r), present, b->steps);
@@ -243,6 +254,8 @@ static map_row_fn row_fn(enum function_id id, double (**one)(double))
         return row_clamp_max;
     case FUNCTION_TIMESTAMP:
         return row_timestamp;
+    case FUNCTION_START_TIMESTAMP:
+        return row_none;
     default:
         break;
     }

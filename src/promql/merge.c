@@ -125,7 +125,12 @@ struct oper *clean_op_new(struct oper *child)
 
 static enum err empty_prepare(struct oper *op)
 {
+    const double *unused;
     op->count = 0;
+    for (uint32_t i = 0; i < op->arg_count; i++) { /* may have something to tell */
+        TRY(op_prepare(op->args[i]));
+        TRY(op_scalar(op->args[i], &unused));
+    }
     return ERR_OK;
 }
 
@@ -137,7 +142,34 @@ static enum err empty_tile(struct oper *op, struct worker *w, uint32_t first, st
 
 static const struct oper_ops empty_ops = {.cost = COST_PASS, .prepare = empty_prepare, .tile = empty_tile};
 
-struct oper *empty_op_new(struct exec *x, const struct node *n, const struct grid *g)
+static enum err nothing_prepare(struct oper *op)
 {
-    return op_new(x, sizeof(struct oper), &empty_ops, n, g);
+    TRY(op_prepare(op->args[0]));
+    op_series_same(op, op->args[0]);
+    return ERR_OK;
+}
+
+static enum err nothing_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    TRY(op_tile(op->args[0], w, first, b));
+    memset(b->present, 0, (size_t)b->rows * b->words * sizeof *b->present);
+    return ERR_OK;
+}
+
+static const struct oper_ops nothing_ops = {.cost = COST_PASS, .prepare = nothing_prepare, .tile = nothing_tile};
+
+struct oper *nothing_op_new(struct oper *child)
+{
+    struct oper *op = op_new(child->x, sizeof *op, &nothing_ops, child->node, &child->grid);
+    op_args(op, 1, &child);
+    child->yields_nothing = true;
+    return op;
+}
+
+struct oper *empty_op_new(struct exec *x, const struct node *n, const struct grid *g, struct oper *const *scalars,
+                          uint32_t count)
+{
+    struct oper *op = op_new(x, sizeof *op, &empty_ops, n, g);
+    op_args(op, count, scalars);
+    return op;
 }

@@ -130,6 +130,8 @@ static void repair_combine(struct note_repair *a, const struct note_repair *b)
     a->bound_min = fmin(a->bound_min, b->bound_min);
     a->bound_max = fmax(a->bound_max, b->bound_max);
     a->diff_max = fmax(a->diff_max, b->diff_max);
+    if (b->time_min_ms <= a->time_min_ms)
+        a->first = b->first + (b->time_min_ms == a->time_min_ms ? a->first : 0);
     a->time_min_ms = a->time_min_ms < b->time_min_ms ? a->time_min_ms : b->time_min_ms;
     a->time_max_ms = a->time_max_ms > b->time_max_ms ? a->time_max_ms : b->time_max_ms;
     a->count += b->count;
@@ -265,7 +267,7 @@ static void print_repair(struct buf *out, const struct note_repair *r)
     goformat_append(out, r->bound_max, 'g', -1);
     buf_str(out, ", with a max diff of ");
     goformat_append(out, r->diff_max, 'g', 2);
-    buf_printf(out, ", over %llu samples from ", (unsigned long long)r->count);
+    buf_printf(out, ", over %lld samples from ", (long long)r->count); /* wraps around as the reference's does */
     print_time(out, r->time_min_ms);
     buf_str(out, " to ");
     print_time(out, r->time_max_ms);

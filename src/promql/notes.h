@@ -25,7 +25,7 @@ struct note_place {
 struct note_repair {
     double bound_min, bound_max, diff_max;
     int64_t time_min_ms, time_max_ms;
-    uint64_t count;
+    uint64_t count, first; /* first: at time_min_ms */
 };
 
 struct note {

@@ -19,6 +19,8 @@ struct oper *share_op_new(const struct node *n, uint32_t first_id, struct oper *
 /* scalar.c: one row without labels, present at every step. */
 struct oper *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v);
 struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid *g);
+struct oper *now_op_new(struct exec *x, const struct node *n, const struct grid *g);
+struct oper *vector_op_new(const struct node *n, struct oper *scalar);                       /* vector(s) */
 struct oper *scalar_op_new(const struct node *n, struct oper *vector);                       /* scalar(v) */
 struct oper *scalar_binary_op_new(const struct node *n, struct oper *lhs, struct oper *rhs); /* also max_of, min_of */
 
@@ -52,7 +54,9 @@ struct oper *histogram_op_new(const struct node *call, struct oper *const *args,
 /* info.c: info(v, {selector}); plans its arguments itself. */
 MUST_CHECK enum err plan_info(struct exec *x, const struct node *call, const struct grid *g, struct oper **out);
 
-/* merge.c: an operator without rows. */
-struct oper *empty_op_new(struct exec *x, const struct node *n, const struct grid *g);
+/* merge.c: an operator without rows; one whose rows are looked at and then have nothing. */
+struct oper *nothing_op_new(struct oper *child);
+struct oper *empty_op_new(struct exec *x, const struct node *n, const struct grid *g, struct oper *const *scalars,
+                          uint32_t count);
 
 #endif

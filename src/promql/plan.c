@@ -24,7 +24,12 @@ static const struct node *strip(const struct node *n)
 /* A subquery runs on multiples of its own step, from just after the first window's start. */
 static enum err subquery_grid(struct exec *x, const struct subquery_node *s, const struct grid *g, struct grid *out)
 {
-    int64_t end = modifiers_time(&s->mod, grid_time(g, g->count - 1));
+    /*
+     * Below @ too the reference goes on for as long as the outer steps do, though nobody looks there; but
+     * selectors get nothing newer than what somebody looks at.
+     */
+    int64_t length = grid_time(g, g->count - 1) - g->start_ms;
+    int64_t end = time_sub(modifiers_time(&s->mod, g->start_ms), -length);
     int64_t before = time_sub(modifiers_time(&s->mod, g->start_ms), s->range_ms);
     int64_t start = before / s->step_ms * s->step_ms;
     if (start <= before)
@@ -35,23 +40,45 @@ static enum err subquery_grid(struct exec *x, const struct subquery_node *s, con
     return ERR_OK;
 }
 
-/* An inner step is read by the first outer step whose window reaches it. */
-static enum err inner_steps(struct exec *x, const struct modifiers *mod, const struct grid *outer,
-                            const struct grid *inner, const uint32_t **out)
+/* The first outer step at or after an inner one; like the reference, offset counts here and @ does not. */
+static uint32_t reading_step(const struct subquery_node *s, const struct grid *outer, int64_t inner_ms)
 {
-    uint32_t *steps = exec_alloc(x, inner->count, sizeof *steps), step = 0;
+    int64_t t = time_sub(inner_ms, -s->mod.offset_ms), behind = time_sub(t, outer->start_ms);
+    if (outer->count <= 1 || behind <= 0)
+        return 0;
+    int64_t step = behind / outer->step_ms + (behind % outer->step_ms != 0);
+    return step < outer->count ? (uint32_t)step : outer->count - 1;
+}
+
+/* Samples of an inner step that lies between two windows are looked at, but not booked as read. */
+static bool in_window(const struct subquery_node *s, const struct grid *outer, int64_t inner_ms, uint32_t step)
+{
+    return outer->count <= 1 ||
+           time_sub(inner_ms, -s->mod.offset_ms) > time_sub(grid_time(outer, step), s->range_ms);
+}
+
+static enum err inner_steps(struct exec *x, const struct subquery_node *s, const struct grid *outer,
+                            const struct grid *inner, bool answer, const uint32_t **out)
+{
+    uint32_t *steps = exec_alloc(x, inner->count, sizeof *steps);
+    bool gaps = false;
     if (!steps)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < inner->count; i++) {
-        while (step + 1 < outer->count && modifiers_time(mod, grid_time(outer, step)) < grid_time(inner, i))
-            step++;
-        steps[i] = x->step_of ? x->step_of[step] : x->scope == SCOPE_INVARIANT ? 0 : step;
+        int64_t t = grid_time(inner, i);
+        uint32_t step = reading_step(s, outer, t);
+        if (!answer && !in_window(s, outer, t, step))
+            steps[i] = READ_BY_NOBODY;
+        else
+            steps[i] = x->step_of ? x->step_of[step] : x->scope == SCOPE_INVARIANT ? 0 : step;
+        gaps |= steps[i] == READ_BY_NOBODY;
     }
-    *out = steps;
+    *out = gaps || x->step_queryable ? steps : NULL;
     return ERR_OK;
 }
 
-enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
+enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *g, enum op_scope scope,
+                       struct oper **out)
 {
     struct grid inner;
     TRY(subquery_grid(x, &n->subquery, g, &inner));
@@ -61,31 +88,25 @@ enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *
     }
     enum op_scope outer = x->scope;
     const uint32_t *outer_step_of = x->step_of;
-    if (x->step_queryable)
-        TRY(inner_steps(x, &n->subquery.mod, g, &inner, &x->step_of));
-    x->scope = SCOPE_SUBQUERY;
+    TRY(inner_steps(x, &n->subquery, g, &inner, scope != SCOPE_SUBQUERY, &x->step_of));
+    x->scope = scope;
+    int64_t outer_overshoot = x->overshoot_ms;
+    if (n->subquery.mod.at != AT_NONE)
+        x->overshoot_ms = grid_time(g, g->count - 1) - g->start_ms;
     enum err err = plan_op(x, n->subquery.expr, &inner, out);
+    x->overshoot_ms = outer_overshoot;
     x->scope = outer;
     x->step_of = outer_step_of;
     return err;
 }
 
-/* Anchored and smoothed windows have functions of their own. */
-static enum err extended_function(struct exec *x, const struct node *matrix, const struct range_function **function)
+/* Anchored and smoothed windows have functions of their own; NULL: this one has none. */
+static const struct range_function *window_function(const struct node *matrix, const struct range_function *function)
 {
     if (matrix->kind != NODE_MATRIX_SELECTOR)
-        return ERR_OK;
+        return function;
     const struct vector_selector_node *vs = &matrix->matrix.selector->vector;
-    if (!vs->anchored && !vs->smoothed)
-        return ERR_OK;
-    const struct range_function *extended = range_function_extended((*function)->id, vs->smoothed);
-    if (!extended)
-        return err_set(x->why, ERR_INVALID, "%s modifier can only be used with: %s - not with %s",
-                       vs->smoothed ? "smoothed" : "anchored",
-                       vs->smoothed ? "delta, increase, rate" : "changes, delta, increase, rate, resets",
-                       function_get((*function)->id)->name);
-    *function = extended;
-    return ERR_OK;
+    return vs->anchored || vs->smoothed ? range_function_extended(function->id, vs->smoothed) : function;
 }
 
 static enum err plan_range(struct exec *x, const struct node *call, const struct grid *g,
@@ -100,18 +121,15 @@ static enum err plan_range(struct exec *x, const struct node *call, const struct
             matrix_arg = i;
         }
     assert(matrix);
-    if (matrix->kind == NODE_SUBQUERY) {
-        TRY(plan_subquery(x, matrix, g, &child));
-        if (!child) {
-            *out = empty_op_new(x, call, g);
-            return ERR_OK;
-        }
-    }
-    TRY(extended_function(x, matrix, &function));
+    if (matrix->kind == NODE_SUBQUERY)
+        TRY(plan_subquery(x, matrix, g, SCOPE_SUBQUERY, &child));
     for (uint32_t i = 0; i < call->call.arg_count; i++)
         if (i != matrix_arg)
             TRY(plan_op(x, call->call.args[i], g, &params[param_count++]));
-    *out = range_op_new(x, call, g, matrix, function, child, params, param_count);
+    if (matrix->kind == NODE_SUBQUERY && !child)
+        *out = empty_op_new(x, call, g, params, param_count);
+    else
+        *out = range_op_new(x, call, g, matrix, window_function(matrix, function), child, params, param_count);
     return ERR_OK;
 }
 
@@ -137,7 +155,10 @@ static bool plan_timestamp(struct exec *x, const struct node *n, const struct gr
     if (arg->kind != NODE_VECTOR_SELECTOR)
         return false;
     enum select_yield yield = id == FUNCTION_TIMESTAMP ? SELECT_TIMESTAMP : SELECT_START_TIMESTAMP;
-    *out = merge_op_new(select_op_new(x, n, arg, g, yield));
+    struct oper *select = select_op_new(x, n, arg, g, yield);
+    if (id == FUNCTION_START_TIMESTAMP && !exec_has(x, PROMQL_USE_START_TIMESTAMPS))
+        select = nothing_op_new(select);
+    *out = merge_op_new(select);
     return true;
 }
 
@@ -149,7 +170,7 @@ static enum err plan_simple_call(struct exec *x, const struct node *n, const str
     enum function_id id = n->call.function->id;
     switch (id) {
     case FUNCTION_VECTOR:
-        *out = args[0];
+        *out = vector_op_new(n, args[0]);
         return ERR_OK;
     case FUNCTION_SCALAR:
         *out = scalar_op_new(n, args[0]);
@@ -175,7 +196,7 @@ static enum err plan_simple_call(struct exec *x, const struct node *n, const str
         break;
     }
     if (count == 0) /* date functions look at now */
-        args[count++] = time_op_new(x, n, g);
+        args[count++] = now_op_new(x, n, g);
     *out = map_op_new(n, args, count);
     if (!*out)
         *out = histogram_op_new(n, args, count);
@@ -249,9 +270,11 @@ static enum err plan_invariant(struct exec *x, const struct node *n, const struc
         return plan_op(x, inner, g, out);
     enum op_scope outer = x->scope;
     x->scope = outer == SCOPE_ROOT ? SCOPE_INVARIANT : outer;
+    x->repeat *= g->count;
     struct oper *child;
     enum err err = plan_op(x, inner, &one, &child);
     x->scope = outer;
+    x->repeat /= g->count;
     if (err == ERR_OK)
         *out = invariant_op_new(n, g, child);
     return err;

@@ -99,6 +99,16 @@ static enum err range_child_times(struct range_op *r)
 }
 
 /* Order of evaluation: a subquery, the parameters, a selector. */
+/* Anchored or smoothed windows of a function that has no form for them: told when its turn comes. */
+static enum err range_not_extended(const struct range_op *r)
+{
+    bool smoothed = r->matrix->matrix.selector->vector.smoothed;
+    return err_set(r->base.x->why, ERR_INVALID, "%s modifier can only be used with: %s - not with %s",
+                   smoothed ? "smoothed" : "anchored",
+                   smoothed ? "delta, increase, rate" : "changes, delta, increase, rate, resets",
+                   r->base.node->call.function->name);
+}
+
 static enum err range_prepare(struct oper *op)
 {
     struct range_op *r = (struct range_op *)op;
@@ -109,6 +119,8 @@ static enum err range_prepare(struct oper *op)
     enum err err = range_params(r);
     if (err != ERR_OK)
         return r->child ? op_drain(r->child, err) : err;
+    if (!r->function)
+        return range_not_extended(r);
     return range_series(r);
 }
 
@@ -242,7 +254,7 @@ static struct windows count_windows(const struct range_call *c, const struct col
         }
         exec_count_step(c->w->x, &c->op->base, s, points, c->op->child ? 0 : read);
         sum.points += points;
-        sum.read += read;
+        sum.read += c->op->base.step_of && c->op->base.step_of[s] == READ_BY_NOBODY ? 0 : read;
         sum.most = points > sum.most ? points : sum.most;
         sum.last = points;
     }
@@ -255,7 +267,7 @@ static void range_count_points(const struct range_call *c, const struct column *
     struct tally *t = &c->w->tallies[c->op->base.id];
     struct windows own;
     const struct windows *w = c->shared;
-    if (col->hist_count > 0 || c->w->x->step_queryable) {
+    if (col->hist_count > 0 || c->w->x->step_queryable || c->op->base.step_of) {
         own = count_windows(c, col);
         w = &own;
     }
@@ -424,14 +436,13 @@ bool range_op_census(const struct oper *op, struct selector *sel, struct census_
 static void range_times(struct range_op *r)
 {
     struct exec *x = r->base.x;
-    uint32_t last = r->base.grid.count - 1;
     if (r->child)
         return;
     const struct vector_selector_node *vs = &r->matrix->matrix.selector->vector;
     r->before_ms = vs->anchored || vs->smoothed ? x->lookback_ms : 0;
     r->after_ms = vs->smoothed ? x->lookback_ms : 0;
     r->mint_ms = time_sub(range_time(r, 0), r->before_ms + r->range_ms - 1);
-    r->maxt_ms = time_sub(range_time(r, last), -r->after_ms);
+    r->maxt_ms = time_sub(exec_last(x, r->mod, &r->base.grid), -r->after_ms);
     exec_needs(x, r->mint_ms, r->maxt_ms);
 }
 
@@ -454,6 +465,7 @@ struct oper *range_op_new(struct exec *x, const struct node *call, const struct 
     for (uint32_t i = 0; i < param_count; i++)
         args[count++] = r->params[i] = params[i];
     op_args(&r->base, count, args);
+    r->base.over_rows = child != NULL;
     range_times(r);
     return &r->base;
 }

@@ -148,6 +148,7 @@ static enum err sample_points(struct run *r, const struct samples *s, const stru
                                      .v = h ? 0 : point_canonical(s->values[i]),
                                      .h = h ? histogram_keep(&x->arena, h) : NULL};
         r->result.stats.total_queryable_samples += h ? histogram_points(h) : 1;
+        r->result.stats.peak_samples += h ? histogram_points(h) : 1;
     }
     if (n == 0)
         return ERR_OK;
@@ -174,6 +175,7 @@ static enum err extended_points(struct run *r, struct bare *bare, const struct s
     struct point *points = arena_try_alloc(&x->arena, ((size_t)col.float_count + 2) * sizeof *points);
     if (!points)
         return exec_no_memory(x, x->why);
+    r->result.stats.peak_samples += col.float_count;
     uint32_t n = range_extended_points(&col, bare->start_ms, bare->end_ms, bare->vs->smoothed, points);
     r->result.stats.total_queryable_samples += n;
     if (n == 0)
@@ -194,7 +196,7 @@ static enum err read_bare(struct run *r, struct bare *bare, struct series_set *s
                      : sample_points(r, &samples, &set->labels[i], &capacity));
     }
     r->result.stats.samples_read = r->result.stats.total_queryable_samples;
-    return ERR_OK;
+    return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 
 static enum err read_selector(struct run *r, const struct node *matrix)
@@ -221,8 +223,7 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
 {
     struct exec *x = &r->x;
     struct oper *child;
-    x->scope = SCOPE_SUBQUERY;
-    TRY(plan_subquery(x, matrix, &x->grid, &child));
+    TRY(plan_subquery(x, matrix, &x->grid, SCOPE_INVARIANT, &child));
     if (!child)
         return ERR_OK;
     if (exec_delays_names(x))
@@ -233,7 +234,8 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
     struct reading reading = {r, child, 0};
     TRY(op_stream(child, rows_visit, &reading));
     op_samples(child, &r->result.stats.total_queryable_samples, &r->result.stats.samples_read);
-    return ERR_OK;
+    r->result.stats.peak_samples = op_cost(child).peak;
+    return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 
 enum err result_read_samples(struct run *r, const struct node *matrix)

@@ -39,6 +39,7 @@ static struct run *run_new(struct engine *e, const struct query *q, const struct
     x->cancel = cancel;
     x->why = why;
     x->kernels = e->kernels;
+    x->repeat = 1;
     x->mint_ms = INT64_MAX;
     x->maxt_ms = INT64_MIN;
     x->exact_stats = p->stats || p->per_step_stats;

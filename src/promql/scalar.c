@@ -5,6 +5,7 @@
  */
 #include "promql/binop.h"
 #include "promql/ops.h"
+#include "promql/series.h"
 
 struct scalar_op {
     struct oper base;
@@ -74,6 +75,14 @@ struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid
     return scalar_new(x, &time_ops, n, g);
 }
 
+/* What date functions without an argument look at: no expression, so nothing that the reference would hold. */
+static const struct oper_ops now_ops = {.cost = COST_NONE, .prepare = time_prepare, .tile = scalar_tile};
+
+struct oper *now_op_new(struct exec *x, const struct node *n, const struct grid *g)
+{
+    return scalar_new(x, &now_ops, n, g);
+}
+
 /* ---- scalar(v): the only float of a step, else NaN ---- */
 
 struct singles {
@@ -120,6 +129,29 @@ struct oper *scalar_op_new(const struct node *n, struct oper *vector)
 {
     struct oper *op = scalar_new(vector->x, &single_ops, n, &vector->grid);
     op_args(op, 1, &vector);
+    return op;
+}
+
+/* ---- vector(s): the same row, of another type ---- */
+
+static enum err vector_prepare(struct oper *op)
+{
+    TRY(op_prepare(op->args[0]));
+    op_series_same(op, op->args[0]);
+    return ERR_OK;
+}
+
+static enum err vector_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    return op_tile(op->args[0], w, first, b);
+}
+
+static const struct oper_ops vector_ops = {.cost = COST_STEPS, .prepare = vector_prepare, .tile = vector_tile};
+
+struct oper *vector_op_new(const struct node *n, struct oper *scalar)
+{
+    struct oper *op = op_new(scalar->x, sizeof *op, &vector_ops, n, &scalar->grid);
+    op_args(op, 1, &scalar);
     return op;
 }
 

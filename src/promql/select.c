@@ -147,8 +147,14 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
     s->vs = &selector->vector;
     s->yield = yield;
     s->sorted = true;
+    if (yield == SELECT_TIMESTAMP || yield == SELECT_START_TIMESTAMP) {
+        s->base.cost = COST_TIMESTAMP;
+        s->base.counts_steps = true;
+    } else if (s->vs->smoothed) {
+        s->base.cost = COST_SMOOTHED;
+    }
     s->mint_ms = time_sub(modifiers_time(&s->vs->mod, g->start_ms), x->lookback_ms - 1);
-    s->maxt_ms = modifiers_time(&s->vs->mod, grid_time(g, g->count - 1));
+    s->maxt_ms = exec_last(x, &s->vs->mod, g);
     if (s->vs->smoothed)
         s->maxt_ms = time_sub(s->maxt_ms, -x->lookback_ms);
     exec_needs(x, s->mint_ms, s->maxt_ms);

@@ -42,6 +42,7 @@ MUST_CHECK enum err select_op_choose(struct oper *op, const uint32_t *rows, uint
 bool op_is_select(const struct oper *op);
 
 /* A histogram in points, as samples are counted. */
+uint64_t histogram_size(const struct histogram *h); /* bytes, as the reference has them */
 uint64_t histogram_points(const struct histogram *h);
 
 #endif

@@ -9,11 +9,16 @@
 
 enum { SHARED_BYTES_MAX = 1 << 20, SHARED_COUNT_MAX = 4096 };
 
-uint64_t histogram_points(const struct histogram *h)
+uint64_t histogram_size(const struct histogram *h)
 {
     uint64_t parts = (uint64_t)h->positive_span_count + h->negative_span_count + h->positive_count + h->negative_count +
                      h->bound_count;
-    return (168 + 8 * parts + 8) / 16;
+    return 168 + 8 * parts;
+}
+
+uint64_t histogram_points(const struct histogram *h)
+{
+    return (histogram_size(h) + 8) / 16;
 }
 
 static bool sample_is_stale(const struct samples *s, uint32_t i)
@@ -25,7 +30,8 @@ void select_count(struct select_op *s, struct worker *w, uint32_t step, uint64_t
 {
     struct tally *t = &w->tallies[s->base.id];
     t->queryable += points;
-    t->read += points;
+    if (!s->base.step_of || s->base.step_of[step] != READ_BY_NOBODY)
+        t->read += points;
     exec_count_step(w->x, &s->base, step, points, points);
 }
 
@@ -160,7 +166,8 @@ static void drop_buckets(struct select_op *s, struct worker *w, struct samples *
     struct stats_step *steps = ARENA_ARRAY(&w->tile, struct stats_step, count);
     for (uint32_t i = 0; i < count; i++) {
         int64_t t = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, i));
-        steps[i] = (struct stats_step){time_sub(t, w->x->lookback_ms - 1), t};
+        int64_t until = s->vs->smoothed ? time_sub(t, -w->x->lookback_ms) : t;
+        steps[i] = (struct stats_step){time_sub(t, w->x->lookback_ms - 1), until};
     }
     stats_only_samples(samples, steps, count, &w->tile);
 }
@@ -173,7 +180,7 @@ enum err select_fill(struct select_op *s, struct worker *w, struct select_state 
         return exec_no_memory(w->x, w->why);
     if (s->vs->stats_only)
         drop_buckets(s, w, samples);
-    if (s->yield == SELECT_VALUE && !samples->hists && !w->x->step_queryable &&
+    if (s->yield == SELECT_VALUE && !samples->hists && !w->x->step_queryable && !s->base.step_of &&
         fill_dense(seen, samples, w->x->kernels, batch_v(b, row))) {
         bits_set_run(batch_present(b, row), seen->lo, seen->hi);
         select_count(s, w, 0, seen->hi - seen->lo);
@@ -199,7 +206,35 @@ static void note_reconciled(struct select_op *s, struct worker *w, unsigned note
                    operation);
 }
 
-/* Samples around a step are not counted: the reference doesn't. */
+/* Moves a window of one kind of samples on; its points, or their change. */
+static uint64_t window_move(struct window *w, const int64_t *times, const struct histogram *const *hists, uint32_t count,
+                            int64_t after_ms, int64_t until_ms, uint64_t points)
+{
+    for (; w->hi < count && times[w->hi] <= until_ms; w->hi++)
+        points += hists ? histogram_points(hists[w->hi]) : 1;
+    for (; w->lo < w->hi && times[w->lo] <= after_ms; w->lo++)
+        points -= hists ? histogram_points(hists[w->lo]) : 1;
+    return points;
+}
+
+/* The reference holds what lies around a step, and what lies around the last one for good. */
+static void count_around(const struct select_op *s, struct worker *w, const struct column *col)
+{
+    struct tally *t = &w->tallies[s->base.id];
+    struct window floats = {0, 0}, hists = {0, 0};
+    int64_t lookback = w->x->lookback_ms;
+    uint64_t points = 0;
+    for (uint32_t step = 0; step < s->base.grid.count; step++) {
+        int64_t at = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, step));
+        int64_t after = time_sub(at, lookback), until = time_sub(at, -lookback);
+        points = window_move(&floats, col->float_times, NULL, col->float_count, after, until, points);
+        points = window_move(&hists, col->hist_times, col->hists, col->hist_count, after, until, points);
+        t->left_peak = t->left + points > t->left_peak ? t->left + points : t->left_peak;
+    }
+    t->left += points;
+}
+
+/* Samples around a step do not count as looked at: the reference doesn't. */
 void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
                           const struct samples *samples, uint32_t series, struct batch *b, uint32_t row)
 {
@@ -209,6 +244,7 @@ void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_s
     if (s->vs->stats_only)
         drop_buckets(s, w, &own);
     column_of_samples(&col, &own, false, w->x->kernels, &state->space);
+    count_around(s, w, &col);
     for (uint32_t step = 0; step < b->steps; step++) {
         int64_t t = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, step));
         struct smoothed_value value = smoothed_at(&col, &at, t, w->x->lookback_ms, &w->tile);

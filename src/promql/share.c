@@ -19,6 +19,8 @@ struct share {
     const struct node *node; /* of the first occurrence */
     struct grid grid;
     enum op_scope scope;
+    const uint32_t *step_of;
+    uint64_t repeat;
     uint32_t users;
     const struct share_op *keeper; /* whose rows are kept; NULL: nobody's yet */
     struct matrix rows;
@@ -58,8 +60,10 @@ static void take_over(struct share_op *s)
     const struct share_op *keeper = s->share->keeper;
     uint32_t count = s->base.id - s->first_id;
     assert(keeper->base.id - keeper->first_id == count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         x->ops[s->first_id + i]->tally = x->ops[keeper->first_id + i]->tally;
+        x->ops[s->first_id + i]->counts_id = x->ops[keeper->first_id + i]->counts_id;
+    }
     notes_repeat(&x->notes, keeper->first_id, keeper->base.id, s->first_id - keeper->first_id,
                  s->base.node->start - keeper->base.node->start);
     op_series_same(&s->base, &keeper->base);
@@ -93,13 +97,24 @@ static enum err share_tile(struct oper *op, struct worker *w, uint32_t first, st
 
 static const struct oper_ops share_ops = {.cost = COST_PASS, .prepare = share_prepare, .tile = share_tile};
 
-/* Equal texts may still be read differently: with or without the buckets of histograms. */
+static bool same_modifiers(const struct modifiers *a, const struct modifiers *b)
+{
+    return a->at == b->at && a->at_ms == b->at_ms && a->offset_ms == b->offset_ms;
+}
+
+/* Equal texts may be read differently: with or without the buckets of histograms, or because more follows. */
+static bool same_selector(const struct vector_selector_node *a, const struct vector_selector_node *b)
+{
+    return a->stats_only == b->stats_only && a->smoothed == b->smoothed && a->anchored == b->anchored &&
+           same_modifiers(&a->mod, &b->mod);
+}
+
 static bool same_reading(const struct node *a, const struct node *b)
 {
     if (a->kind != b->kind || node_child_count(a) != node_child_count(b))
         return false;
-    if (a->kind == NODE_VECTOR_SELECTOR)
-        return a->vector.stats_only == b->vector.stats_only;
+    if (a->kind == NODE_VECTOR_SELECTOR && !same_selector(&a->vector, &b->vector))
+        return false;
     for (uint32_t i = 0; i < node_child_count(a); i++)
         if (!same_reading(node_child(a, i), node_child(b, i)))
             return false;
@@ -115,12 +130,14 @@ struct oper *share_op_new(const struct node *n, uint32_t first_id, struct oper *
 {
     struct exec *x = child->x;
     struct share *share = x->shares;
-    while (share && !(share->scope == x->scope && slice_eq(node_text(x, share->node), node_text(x, n)) &&
+    while (share && !(share->scope == x->scope && share->step_of == x->step_of && share->repeat == x->repeat &&
+                      slice_eq(node_text(x, share->node), node_text(x, n)) &&
                       same_grid(&share->grid, &child->grid) && same_reading(share->node, n)))
         share = share->next;
     if (!share) {
         share = ARENA_NEW(&x->arena, struct share);
-        *share = (struct share){.next = x->shares, .node = n, .grid = child->grid, .scope = x->scope};
+        *share = (struct share){.next = x->shares, .node = n, .grid = child->grid, .scope = x->scope,
+                                .step_of = x->step_of, .repeat = x->repeat};
         x->shares = share;
     }
     share->users++;

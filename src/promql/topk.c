@@ -24,6 +24,8 @@ struct topk_op {
     uint32_t *k;        /* per step */
     uint32_t *sizes;    /* rows per group */
     struct heap *heaps; /* [groups * steps] */
+    bool *met;          /* [groups] */
+    uint32_t *order, ordered; /* groups, as their first sample came */
     struct rowset rows;
 };
 
@@ -89,6 +91,10 @@ static enum err topk_visit(void *ctx, uint32_t first, struct batch *b)
         uint32_t group = groups_of(&t->agg.groups, first + i);
         const double *v = batch_v(b, i);
         const struct histogram **h = batch_h(b, i);
+        if (!t->met[group] && bits_any(batch_present(b, i), b->steps)) {
+            t->met[group] = true;
+            t->order[t->ordered++] = group;
+        }
         BITS_EACH(s, batch_present(b, i), b->steps)
         {
             struct heap *heap = &t->heaps[(size_t)group * b->steps + s];
@@ -121,8 +127,8 @@ static enum err topk_step(struct topk_op *t, uint32_t step, uint32_t *out_row)
 {
     const struct oper *child = t->agg.child;
     uint32_t steps = t->agg.base.grid.count;
-    for (uint32_t g = 0; g < t->agg.groups.count; g++) {
-        struct heap *h = &t->heaps[(size_t)g * steps + step];
+    for (uint32_t g = 0; g < t->ordered; g++) {
+        struct heap *h = &t->heaps[(size_t)t->order[g] * steps + step];
         if (h->count > 1)
             gosort_sort(&reversed_ops, h, h->count);
         for (uint32_t i = 0; i < h->count; i++) {
@@ -157,7 +163,9 @@ static enum err topk_alloc(struct topk_op *t)
     struct groups *groups = &t->agg.groups;
     t->heaps = exec_alloc(x, (size_t)groups->count * t->agg.base.grid.count, sizeof *t->heaps);
     t->sizes = exec_alloc(x, groups->count, sizeof *t->sizes);
-    if (!t->heaps || !t->sizes)
+    t->met = exec_alloc(x, groups->count, sizeof *t->met);
+    t->order = exec_alloc(x, groups->count, sizeof *t->order);
+    if (!t->heaps || !t->sizes || !t->met || !t->order)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < t->agg.child->count; i++)
         t->sizes[groups_of(groups, i)]++;

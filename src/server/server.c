@@ -77,7 +77,6 @@ static unsigned features_of(const struct config *c)
         unsigned bit;
     } features[] = {
         {"promql-experimental-functions", PROMQL_EXPERIMENTAL_FUNCTIONS},
-        {"promql-duration-expr", PROMQL_DURATION_EXPR},
         {"promql-delayed-name-removal", PROMQL_DELAYED_NAME_REMOVAL},
         {"promql-extended-range-selectors", PROMQL_EXTENDED_RANGE_SELECTORS},
         {"promql-binop-fill-modifiers", PROMQL_BINOP_FILL_MODIFIERS},
@@ -85,7 +84,7 @@ static unsigned features_of(const struct config *c)
         {"use-start-timestamps", PROMQL_USE_START_TIMESTAMPS},
         {"all", PROMQL_ALL_FEATURES},
     };
-    unsigned bits = 0;
+    unsigned bits = PROMQL_DURATION_EXPR; /* for everybody since Prometheus 3.14 */
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
         if (config_list_has(c, OPT_ENABLE_FEATURE, features[i].name))
             bits |= features[i].bit;

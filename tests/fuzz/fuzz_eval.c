@@ -113,22 +113,27 @@ static void put(struct choices *c, const char *text)
 
 static void scalar(struct choices *c)
 {
-    put(c, PICK(c, "1", "0", "-1", "0.5", "NaN", "Inf", "2", "time()", "scalar(m)", "1e300", "(2 ^ 3)", "-Inf"));
+    put(c, PICK(c, "1", "0", "-1", "0.5", "NaN", "Inf", "2", "time()", "scalar(m)", "1e300", "(2 ^ 3)", "-Inf", "step()",
+                "range()", "start()", "end() - 60", "max_of(1, time())", "min_of(NaN, 2)", "pi()", "5m", "0x1F",
+                "(1 > bool 2)", "scalar(sum(m))"));
 }
 
 static void grouping(struct choices *c)
 {
-    put(c, PICK(c, "", "", " by (i)", " by (i, j)", " without (i)", " by (le)", " without ()", " by (__name__)"));
+    put(c, PICK(c, "", "", " by (i)", " by (i, j)", " without (i)", " by (le)", " without ()", " by (__name__)",
+                " by (k)", " without (le, j)"));
 }
 
 static void selector(struct choices *c)
 {
-    put(c, PICK(c, "m", "n_total", "b_bucket", "h", "m{i=\"a\"}", "{__name__=~\"m|h\"}", "h{j!=\"0\"}", "nope"));
+    put(c, PICK(c, "m", "n_total", "b_bucket", "h", "m{i=\"a\"}", "{__name__=~\"m|h\"}", "h{j!=\"0\"}", "nope",
+                "{__name__=~\".+\",i=~\"a|b\"}", "m{j!~\"0|1\"}", "n_total{i=~\".*a.*\"}", "{\"h\", i=\"b\"}"));
 }
 
 static void modifiers(struct choices *c)
 {
-    put(c, PICK(c, "", "", "", " offset 30s", " @ 300", " @ end()", " offset -1m", " @ start() offset 15s"));
+    put(c, PICK(c, "", "", "", " offset 30s", " @ 300", " @ end()", " offset -1m", " @ start() offset 15s",
+                " offset (step() - 1m)", " @ 1e9", " offset -(range())"));
 }
 
 static void range_vector(struct choices *c, int depth)
@@ -136,17 +141,19 @@ static void range_vector(struct choices *c, int depth)
     if (depth > 0 && choose(c, 4) == 0) {
         put(c, "(");
         vector(c, depth - 1);
-        put(c, PICK(c, ")[2m:30s]", ")[1m:7s]", ")[5m:]", ")[10s:1m]", ")[4m:15s] offset 20s", ")[2m:1m] @ 200"));
+        put(c, PICK(c, ")[2m:30s]", ")[1m:7s]", ")[5m:]", ")[10s:1m]", ")[4m:15s] offset 20s", ")[2m:1m] @ 200",
+                    ")[max_of(step(), 1m):step() + 5]", ")[range() + 1:30s] offset -1m"));
         return;
     }
     selector(c);
-    put(c, PICK(c, "[1m]", "[15s]", "[5m]", "[2m]", "[1s]", "[3m] anchored", "[1m] smoothed"));
+    put(c, PICK(c, "[1m]", "[15s]", "[5m]", "[2m]", "[1s]", "[3m] anchored", "[1m] smoothed",
+                "[2 * step() + 1]", "[min_of(5m, range() + 15s)]", "[37s] smoothed", "[45s] anchored"));
     modifiers(c);
 }
 
 static void range_call(struct choices *c, int depth)
 {
-    switch (choose(c, 5)) {
+    switch (choose(c, 7)) {
     case 0:
         put(c, "quantile_over_time(");
         scalar(c);
@@ -159,11 +166,17 @@ static void range_call(struct choices *c, int depth)
         put(c, ", ");
         scalar(c);
         break;
+    case 2:
+        put(c, "double_exponential_smoothing(");
+        range_vector(c, depth);
+        put(c, PICK(c, ", 0.5, 0.1", ", 0.9, 0.9", ", 1, 0.5", ", NaN, 0.5"));
+        break;
     default:
         put(c, PICK(c, "rate", "increase", "delta", "irate", "idelta", "changes", "resets", "sum_over_time",
                     "avg_over_time", "min_over_time", "max_over_time", "count_over_time", "last_over_time",
                     "first_over_time", "present_over_time", "absent_over_time", "stddev_over_time", "deriv",
-                    "mad_over_time", "ts_of_max_over_time", "ts_of_last_over_time"));
+                    "mad_over_time", "ts_of_max_over_time", "ts_of_last_over_time", "stdvar_over_time",
+                    "ts_of_min_over_time", "ts_of_first_over_time"));
         put(c, "(");
         range_vector(c, depth);
     }
@@ -189,7 +202,7 @@ static void aggregation(struct choices *c, int depth)
 
 static void function(struct choices *c, int depth)
 {
-    switch (choose(c, 9)) {
+    switch (choose(c, 13)) {
     case 0:
         put(c, PICK(c, "histogram_quantile(0.9, ", "histogram_fraction(0, 1, ", "histogram_quantile(2, "));
         vector(c, depth - 1);
@@ -223,9 +236,32 @@ static void function(struct choices *c, int depth)
         vector(c, depth - 1);
         put(c, ", \"j\"");
         break;
+    case 6:
+        put(c, "label_join(");
+        vector(c, depth - 1);
+        put(c, PICK(c, ", \"i\", \"-\", \"i\", \"j\"", ", \"k\", \"\"", ", \"__name__\", \"\", \"j\""));
+        break;
+    case 7:
+        put(c, "sort_by_label_desc(");
+        vector(c, depth - 1);
+        put(c, PICK(c, "", ", \"i\", \"j\"", ", \"nope\""));
+        break;
+    case 8:
+        put(c, PICK(c, "clamp_min(", "clamp_max(", "round("));
+        vector(c, depth - 1);
+        put(c, ", ");
+        scalar(c);
+        break;
+    case 9:
+        put(c, "vector(");
+        scalar(c);
+        break;
     default:
         put(c, PICK(c, "abs(", "exp(", "round(", "sgn(", "timestamp(", "year(", "absent(", "sort(", "sort_desc(",
-                    "histogram_count(", "histogram_avg(", "histogram_stddev(", "-(", "log2("));
+                    "histogram_count(", "histogram_avg(", "histogram_stddev(", "-(", "log2(", "histogram_stdvar(",
+                    "histogram_sum(", "ceil(", "floor(", "sqrt(", "ln(", "log10(", "sin(", "tan(", "acosh(", "atanh(",
+                    "tanh(", "deg(", "rad(", "hour(", "day_of_week(", "days_in_month(", "month(", "start_timestamp(",
+                    "+("));
         vector(c, depth - 1);
     }
     put(c, ")");
@@ -240,7 +276,9 @@ static void binary(struct choices *c, int depth)
         vector(c, depth - 1);
     put(c, PICK(c, " + ", " - ", " * ", " / ", " % ", " ^ ", " == ", " != ", " > bool ", " < ", " and ", " or ",
                 " unless ", " </ ", " >/ ", " + on (i) ", " * ignoring (le) ", " - on (i) group_left () ",
-                " + on (i, j) group_right (le) ", " + fill(1) ", " and on (i) ", " / on () "));
+                " + on (i, j) group_right (le) ", " + fill(1) ", " and on (i) ", " / on () ",
+                " >= ", " <= bool ", " atan2 ", " + on (i) fill_left(0) ", " - fill_right(NaN) ", " or on () ",
+                " unless ignoring (j) ", " == on (i, j) ", " * on (i, j, __name__) group_left (k) ", " > on (j) "));
     if (kind == 1)
         scalar(c);
     else
