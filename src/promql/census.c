@@ -72,11 +72,12 @@ static enum err census_take(struct exec *x, const struct census_request *request
 static enum err census_book(struct oper *child, const struct census_result *counted)
 {
     struct tally *t = &child->tally;
-    bool windows = child->ops->cost == COST_RANGE;
+    bool windows = child->cost == COST_RANGE;
     t->points = counted->points;
-    t->last = counted->series;
+    t->full = counted->series;
     t->peak = counted->points + (windows ? counted->most : 0);
-    t->queryable = t->read = windows ? counted->samples : counted->points;
+    t->queryable = windows ? counted->samples : counted->points;
+    t->read = child->step_of && child->step_of[0] == READ_BY_NOBODY ? 0 : t->queryable;
     exec_count_step(child->x, child, 0, t->queryable, t->read);
     return t->peak > child->x->engine->options.samples_max ? exec_too_many_samples(child->x->why) : ERR_OK;
 }

@@ -7,7 +7,7 @@
  */
 #include "promql/exec.h"
 
-static uint64_t larger(uint64_t a, uint64_t b)
+static int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
@@ -42,14 +42,14 @@ static void add_steps(const struct oper *op, bool sizes, uint64_t *sum)
 }
 
 /* At each step: what was there before, the results of all steps before, the vectors gathered, the result. */
-static uint64_t steps_peak(const struct oper *op, uint64_t held)
+static int64_t steps_peak(const struct oper *op, int64_t held)
 {
     uint32_t steps = op->grid.count;
     uint64_t *gathered = steps <= STEP_COUNTS_MAX ? exec_alloc(op->x, steps, sizeof *gathered) : NULL;
     uint64_t *made = gathered ? exec_alloc(op->x, steps, sizeof *made) : NULL;
-    uint64_t peak = held, results = 0;
+    int64_t peak = held, results = 0;
     if (!made)
-        return held + op->tally.points;
+        return held + (int64_t)op->tally.points;
     for (uint32_t i = 0; i < op->arg_count; i++)
         add_steps(op->args[i], false, gathered);
     if (op->cost == COST_TIMESTAMP)
@@ -57,32 +57,33 @@ static uint64_t steps_peak(const struct oper *op, uint64_t held)
     add_steps(op, true, made);
     for (uint32_t s = 0; s < steps; s++) {
         uint64_t nothing = op->cost == COST_TIMESTAMP && op->yields_nothing ? made[s] : 0;
-        results += made[s] - nothing;
-        peak = larger(peak, held + results + gathered[s]);
+        results += (int64_t)(made[s] - nothing);
+        peak = larger(peak, held + results + (int64_t)gathered[s]);
     }
     return peak;
 }
 
+/* Signed, because the reference's sums are: some nodes give back more than they took. */
 struct cost op_cost(const struct oper *op)
 {
-    uint64_t points = op->tally.points;
+    int64_t points = (int64_t)op->tally.points, peak = (int64_t)op->tally.peak;
     struct cost args = args_cost(op);
     switch (op->cost) {
     case COST_NONE:
         return (struct cost){0, 0};
     case COST_SMOOTHED: /* what it makes is not counted, what it looks at is never released */
-        return (struct cost){op->tally.left, op->tally.left_peak};
+        return (struct cost){(int64_t)op->tally.left, (int64_t)op->tally.left_peak};
     case COST_SELECT:
-        return (struct cost){points, larger(points, op->tally.peak)};
+        return (struct cost){points, larger(points, peak)};
     case COST_RANGE:
-        return (struct cost){points + args.held - (op->over_rows ? op->args[0]->tally.points : 0),
-                             larger(args.peak, args.held + op->tally.peak)};
+        return (struct cost){points + args.held - (op->over_rows ? (int64_t)op->args[0]->tally.points : 0),
+                             larger(args.peak, args.held + peak)};
     case COST_AGGREGATE:
         return (struct cost){points, larger(args.peak, points)};
     case COST_PASS:
         return args;
     case COST_INVARIANT:
-        args.held += points - op->args[0]->tally.points;
+        args.held += points - (int64_t)op->args[0]->tally.points;
         return (struct cost){args.held, larger(args.peak, args.held)};
     case COST_INFO:
         return (struct cost){args.held + points, larger(args.peak, steps_peak(op, args.held))};

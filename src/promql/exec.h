@@ -309,7 +309,7 @@ MUST_CHECK enum err op_scalar(struct oper *op, const double **out);
 
 /* Points that evaluating an operator held in the end, and at most. */
 struct cost {
-    uint64_t held, peak;
+    int64_t held, peak;
 };
 struct cost op_cost(const struct oper *op);
 /* Samples that count in the statistics of a query. */

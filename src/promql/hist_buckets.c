@@ -159,6 +159,8 @@ static enum err result_row(struct bucket_op *op, const struct labels *from, bool
     struct labels labels = labels_builder_finish(&b);
     if (!exec_delays_names(x))
         labels = labels_drop_metadata(&labels, &x->arena);
+    else if (grid_is_instant(&op->base.grid)) /* equal labels are not looked for before the end */
+        return rowset_append(&op->rows, &labels, true, out);
     return rowset_row(&op->rows, &labels, true, out);
 }
 

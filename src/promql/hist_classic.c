@@ -59,6 +59,20 @@ static void make_monotonic(struct classic *h, struct classic_repair *repair)
     }
 }
 
+/* The first of n counts that is at least the rank, by halving: with NaN among them that decides which one is found. */
+static uint32_t first_reaching(const double *counts, uint32_t n, double rank)
+{
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t middle = lo + (hi - lo) / 2;
+        if (counts[middle] >= rank)
+            hi = middle;
+        else
+            lo = middle + 1;
+    }
+    return lo;
+}
+
 double classic_quantile(double phi, struct classic *h, struct classic_repair *repair)
 {
     *repair = (struct classic_repair){0};
@@ -72,12 +86,11 @@ double classic_quantile(double phi, struct classic *h, struct classic_repair *re
         return NAN;
     coalesce(h);
     make_monotonic(h, repair);
-    uint32_t last = h->count - 1, b = 0;
+    uint32_t last = h->count - 1;
     if (h->count < 2 || h->counts[last] == 0)
         return NAN;
     double rank = phi * h->counts[last];
-    while (b < last && !(h->counts[b] >= rank))
-        b++;
+    uint32_t b = first_reaching(h->counts, last, rank);
     if (b == last)
         return h->bounds[last - 1];
     if (b == 0 && h->bounds[0] <= 0)

@@ -300,9 +300,9 @@ static enum err add_labels(struct info_op *op, const struct labels *base, const 
                            struct labels_builder *b, struct labels_builder *added)
 {
     struct exec *x = op->base.x;
-    struct labels so_far = labels_builder_finish(added);
     for (uint32_t i = 0; i < info->count; i++) {
         const struct label *pair = info->list[i];
+        struct labels so_far = labels_builder_finish(added); /* its list is the builder's */
         if (names_metric(&(struct matcher){.name = pair->name}) || !wants_label(op, pair->name))
             continue;
         const struct label *other = labels_find(&so_far, pair->name);
@@ -316,7 +316,7 @@ static enum err add_labels(struct info_op *op, const struct labels *base, const 
     return ERR_OK;
 }
 
-/* The base series' labels with those of its winners; `*drop` when it has none and needs some. */
+/* The base series' labels with those of its winners; `*drop` when there are none and some are asked for. */
 static enum err enrich(struct info_op *op, uint32_t row, uint32_t step, struct labels *out, bool *drop)
 {
     struct arena *arena = &op->base.x->arena;
@@ -325,10 +325,13 @@ static enum err enrich(struct info_op *op, uint32_t row, uint32_t step, struct l
     labels_builder_init(&b, arena, base);
     labels_builder_init(&added, arena, NULL);
     uint32_t signature = op->of_inner[row];
+    bool matched = false;
     for (const uint32_t *m = signature == NONE ? NULL : op->metrics_of[signature]; m && *m != NONE; m++)
-        if (op->stamp[*m] == step + 1)
+        if (op->stamp[*m] == step + 1) {
             TRY(add_labels(op, base, &op->info->labels[op->winner[*m]], &b, &added));
-    *drop = added.count == 0 && !matchers_accept_empty(op);
+            matched = true;
+        }
+    *drop = !matched && !matchers_accept_empty(op);
     *out = labels_builder_finish(&b);
     return ERR_OK;
 }

@@ -151,8 +151,12 @@ static enum err put_result(struct stepping *s, uint32_t out, struct cell_result 
     if (n->return_bool)
         r.cell = (struct cell){.v = r.keep ? 1 : 0};
     if (rowset_has(&s->m->rows, out, s->step)) {
-        s->same_labelset = true;
-        return ERR_OK;
+        if (!exec_delays_names(s->x) || !grid_is_instant(&s->m->base.grid)) {
+            s->same_labelset = true;
+            return ERR_OK;
+        }
+        struct labels same = s->m->rows.labels[out]; /* equal labels are not looked for before the end */
+        TRY(rowset_append(&s->m->rows, &same, s->m->rows.drop_name[out], &out));
     }
     if (r.cell.h)
         return rowset_put_hist(&s->m->rows, out, s->step, r.cell.h);

@@ -76,13 +76,22 @@ static enum err merge_rows(struct merge_op *m, struct oper *child)
     return ERR_OK;
 }
 
+/* Where names are removed late, an instant query looks for equal labels only there - and when labels are written. */
+static bool not_yet(const struct merge_op *m)
+{
+    const struct node *n = m->base.node;
+    bool writes = n->kind == NODE_CALL &&
+                  (n->call.function->id == FUNCTION_LABEL_REPLACE || n->call.function->id == FUNCTION_LABEL_JOIN);
+    return !writes && exec_delays_names(m->base.x) && grid_is_instant(&m->base.grid);
+}
+
 static enum err merge_prepare(struct oper *op)
 {
     struct merge_op *m = (struct merge_op *)op;
     struct oper *child = op->args[0];
     TRY(op_prepare(child));
     op_series_same(op, child);
-    bool distinct = m->clean ? !any_name_drops(child) : child->one_name;
+    bool distinct = m->clean ? !any_name_drops(child) : child->one_name || not_yet(m);
     if (m->clean && !distinct)
         TRY(clean_labels(op, child, &distinct));
     if (distinct)

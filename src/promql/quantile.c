@@ -61,11 +61,14 @@ static void swap(double *v, size_t i, size_t j)
     v[j] = t;
 }
 
+enum { SELECT_ROUNDS_MAX = 64 }; /* halving ends long before; after that many unlucky pivots the rest is sorted */
+
 /* Puts into v[k] what belongs there when sorted, nothing greater before it and nothing less behind it. */
 static void select_kth(double *v, size_t n, size_t k)
 {
     size_t lo = 0, hi = n;
-    while (hi - lo > 16) {
+    uint32_t rounds = 0;
+    while (hi - lo > 16 && rounds++ < SELECT_ROUNDS_MAX) {
         double pivot = v[lo + (hi - lo) / 2];
         size_t less = lo, at = lo, more = hi; /* [lo, less) < pivot, [less, at) equal, [more, hi) > pivot */
         while (at < more) {

@@ -202,6 +202,8 @@ static struct range_state *range_state_get(struct range_op *r, struct worker *w)
     return state;
 }
 
+enum { HIST_WORK = 64 }; /* a histogram costs as much as so many floats */
+
 /* The kind that ignores histograms says so where there are floats, too; the other kind refuses mixes. */
 static void range_mixes(struct range_call *c)
 {
@@ -217,6 +219,8 @@ static void range_mixes(struct range_call *c)
                        "ignored histograms in a range containing both floats and histograms for metric name %s",
                        notes_quote(&c->w->notes, c->metric));
         } else if (hists && f->hist) {
+            if (range_stop(c, (uint64_t)window_count(c->hist_windows[s]) * HIST_WORK))
+                return;
             f->hist(c, s);
         }
     }

@@ -101,7 +101,22 @@ struct range_call {
     struct lane_spaces *lanes;
     uint32_t *scratch; /* [4 * (samples + 1)], 16-aligned */
     enum err err;      /* set by functions whose parameters can be wrong; the text is in w->why */
+    uint64_t work;     /* samples looked at since somebody asked whether to go on */
 };
+
+enum { RANGE_WORK_MAX = 1 << 19 }; /* some milliseconds */
+
+/* Before looking at that many samples: whether to stop, because the query is over or has failed. */
+static inline bool range_stop(struct range_call *c, uint64_t samples)
+{
+    c->work += samples;
+    if (c->work > RANGE_WORK_MAX) {
+        c->work = 0;
+        if (c->err == ERR_OK)
+            c->err = exec_check(c->w->x, c->w->why);
+    }
+    return c->err != ERR_OK;
+}
 
 struct range_function {
     enum function_id id;

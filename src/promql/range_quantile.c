@@ -7,9 +7,11 @@
 #include "promql/quantile.h"
 #include "promql/range.h"
 
+enum { MOVED_MAX = 64 }; /* samples taken out and put in one by one */
+
 /* The values of a window in the order of quantile_less. */
 struct sorted {
-    double *v; /* in the call's scratch memory */
+    double *v, *spare; /* in the call's scratch memory, each as large as the series */
     struct window window;
     uint32_t count;
 };
@@ -41,16 +43,49 @@ static void sorted_insert(struct sorted *s, double v)
     s->v[at] = v;
 }
 
+static double *sorted_copy(double *to, const double *v, uint32_t n)
+{
+    memcpy(to, v, n * sizeof *to);
+    quantile_sort(to, n);
+    return to;
+}
+
+static bool same_place(double a, double b)
+{
+    return !quantile_less(a, b) && !quantile_less(b, a);
+}
+
+/* Many at once: one pass that leaves out what goes, one from behind that lets in what comes, both sorted. */
+static void sorted_merge(struct sorted *s, const double *v, struct window to)
+{
+    uint32_t gone = to.lo - s->window.lo, come = to.hi - s->window.hi, n = 0, g = 0;
+    const double *leaving = sorted_copy(s->spare, v + s->window.lo, gone);
+    for (uint32_t i = 0; i < s->count; i++)
+        if (g < gone && same_place(leaving[g], s->v[i]))
+            g++;
+        else
+            s->v[n++] = s->v[i];
+    const double *entering = sorted_copy(s->spare, v + s->window.hi, come);
+    s->count = n + come;
+    for (uint32_t at = s->count; come > 0; at--)
+        s->v[at - 1] = n > 0 && quantile_less(entering[come - 1], s->v[n - 1]) ? s->v[--n] : entering[--come];
+}
+
 /* False when so few samples stay that it does not pay. */
 static bool sorted_move(struct sorted *s, const double *v, struct window to)
 {
     uint32_t stays = s->window.hi > to.lo ? s->window.hi - to.lo : 0;
     if (s->count == 0 || stays * 2 < window_count(to))
         return false;
-    for (uint32_t i = s->window.lo; i < to.lo; i++)
-        sorted_remove(s, v[i]);
-    for (uint32_t i = s->window.hi; i < to.hi; i++)
-        sorted_insert(s, v[i]);
+    uint32_t moved = to.lo - s->window.lo + to.hi - s->window.hi;
+    if (moved > MOVED_MAX) {
+        sorted_merge(s, v, to);
+    } else {
+        for (uint32_t i = s->window.lo; i < to.lo; i++)
+            sorted_remove(s, v[i]);
+        for (uint32_t i = s->window.hi; i < to.hi; i++)
+            sorted_insert(s, v[i]);
+    }
     s->window = to;
     return true;
 }
@@ -64,15 +99,14 @@ static void sorted_start(struct sorted *s, const double *v, struct window w)
 }
 
 /* The result, unless it hangs on the order of zeros. */
-static double settle(struct range_call *c, struct window w, double phi, double result)
+static double settle(struct range_call *c, struct window w, double phi, double result, double *spare)
 {
     const double *v = c->col->values + w.lo;
     uint32_t n = window_count(w);
     if (!quantile_ambiguous(result, v, n))
         return result;
-    double *copy = arena_alloc(&c->w->tile, n * sizeof *copy);
-    memcpy(copy, v, n * sizeof *copy);
-    return quantile_reference(phi, copy, n);
+    memcpy(spare, v, n * sizeof *spare);
+    return quantile_reference(phi, spare, n);
 }
 
 static void warn_phi(struct range_call *c, double phi)
@@ -86,20 +120,23 @@ void range_quantile(struct range_call *c)
 {
     const double *v = c->col->values;
     struct sorted sorted = {.v = (double *)(void *)c->scratch};
+    sorted.spare = sorted.v + c->col->float_count + c->col->hist_count + 1;
     for (uint32_t s = 0; s < c->steps; s++) {
         struct window w = c->windows[s];
         if (window_count(w) == 0)
             continue;
         double phi = c->op->values[0][s];
         warn_phi(c, phi);
+        if (range_stop(c, (uint64_t)window_count(w) * 8)) /* sorting, at worst */
+            return;
         if (c->steps == 1) {
             memcpy(sorted.v, v + w.lo, window_count(w) * sizeof *sorted.v);
-            range_put(c, s, settle(c, w, phi, quantile_select(phi, sorted.v, window_count(w))));
+            range_put(c, s, settle(c, w, phi, quantile_select(phi, sorted.v, window_count(w)), sorted.spare));
             continue;
         }
         if (!sorted_move(&sorted, v, w))
             sorted_start(&sorted, v, w);
-        range_put(c, s, settle(c, w, phi, quantile_sorted(phi, sorted.v, sorted.count)));
+        range_put(c, s, settle(c, w, phi, quantile_sorted(phi, sorted.v, sorted.count), sorted.spare));
     }
 }
 
@@ -120,6 +157,6 @@ static double deviation(const struct range_call *c, struct window w)
 void range_mad(struct range_call *c)
 {
     for (uint32_t s = 0; s < c->steps; s++)
-        if (window_count(c->windows[s]) > 0)
+        if (window_count(c->windows[s]) > 0 && !range_stop(c, (uint64_t)window_count(c->windows[s]) * 8))
             range_put(c, s, deviation(c, c->windows[s]));
 }

@@ -79,6 +79,8 @@ static void rate_dense(struct range_call *c, const struct extrapolation *terms, 
     const double *v = c->col->values;
     const struct window *w = c->windows;
     for (uint32_t s = 0; s < c->steps; s++) {
+        if (resets->count && range_stop(c, window_count(w[s])))
+            return;
         double result = resets->count ? increase_of(v, w[s], resets) : v[w[s].hi - 1] - v[w[s].lo];
         double factor = counter ? counter_factor(c, &terms[s], v[w[s].lo], result) : terms[s].factor;
         c->v[s] = result * factor;
@@ -110,6 +112,8 @@ void range_rate(struct range_call *c)
         struct window w = c->windows[s];
         if (window_count(w) < 2)
             continue;
+        if (range_stop(c, window_count(w)))
+            return;
         double result = increase_of(v, w, &resets);
         double factor = counter ? counter_factor(c, &terms[s], v[w.lo], result) : terms[s].factor;
         range_put(c, s, result * factor);

@@ -234,7 +234,7 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
     struct reading reading = {r, child, 0};
     TRY(op_stream(child, rows_visit, &reading));
     op_samples(child, &r->result.stats.total_queryable_samples, &r->result.stats.samples_read);
-    r->result.stats.peak_samples = op_cost(child).peak;
+    r->result.stats.peak_samples = (uint64_t)op_cost(child).peak;
     return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 

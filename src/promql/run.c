@@ -79,7 +79,7 @@ static enum err evaluate_op(struct run *r, const struct exec_params *p)
         TRY(result_read_vector(r, root));
     struct query_stats *stats = &r->result.stats;
     op_samples(root, &stats->total_queryable_samples, &stats->samples_read);
-    stats->peak_samples = op_cost(root).peak;
+    stats->peak_samples = (uint64_t)op_cost(root).peak;
     return stats->peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 

@@ -111,7 +111,7 @@ static enum err select_tile(struct oper *op, struct worker *w, uint32_t first, s
 {
     struct select_op *s = (struct select_op *)op;
     struct select_state *state = state_get(s, w);
-    if (op->grid.count == 1 && !s->vs->smoothed && !s->vs->stats_only)
+    if (op->grid.count == 1 && !s->smoothed && !s->vs->stats_only)
         return instant_tile(s, w, state, first, b);
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
@@ -119,7 +119,7 @@ static enum err select_tile(struct oper *op, struct worker *w, uint32_t first, s
         TRY(state->reader->ops->read(state->reader, row, s->mint_ms, s->maxt_ms, &samples, w->why));
         if (samples.count == 0)
             continue;
-        if (s->vs->smoothed)
+        if (s->smoothed)
             select_fill_smoothed(s, w, state, &samples, row, b, i);
         else
             TRY(select_fill(s, w, state, &samples, b, i));
@@ -147,15 +147,16 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
     s->vs = &selector->vector;
     s->yield = yield;
     s->sorted = true;
+    s->smoothed = s->vs->smoothed && yield != SELECT_TIMESTAMP && yield != SELECT_START_TIMESTAMP;
     if (yield == SELECT_TIMESTAMP || yield == SELECT_START_TIMESTAMP) {
         s->base.cost = COST_TIMESTAMP;
         s->base.counts_steps = true;
-    } else if (s->vs->smoothed) {
+    } else if (s->smoothed) {
         s->base.cost = COST_SMOOTHED;
     }
     s->mint_ms = time_sub(modifiers_time(&s->vs->mod, g->start_ms), x->lookback_ms - 1);
     s->maxt_ms = exec_last(x, &s->vs->mod, g);
-    if (s->vs->smoothed)
+    if (s->smoothed)
         s->maxt_ms = time_sub(s->maxt_ms, -x->lookback_ms);
     exec_needs(x, s->mint_ms, s->maxt_ms);
     return &s->base;
@@ -164,7 +165,7 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
 bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request)
 {
     const struct select_op *s = (const struct select_op *)op;
-    if (!op_is_select(op) || op->grid.count != 1 || s->yield != SELECT_VALUE || s->vs->smoothed || s->vs->stats_only)
+    if (!op_is_select(op) || op->grid.count != 1 || s->yield != SELECT_VALUE || s->smoothed || s->vs->stats_only)
         return false;
     *sel = (struct selector){.matchers = s->vs->matchers,
                              .matcher_count = s->vs->matcher_count,

@@ -166,7 +166,7 @@ static void drop_buckets(struct select_op *s, struct worker *w, struct samples *
     struct stats_step *steps = ARENA_ARRAY(&w->tile, struct stats_step, count);
     for (uint32_t i = 0; i < count; i++) {
         int64_t t = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, i));
-        int64_t until = s->vs->smoothed ? time_sub(t, -w->x->lookback_ms) : t;
+        int64_t until = s->smoothed ? time_sub(t, -w->x->lookback_ms) : t;
         steps[i] = (struct stats_step){time_sub(t, w->x->lookback_ms - 1), until};
     }
     stats_only_samples(samples, steps, count, &w->tile);

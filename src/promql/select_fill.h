@@ -14,6 +14,7 @@ struct select_op {
     struct oper base;
     const struct node *selector;
     const struct vector_selector_node *vs;
+    bool smoothed; /* timestamp() of a smoothed selector looks at the samples as they are */
     enum select_yield yield;
     bool sorted;
     int64_t mint_ms, maxt_ms; /* of samples to read, inclusive */

@@ -1,4 +1,4 @@
-"""Random queries over random data to Gnomon and to a live Prometheus 3.15: `make differential QUERIES=100000 SEED=7`.
+"""Random queries over random data to Gnomon and to a live Prometheus 3.15: `PROMETHEUS=path make differential QUERIES=100000 SEED=7`.
 
 Every round has data of its own, written to both by remote write, one set of feature flags and 2,000 queries.  What is compared:
 status, error, every value as printed, order where it is defined, warnings, infos, sample statistics.  A difference is
@@ -50,7 +50,7 @@ class Pair:
         for port in self.ports:
             status, _, text = request("POST", port, "/api/v1/write", body, RW_HEADERS)
             assert status == 204, (port, status, text)
-        self.connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=180) for port in self.ports]
+        self.connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for port in self.ports]
 
     def ready(self):
         try:
@@ -61,10 +61,18 @@ class Pair:
     def close(self):
         for c in self.connections:
             c.close()
-        self.gnomon.stop()
+        self.stop_gnomon()
         self.prometheus.kill()
         for tmp in (self.tmp, self.gnomon.tmp):
             shutil.rmtree(tmp, ignore_errors=True)
+
+    def stop_gnomon(self):
+        """It must end when told to, whatever it is busy with."""
+        try:
+            self.gnomon.stop()
+        except Exception:
+            self.gnomon.process.kill()
+            raise
 
     def ask(self, path, form, which=(0, 1)):
         for i in which:
@@ -121,7 +129,14 @@ def play(seed, queries, counts, out, only=None):
             if only is not None and number != only:
                 continue
             form = urllib.parse.urlencode(params)
-            theirs, ours = pair.ask(path, form)
+            try:
+                theirs, ours = pair.ask(path, form)
+            except OSError as why:
+                counts["no answer"] += 1
+                print(f"no answer ({why}): round {seed} query {number}\n  {path}?{form}\n  {params['query']}", flush=True)
+                pair.close()
+                pair = Pair(seed, features)
+                continue
             kind = compare.judge(theirs, ours, lambda: pair.ask(path, form, (0,))[0])
             counts[kind] += 1
             counts["/error"] += ours["status"] != 200
