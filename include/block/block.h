@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "block/block_mask.h"
 #include "block/block_meta.h"
 #include "block/block_writer.h"
 #include "block/page_cache.h"
@@ -37,12 +38,16 @@ struct block_stats *block_stats(struct block *b);
 /* Samples and labels of this block alone, within [mint_ms, maxt_ms]. */
 MUST_CHECK enum err block_querier(struct block *b, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
                                   struct errmsg *why);
+/* The same without what the view hides (copied; NULL hides nothing). */
+MUST_CHECK enum err block_querier_view(struct block *b, const struct block_view *view, int64_t mint_ms, int64_t maxt_ms,
+                                       struct querier **out, struct errmsg *why);
 
 /* What a merge takes from its inputs. */
 struct block_merge_options {
-    int64_t mint_ms, maxt_ms;  /* samples outside are left out (retention) */
-    struct cancel *cancel;     /* may be NULL */
-    struct warnings *warnings; /* may be NULL: damaged chunks that were left out */
+    int64_t mint_ms, maxt_ms;       /* samples outside are left out (retention) */
+    const struct block_view *views; /* [count] what of each block counts; NULL: everything */
+    struct cancel *cancel;          /* may be NULL */
+    struct warnings *warnings;      /* may be NULL: damaged chunks that were left out */
 };
 /*
  * What a merged block inherits: level + 1, the range of sequences, the level-0 sources (in `sources`,

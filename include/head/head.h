@@ -154,6 +154,11 @@ void head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, lab
 MUST_CHECK enum err head_cut_next(struct head_cut *cut, struct series_set **out, struct errmsg *why);
 /* Frees the cut.  cancel may be NULL; when it fires while waiting, the samples stay as after abandon. */
 MUST_CHECK enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *cancel);
+/*
+ * Series that match and of which the head holds nothing leave at once (they were deleted); returns how many.  Not at
+ * the same time as a cut.
+ */
+uint64_t head_leave_matching(struct head *head, const struct matcher *matchers, uint32_t count, struct cancel *cancel);
 void head_cut_abandon(struct head_cut *cut); /* accepts NULL; everything stays and can be cut again */
 
 /* Every invariant of every structure; slow.  Only while nobody writes. */

@@ -94,6 +94,11 @@ struct tsdb_stats {
     _Atomic uint64_t snapshots, snapshots_made, snapshot_errors; /* now there; since the start */
     _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
     _Atomic uint64_t blocks, block_bytes, blocks_missing, blocks_quarantined;
+    _Atomic uint64_t deletes, delete_errors, tombstones, tombstone_files_damaged;
+    /* blocks written anew because something in them does not count any more */
+    _Atomic uint64_t cleanings, cleaning_errors, cleaned_blocks, cleaned_bytes_before, cleaned_bytes_after;
+    _Atomic uint64_t clean_running, clean_blocks, clean_blocks_done; /* of tsdb_clean_tombstones now */
+    _Atomic uint64_t retention_rules;
     _Atomic uint64_t replay_bytes, replay_bytes_done, replay_ns, replay_frames, replay_lost_frames, replay_damage;
 };
 struct tsdb_stats *tsdb_stats(struct tsdb *db);
@@ -107,6 +112,71 @@ struct tsdb_block_info {
 };
 /* Calls visit for every block the manifest lists, oldest first; stops when it returns false. */
 void tsdb_blocks(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_block_info *info), void *ctx);
+
+/* ---- deleting (docs/api.md; src/tsdb/README.md) ---- */
+
+struct tsdb_selector {
+    const struct matcher *matchers;
+    uint32_t count;
+};
+/*
+ * Samples with mint <= t <= maxt of series that match one of the selectors, as far as they are stored now: what is
+ * written later stays, whatever its time.
+ */
+struct tsdb_delete {
+    const struct tsdb_selector *selectors;
+    uint32_t selector_count;
+    int64_t mint_ms, maxt_ms;
+};
+/*
+ * When it returns ERR_OK the samples are out of all answers and the decision is durable; the space comes back with
+ * later merges, or at once with tsdb_clean_tombstones.  What the head holds in the range is flushed first.
+ * ERR_UNAVAILABLE: the log is not replayed yet.  ERR_LIMIT: too many deletions wait.
+ */
+MUST_CHECK enum err tsdb_delete(struct tsdb *db, const struct tsdb_delete *d, struct errmsg *why);
+/* Writes all blocks anew of which something does not count any more.  May take long. */
+MUST_CHECK enum err tsdb_clean_tombstones(struct tsdb *db, struct errmsg *why);
+
+struct tsdb_affected {
+    uint64_t series;  /* that have samples in the range, or would lose some */
+    uint64_t samples; /* of blocks and head */
+    uint64_t head_samples;
+    uint64_t bytes;  /* of blocks, about */
+    uint64_t blocks; /* that would be written anew or dropped */
+};
+/* What tsdb_delete would take away. */
+MUST_CHECK enum err tsdb_delete_dry_run(struct tsdb *db, const struct tsdb_delete *d, struct cancel *cancel,
+                                        struct tsdb_affected *out, struct errmsg *why);
+
+struct tsdb_tombstone_info {
+    uint64_t number;
+    const char *selector;
+    int64_t mint_ms, maxt_ms, made_ms;
+    uint32_t blocks; /* that may still hold such samples */
+};
+/* Deletions that are not carried out on the disk yet, oldest first; stops when visit returns false. */
+void tsdb_tombstones(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_tombstone_info *info), void *ctx);
+
+/* ---- retention by selector ---- */
+
+enum { TSDB_RULES_MAX = 63 };
+struct tsdb_rule {
+    struct tsdb_selector selector;
+    int64_t keep_ms; /* 0: for ever */
+};
+/* Replaces all rules, at once for queries.  Of several that match a series the shortest counts.  Copies. */
+MUST_CHECK enum err tsdb_set_rules(struct tsdb *db, const struct tsdb_rule *rules, uint32_t count, struct errmsg *why);
+/* What is on the disk and would go, by rule, if these were the rules; out[count] is for series without one. */
+MUST_CHECK enum err tsdb_rules_dry_run(struct tsdb *db, const struct tsdb_rule *rules, uint32_t count,
+                                       struct cancel *cancel, struct tsdb_affected *out, struct errmsg *why);
+/* Samples older than this are of no use to anyone: what ingest need not take. */
+int64_t tsdb_horizon_ms(struct tsdb *db);
+/*
+ * Lets series leave the head that match; their samples go to blocks.  For series that are not wanted any more:
+ * the next sample of one is that of an unknown series, and can be refused.  Returns how many are left.
+ */
+MUST_CHECK enum err tsdb_expel(struct tsdb *db, const struct tsdb_selector *selectors, uint32_t count, uint64_t *left,
+                               struct errmsg *why);
 
 /* The whole directory checked byte by byte, offline or beside a running server; prints findings to `out`. */
 struct tsdb_verify_options {

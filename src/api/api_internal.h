@@ -173,6 +173,9 @@ void api_metrics_add(struct api *api); /* what the API counts, into o.metrics (a
 /* False: it has answered "admin APIs disabled". */
 bool admin_allowed(struct http_request *r, const struct api *api);
 
+struct tsdb_affected;
+void json_affected(struct buf *out, const struct tsdb_affected *a); /* the fields, without braces (admin_delete.c) */
+
 /* ---- handlers; ctx is struct api ---- */
 
 void on_query(struct http_request *r, void *ctx);
@@ -204,7 +207,9 @@ void on_snapshot_create(struct http_request *r, void *ctx);
 void on_snapshot_list(struct http_request *r, void *ctx);
 void on_snapshot_delete(struct http_request *r, void *ctx);
 void on_snapshot_delete_all(struct http_request *r, void *ctx);
-void on_admin(struct http_request *r, void *ctx);
+void on_delete_series(struct http_request *r, void *ctx);
+void on_clean_tombstones(struct http_request *r, void *ctx);
+void on_tombstones(struct http_request *r, void *ctx);
 void on_reload(struct http_request *r, void *ctx);
 void on_quit(struct http_request *r, void *ctx);
 void on_healthy(struct http_request *r, void *ctx);

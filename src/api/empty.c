@@ -63,10 +63,3 @@ void on_notifications(struct http_request *r, void *ctx)
     (void)ctx;
     api_success(r, "[]");
 }
-
-/* delete_series, clean_tombstones */
-void on_admin(struct http_request *r, void *ctx)
-{
-    if (admin_allowed(r, ctx))
-        api_error(r, API_UNAVAILABLE, "this server has no such admin call");
-}

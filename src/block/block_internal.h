@@ -146,6 +146,10 @@ bool block_forgive(struct warnings *warnings, enum err err, const struct errmsg 
 MUST_CHECK enum err block_match(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
                                 uint32_t **ordinals, uint32_t *count, struct errmsg *why);
 
+/* The same for decisions that last: what cannot be read now is ERR_IO, not a series less. */
+MUST_CHECK enum err block_match_strict(struct block *b, const struct selector *sel, struct arena *arena,
+                                       struct cancel *cancel, uint32_t **ordinals, uint32_t *count, struct errmsg *why);
+
 /* Reads samples of one block, one series after the other. */
 struct sample_reader {
     struct block *block;

@@ -42,7 +42,13 @@ struct match {
     uint32_t *ordinals; /* candidates, once `limited`; ascending */
     uint32_t count;
     bool limited; /* false: all series are candidates */
+    bool strict;  /* what cannot be read now is an error */
 };
+
+static bool forgives(const struct match *x, enum err err, const struct errmsg *why)
+{
+    return !(x->strict && err == ERR_IO) && block_forgive(x->warnings, err, why);
+}
 
 static bool wanted(const struct matcher *m, struct slice value)
 {
@@ -62,7 +68,7 @@ static struct regex_literals literals_of(const struct matcher *m)
 /* What stopped the cursor: ERR_OK when nothing did, or damage that is forgiven. */
 static enum err dict_stopped(struct match *x)
 {
-    if (x->dict.err == ERR_OK || block_forgive(x->warnings, x->dict.err, &x->dict.why))
+    if (x->dict.err == ERR_OK || forgives(x, x->dict.err, &x->dict.why))
         return ERR_OK;
     *x->why = x->dict.why;
     return x->dict.err;
@@ -149,7 +155,7 @@ static enum err mark_by_labels(struct match *x, const struct toc_name *name)
         enum err err = value_id(x, name, (uint32_t)i, &id);
         if (err == ERR_OK && id == wanted_id)
             x->bitmap[i >> 6] |= UINT64_C(1) << (i & 63);
-        if (err != ERR_OK && !block_forgive(x->warnings, err, x->why))
+        if (err != ERR_OK && !forgives(x, err, x->why))
             return err;
         if (err != ERR_OK)
             i |= LABEL_GROUP_SERIES - 1; /* on to the next page */
@@ -300,7 +306,7 @@ static enum err narrow_by_values(struct match *x, const struct plan *p)
         if (i % CANCEL_EVERY == 0)
             TRY(cancel_check(x->cancel));
         enum err err = value_id(x, p->name, x->ordinals[i], &id);
-        if (err != ERR_OK && !block_forgive(x->warnings, err, x->why))
+        if (err != ERR_OK && !forgives(x, err, x->why))
             return err;
         if (err != ERR_OK)
             continue;
@@ -342,8 +348,8 @@ static enum err run(struct match *x, const struct matcher *matchers, uint32_t ma
     return ordinals_from_bitmap(x, true);
 }
 
-enum err block_match(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
-                     uint32_t **ordinals, uint32_t *count, struct errmsg *why)
+static enum err match(struct block *b, const struct selector *sel, bool strict, struct arena *arena,
+                      struct cancel *cancel, uint32_t **ordinals, uint32_t *count, struct errmsg *why)
 {
     struct errmsg own;
     struct match x = {.b = b,
@@ -351,7 +357,8 @@ enum err block_match(struct block *b, const struct selector *sel, struct arena *
                       .cancel = cancel,
                       .warnings = sel->warnings,
                       .why = why ? why : &own,
-                      .words = (b->toc.meta.series + 63) / 64};
+                      .words = (b->toc.meta.series + 63) / 64,
+                      .strict = strict};
     enum err err = run(&x, sel->matchers, sel->matcher_count);
     dict_cursor_deinit(&x.dict);
     label_view_deinit(&x.view);
@@ -360,4 +367,16 @@ enum err block_match(struct block *b, const struct selector *sel, struct arena *
         *count = x.count;
     }
     return err;
+}
+
+enum err block_match(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
+                     uint32_t **ordinals, uint32_t *count, struct errmsg *why)
+{
+    return match(b, sel, false, arena, cancel, ordinals, count, why);
+}
+
+enum err block_match_strict(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
+                            uint32_t **ordinals, uint32_t *count, struct errmsg *why)
+{
+    return match(b, sel, true, arena, cancel, ordinals, count, why);
 }

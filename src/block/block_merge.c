@@ -6,14 +6,15 @@
  * wins a time that several have.
  */
 #include "base/assert.h"
-#include "block/block_internal.h"
+#include "block/mask_internal.h"
 #include "chunk/chunk.h"
 
 enum { BATCH = 4096, CANCEL_EVERY = 64 };
 
 struct input {
     struct block *block;
-    uint32_t ordinal; /* of the current series; done when it is the block's count */
+    const struct block_view *counts; /* NULL: everything counts */
+    uint32_t ordinal;                /* of the current series; done when it is the block's count */
     struct labels labels;
     struct label_view view;
     struct pair_table pairs;
@@ -53,6 +54,8 @@ static bool input_done(const struct input *in)
 static enum err load_labels(struct input *in, struct errmsg *why)
 {
     for (; !input_done(in); in->ordinal++) {
+        if (view_is_gone(in->counts, in->ordinal))
+            continue;
         arena_deinit(&in->list_arena);
         enum err err = label_view_load(in->block, &in->view, in->ordinal, why);
         bool page = err != ERR_OK;
@@ -67,9 +70,10 @@ static enum err load_labels(struct input *in, struct errmsg *why)
     return ERR_OK;
 }
 
-static void input_init(struct input *in, struct block *b, struct warnings *warnings)
+static void input_init(struct input *in, struct block *b, const struct block_view *view, struct warnings *warnings)
 {
     in->block = b;
+    in->counts = view;
     arena_init(&in->pair_arena, NULL);
     arena_init(&in->list_arena, NULL);
     pair_table_init(&in->pairs, b, &in->pair_arena, b->toc.meta.series);
@@ -140,7 +144,9 @@ static bool sort_by_time(struct merge *m)
 
 static enum err copy_chunk(struct merge *m, struct input *in, const struct chunk_entry *e, struct errmsg *why)
 {
-    const int64_t mint = m->options->mint_ms, maxt = m->options->maxt_ms;
+    const int64_t floor = view_floor(in->counts, in->ordinal), maxt = m->options->maxt_ms;
+    const int64_t mint = m->options->mint_ms < floor ? floor : m->options->mint_ms;
+    const struct mask_cuts cuts = view_cuts(in->counts, in->ordinal);
     const int64_t *times;
     struct slice payload;
     struct samples s;
@@ -155,7 +161,7 @@ static enum err copy_chunk(struct merge *m, struct input *in, const struct chunk
     }
     m->last_ms = times[e->count - 1];
     m->has_last = true;
-    bool whole = times[0] >= mint && times[e->count - 1] <= maxt;
+    bool whole = times[0] >= mint && times[e->count - 1] <= maxt && !mask_touches(cuts, times[0], times[e->count - 1]);
     if (whole && !(e->flags & (ENTRY_HISTOGRAM | ENTRY_STARTS))) {
         if ((err = sample_reader_payload(&in->reader, e, &payload, why)) != ERR_OK)
             return sample_reader_forgive(&in->reader, err, why);
@@ -164,9 +170,9 @@ static enum err copy_chunk(struct merge *m, struct input *in, const struct chunk
         err = block_writer_chunk(m->writer, times, e->count, payload, flags, why);
         return sample_reader_forgive(&in->reader, err, why);
     }
-    if ((err = sample_reader_chunk(&in->reader, e, mint, maxt, &s, why)) != ERR_OK)
+    if ((err = masked_chunk(&in->reader, cuts, e, mint, maxt, &s, why)) != ERR_OK)
         return sample_reader_forgive(&in->reader, err, why);
-    return block_writer_samples(m->writer, &s, why);
+    return s.count == 0 ? ERR_OK : block_writer_samples(m->writer, &s, why);
 }
 
 static enum err copy_series(struct merge *m, struct errmsg *why)
@@ -225,7 +231,8 @@ static enum err merge_overlapping(struct merge *m, struct errmsg *why)
     for (uint32_t i = 0; i < m->same_count; i++) {
         struct input *in = m->same[i];
         in->at = 0;
-        TRY(sample_reader_read(&in->reader, in->ordinal, m->options->mint_ms, m->options->maxt_ms, &in->samples, why));
+        TRY(masked_read(&in->reader, in->counts, in->ordinal, m->options->mint_ms, m->options->maxt_ms, &in->samples,
+                        why));
     }
     for (struct input *in; (in = next_input(m));) {
         int64_t t = in->samples.times_ms[in->at];
@@ -279,7 +286,7 @@ enum err block_merge(struct block *const *blocks, uint32_t count, const struct b
     m->options = options;
     m->writer = w;
     for (uint32_t i = 0; i < count; i++)
-        input_init(&m->inputs[i], blocks[i], options->warnings);
+        input_init(&m->inputs[i], blocks[i], options->views ? &options->views[i] : NULL, options->warnings);
     enum err err = merge_all(m, why ? why : &own);
     for (uint32_t i = 0; i < count; i++)
         input_deinit(&m->inputs[i]);

@@ -3,19 +3,21 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "block/block_internal.h"
+#include "block/mask_internal.h"
 
 enum { CANCEL_EVERY = 4096 };
 
 struct block_querier {
-    struct querier base; /* first */
-    struct block *block; /* one reference */
+    struct querier base;    /* first */
+    struct block *block;    /* one reference */
+    struct block_view view; /* references of its own */
 };
 
 /* A selected set; all of it lives in the arena of the select. */
 struct block_set {
     struct series_set base; /* first */
     struct block *block;    /* the querier's */
+    const struct block_view *view;
     const uint32_t *ordinals;
     struct warnings *warnings;
     struct mem_budget *budget;
@@ -32,7 +34,7 @@ static enum err reader_read(struct series_reader *base, uint32_t i, int64_t mint
 {
     struct block_reader *r = (struct block_reader *)base;
     assert(i < r->set->base.count);
-    return sample_reader_read(&r->samples, r->set->ordinals[i], mint_ms, maxt_ms, out, why);
+    return masked_read(&r->samples, r->set->view, r->set->ordinals[i], mint_ms, maxt_ms, out, why);
 }
 
 static enum err reader_last(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,
@@ -40,7 +42,7 @@ static enum err reader_last(struct series_reader *base, uint32_t i, int64_t mint
 {
     struct block_reader *r = (struct block_reader *)base;
     assert(i < r->set->base.count);
-    return sample_reader_last(&r->samples, r->set->ordinals[i], mint_ms, maxt_ms, out, why);
+    return masked_last(&r->samples, r->set->view, r->set->ordinals[i], mint_ms, maxt_ms, out, why);
 }
 
 static void reader_close(struct series_reader *base)
@@ -62,12 +64,52 @@ static struct series_reader *set_reader(struct series_set *base)
     return &r->base;
 }
 
-/* Cuts off what is past sel->series_limit, and drops the series that have no chunk near [mint, maxt]; chunks are judged
- * by their timestamp columns. */
-static enum err drop_outside(struct block *b, const struct selector *sel, struct cancel *cancel, uint32_t *ordinals,
-                             uint32_t *count, struct errmsg *why)
+/* Whether a series has a chunk near [mint, maxt]; chunks are judged by their timestamp columns. */
+static enum err has_near(struct sample_reader *r, uint32_t ordinal, int64_t mint_ms, int64_t maxt_ms, bool *near,
+                         struct errmsg *why)
 {
-    if (sel->mint_ms <= b->toc.meta.mint_ms && sel->maxt_ms >= b->toc.meta.maxt_ms) {
+    const struct chunk_entry *e;
+    uint32_t chunks = 0;
+    *near = false;
+    enum err err = sample_reader_entries(r, ordinal, &e, &chunks, why);
+    for (uint32_t k = 0; err == ERR_OK && k < chunks && !*near; k++) {
+        struct times_info info;
+        *near = sample_reader_times_info(r, e[k].times_id, &info, NULL) != ERR_OK ||
+                (info.first_ms <= maxt_ms && info.last_ms >= mint_ms);
+    }
+    if (err != ERR_CORRUPT && err != ERR_IO)
+        return err;
+    *near = true; /* reading it will tell */
+    return ERR_OK;
+}
+
+/* As has_near, but where the view hides something of the series its samples are counted. */
+static enum err has_left(struct sample_reader *r, const struct block_view *view, uint32_t ordinal,
+                         const struct selector *sel, bool *near, struct errmsg *why)
+{
+    const struct block_meta *meta = &r->block->toc.meta;
+    int64_t floor = view_floor(view, ordinal), mint = sel->mint_ms < floor ? floor : sel->mint_ms;
+    struct mask_cuts cuts = view_cuts(view, ordinal);
+    if (floor > sel->mint_ms || mask_touches(cuts, sel->mint_ms, sel->maxt_ms)) {
+        uint64_t left = 0;
+        enum err err =
+            mint <= sel->maxt_ms ? mask_count_left(r, ordinal, mint, sel->maxt_ms, cuts, 1, &left, why) : ERR_OK;
+        *near = left > 0 || err == ERR_IO; /* reading it will tell */
+        return err == ERR_IO ? ERR_OK : err;
+    }
+    if (mint <= meta->mint_ms && sel->maxt_ms >= meta->maxt_ms) {
+        *near = true;
+        return ERR_OK;
+    }
+    return has_near(r, ordinal, mint, sel->maxt_ms, near, why);
+}
+
+/* Cuts off what is past sel->series_limit, and drops the series that have nothing near [mint, maxt]. */
+static enum err drop_outside(struct block *b, const struct block_view *view, const struct selector *sel,
+                             struct cancel *cancel, uint32_t *ordinals, uint32_t *count, struct errmsg *why)
+{
+    bool inside = sel->mint_ms <= b->toc.meta.mint_ms && sel->maxt_ms >= b->toc.meta.maxt_ms;
+    if (inside && !view->mask && view_floor_max(view) <= b->toc.meta.mint_ms) {
         if (sel->series_limit && *count > sel->series_limit)
             *count = (uint32_t)sel->series_limit;
         return ERR_OK;
@@ -76,41 +118,30 @@ static enum err drop_outside(struct block *b, const struct selector *sel, struct
     enum err err = ERR_OK;
     uint32_t kept = 0;
     sample_reader_init(&r, b, NULL, NULL);
-    for (uint32_t i = 0; i < *count && !(sel->series_limit && kept >= sel->series_limit); i++) {
-        const struct chunk_entry *e;
-        uint32_t chunks;
+    for (uint32_t i = 0; i < *count && err == ERR_OK && !(sel->series_limit && kept >= sel->series_limit); i++) {
         bool near = false;
         if (i % CANCEL_EVERY == 0 && (err = cancel_check(cancel)) != ERR_OK)
             break;
-        if ((err = sample_reader_entries(&r, ordinals[i], &e, &chunks, why)) != ERR_OK) {
-            if (err != ERR_CORRUPT && err != ERR_IO)
-                break;
-            near = true; /* reading it will tell */
-            chunks = 0;
-        }
-        for (uint32_t k = 0; k < chunks && !near; k++) {
-            struct times_info info;
-            near = sample_reader_times_info(&r, e[k].times_id, &info, NULL) != ERR_OK ||
-                   (info.first_ms <= sel->maxt_ms && info.last_ms >= sel->mint_ms);
-        }
+        if (!view_is_gone(view, ordinals[i]))
+            err = has_left(&r, view, ordinals[i], sel, &near, why);
         ordinals[kept] = ordinals[i];
         kept += near;
-        err = ERR_OK;
     }
     sample_reader_deinit(&r);
     *count = kept;
     return err;
 }
 
-static enum err matching(struct block *b, const struct selector *sel, struct arena *arena, struct cancel *cancel,
-                         uint32_t **ordinals, uint32_t *count, struct errmsg *why)
+static enum err matching(const struct block_querier *q, const struct selector *sel, struct arena *arena,
+                         struct cancel *cancel, uint32_t **ordinals, uint32_t *count, struct errmsg *why)
 {
+    struct block *b = q->block;
     if (sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms) {
         *count = 0;
         return ERR_OK;
     }
     TRY(block_match(b, sel, arena, cancel, ordinals, count, why));
-    return drop_outside(b, sel, cancel, *ordinals, count, why);
+    return drop_outside(b, &q->view, sel, cancel, *ordinals, count, why);
 }
 
 static void print_selector(const struct selector *sel, struct buf *out)
@@ -198,7 +229,7 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
     static const struct series_set_ops ops = {.reader = set_reader};
     struct block_querier *q = (struct block_querier *)base;
     uint32_t *ordinals = NULL, count;
-    TRY(matching(q->block, sel, arena, cancel, &ordinals, &count, why));
+    TRY(matching(q, sel, arena, cancel, &ordinals, &count, why));
     if (sel->series_max && count > sel->series_max)
         return too_many(sel, count, why);
     struct labels *labels = (struct labels *)arena_try_alloc(arena, (count + 1) * sizeof *labels);
@@ -215,6 +246,7 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
     struct block_set *set = ARENA_NEW(arena, struct block_set);
     *set = (struct block_set){.base = {.ops = &ops, .count = count, .labels = labels},
                               .block = q->block,
+                              .view = &q->view,
                               .ordinals = ordinals,
                               .warnings = sel->warnings,
                               .budget = arena->budget};
@@ -289,19 +321,20 @@ static bool mark_values(void *ctx, const struct label_view *view, uint32_t serie
 static enum err querier_label_names(struct querier *base, const struct selector *sel, uint64_t limit,
                                     struct cancel *cancel, name_visit visit, void *ctx, struct errmsg *why)
 {
-    struct block *b = ((struct block_querier *)base)->block;
+    const struct block_querier *q = (const struct block_querier *)base;
+    struct block *b = q->block;
     if (sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms)
         return ERR_OK;
     bool *seen = (bool *)mem_array(b->toc.name_count + 1, sizeof *seen);
     struct met met = {.count = b->toc.name_count, .seen = seen, .limit = limit};
     enum err err = ERR_OK;
-    if (sel->matcher_count == 0) {
+    if (sel->matcher_count == 0 && !view_hides_series(b, &q->view)) {
         memset(seen, true, b->toc.name_count);
     } else {
         struct arena arena;
         uint32_t *ordinals, count;
         arena_init(&arena, NULL);
-        err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
+        err = matching(q, sel, &arena, cancel, &ordinals, &count, why);
         if (err == ERR_OK)
             err = walk_labels(b, sel, ordinals, count, cancel, mark_names, &met, why);
         arena_deinit(&arena);
@@ -344,18 +377,19 @@ static enum err querier_label_values(struct querier *base, struct slice text, co
                                      uint64_t limit, struct cancel *cancel, name_visit visit, void *ctx,
                                      struct errmsg *why)
 {
-    struct block *b = ((struct block_querier *)base)->block;
+    const struct block_querier *q = (const struct block_querier *)base;
+    struct block *b = q->block;
     const struct toc_name *name = block_find_name(b, text);
     if (!name || sel->mint_ms > b->toc.meta.maxt_ms || sel->maxt_ms < b->toc.meta.mint_ms)
         return ERR_OK;
-    if (sel->matcher_count == 0)
+    if (sel->matcher_count == 0 && !view_hides_series(b, &q->view))
         return visit_values(b, sel, name, NULL, limit, cancel, visit, ctx, why);
     struct arena arena;
     uint32_t *ordinals, count;
     bool *seen = (bool *)mem_array(name->pair_count, sizeof *seen);
     struct met met = {(uint32_t)(name - b->toc.names), name->pair_count, seen, 0, limit};
     arena_init(&arena, NULL);
-    enum err err = matching(b, sel, &arena, cancel, &ordinals, &count, why);
+    enum err err = matching(q, sel, &arena, cancel, &ordinals, &count, why);
     if (err == ERR_OK)
         err = walk_labels(b, sel, ordinals, count, cancel, mark_values, &met, why);
     arena_deinit(&arena);
@@ -369,10 +403,18 @@ static void querier_close(struct querier *base)
 {
     struct block_querier *q = (struct block_querier *)base;
     block_release(q->block);
+    block_mask_release(q->view.mask);
+    block_classes_release(q->view.classes);
     mem_free(q);
 }
 
 enum err block_querier(struct block *b, int64_t mint_ms, int64_t maxt_ms, struct querier **out, struct errmsg *why)
+{
+    return block_querier_view(b, NULL, mint_ms, maxt_ms, out, why);
+}
+
+enum err block_querier_view(struct block *b, const struct block_view *view, int64_t mint_ms, int64_t maxt_ms,
+                            struct querier **out, struct errmsg *why)
 {
     static const struct querier_ops ops = {.select = querier_select,
                                            .label_names = querier_label_names,
@@ -382,6 +424,11 @@ enum err block_querier(struct block *b, int64_t mint_ms, int64_t maxt_ms, struct
     struct block_querier *q = MEM_NEW(struct block_querier);
     q->base = (struct querier){.ops = &ops, .mint_ms = mint_ms, .maxt_ms = maxt_ms};
     q->block = block_acquire(b);
+    block_view_init(&q->view);
+    if (view)
+        q->view = *view;
+    block_mask_acquire(q->view.mask);
+    block_classes_acquire(q->view.classes);
     *out = &q->base;
     return ERR_OK;
 }

@@ -314,6 +314,9 @@ enum err head_set_new(struct head *h, const struct refs *refs, labels_order orde
 /* Refs of series that match and may have samples in the range, ascending.  Inside an epoch. */
 enum err select_refs(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
                      struct errmsg *why);
+/* The same whether they have samples or not. */
+enum err select_all_times(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
+                          struct errmsg *why);
 bool head_has_time(struct head *h, int64_t mint_ms, int64_t maxt_ms); /* any page with samples in the range */
 
 /* ---- census.c ---- */

@@ -146,6 +146,33 @@ void leave_all(struct leaving *l, struct cancel *cancel)
     mem_free(l->pairs);
 }
 
+/* Refs of series that match and are idle. */
+static void note_idle(struct leaving *l, const struct selector *sel, struct cancel *cancel)
+{
+    struct head *h = l->head;
+    struct refs refs = {0};
+    struct epoch_slot epoch = {.mint_ms = INT64_MAX};
+    epoch_slot_add(&h->epochs, &epoch);
+    epoch_enter(&h->epochs, &epoch);
+    enum err err = select_all_times(h, sel, cancel, &refs, NULL);
+    for (size_t i = 0; err == ERR_OK && i < refs.count; i++)
+        if (still_idle(h, refs.list[i]))
+            leave_note(l, refs.list[i]);
+    epoch_leave(&epoch);
+    epoch_slot_remove(&h->epochs, &epoch);
+    refs_deinit(&refs);
+}
+
+uint64_t head_leave_matching(struct head *h, const struct matcher *matchers, uint32_t count, struct cancel *cancel)
+{
+    struct leaving l = {.head = h};
+    uint64_t before = atomic_load(&h->series_removed);
+    note_idle(&l, &(struct selector){.matchers = matchers, .matcher_count = count}, cancel);
+    leave_all(&l, cancel);
+    epoch_reclaim(&h->epochs);
+    return atomic_load(&h->series_removed) - before;
+}
+
 static void move_all(uint32_t **to, size_t *count, size_t *capacity, const uint32_t *from, size_t from_count)
 {
     *to = mem_grow(*to, capacity, *count + from_count, sizeof **to);

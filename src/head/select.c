@@ -215,7 +215,7 @@ bool page_has_time(struct page *p, int64_t mint_ms, int64_t maxt_ms)
 {
     mutex_lock(&p->lock);
     bool column = p->end > p->start && p->last_ms >= mint_ms && column_at(p, p->start) <= maxt_ms;
-    bool side = p->side_min_ms <= maxt_ms && p->side_max_ms >= mint_ms;
+    bool side = p->side_min_ms <= p->side_max_ms && p->side_min_ms <= maxt_ms && p->side_max_ms >= mint_ms;
     mutex_unlock(&p->lock);
     return column || side;
 }
@@ -247,6 +247,15 @@ void keep_in_time(struct head *h, struct refs *refs, int64_t mint_ms, int64_t ma
 
 enum err select_candidates(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
                            struct errmsg *why)
+{
+    enum err err = select_all_times(h, sel, cancel, out, why);
+    if (err == ERR_OK)
+        keep_in_time(h, out, sel->mint_ms, sel->maxt_ms);
+    return err;
+}
+
+enum err select_all_times(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
+                          struct errmsg *why)
 {
     struct term *terms = mem_array(sel->matcher_count, sizeof *terms), **order;
     uint32_t needing = 0, others = sel->matcher_count, i = 0;

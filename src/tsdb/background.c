@@ -61,6 +61,8 @@ bool block_round(struct tsdb *db)
     }
     bool did = retention_once(db);
     did = compact_once(db) || did;
+    did = clean_once(db) || did;
+    masks_prune(db);
     mutex_unlock(&db->block_work);
     return did;
 }

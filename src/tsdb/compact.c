@@ -19,6 +19,7 @@ struct compaction {
     struct tsdb *db;
     struct throttle throttle;
     struct block *parts[COMPACT_BLOCKS_MAX];
+    struct block_view *views; /* [count] what of the parts counts */
     struct block_id ids[COMPACT_BLOCKS_MAX];
     uint32_t count, level;
     struct block_id sources[BLOCK_SOURCES_MAX];
@@ -108,6 +109,31 @@ static bool choose(struct compaction *c)
 
 /* ---- merging ---- */
 
+/* What of each part counts from now on; released by views_free. */
+static enum err views_take(struct compaction *c, struct errmsg *why)
+{
+    struct tsdb *db = c->db;
+    struct floors floors;
+    mutex_lock(&db->set_lock);
+    struct rules *rules = rules_acquire(db->rules);
+    mutex_unlock(&db->set_lock);
+    rules_floors(rules, clock_now_ms(db->o.clock), db->o.retention_ms, &floors);
+    c->views = mem_array((size_t)c->count + 1, sizeof *c->views);
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < c->count && err == ERR_OK; i++)
+        err = masks_view(db, c->parts[i], rules, &floors, INT64_MIN, &c->views[i], why);
+    rules_release(rules);
+    return err;
+}
+
+static void views_free(struct compaction *c)
+{
+    for (uint32_t i = 0; c->views && i < c->count; i++)
+        view_release(&c->views[i]);
+    mem_free(c->views);
+    c->views = NULL;
+}
+
 static enum err merge(struct compaction *c, struct block_meta *meta, struct errmsg *why)
 {
     struct tsdb *db = c->db;
@@ -116,8 +142,11 @@ static enum err merge(struct compaction *c, struct block_meta *meta, struct errm
     struct arena arena;
     arena_init(&arena, NULL);
     struct warnings warnings = {.arena = &arena};
-    struct block_merge_options merge_options = {
-        .mint_ms = tsdb_oldest_ms(db), .maxt_ms = INT64_MAX, .cancel = &db->stop, .warnings = &warnings};
+    struct block_merge_options merge_options = {.mint_ms = tsdb_oldest_ms(db),
+                                                .maxt_ms = INT64_MAX,
+                                                .views = c->views,
+                                                .cancel = &db->stop,
+                                                .warnings = &warnings};
     struct block_writer_options o = {
         .id = block_id_new(clock_now_ms(db->o.clock), db->o.random),
         .level = c->level,
@@ -189,13 +218,41 @@ static void parts_stick(struct compaction *c)
 static enum err run(struct compaction *c, struct errmsg *why)
 {
     struct block_meta meta;
-    enum err err = merge(c, &meta, why);
+    enum err err = views_take(c, why);
+    if (err == ERR_OK)
+        err = merge(c, &meta, why);
+    views_free(c);
     if (err == ERR_OK)
         err = blocks_publish(c->db, &meta, c->ids, c->count, why);
-    else if (err == ERR_NOT_FOUND) /* everything in them is past retention */
+    else if (err == ERR_NOT_FOUND) /* nothing in them counts any more */
         err = blocks_commit(c->db, &(struct blocks_change){.remove = c->ids, .remove_count = c->count}, why);
     if (err == ERR_OK)
         parts_delete(c);
+    return err;
+}
+
+enum err compact_rewrite(struct tsdb *db, struct block *block, struct errmsg *why)
+{
+    const struct block_meta *m = block_meta(block);
+    if (is_stuck(db, &m->id))
+        return err_set(why, ERR_CORRUPT, "a damaged block cannot be written anew");
+    struct compaction *c = MEM_NEW(struct compaction);
+    bool overflow = false;
+    c->db = db;
+    c->throttle.bytes_per_s = db->o.io_bytes_per_s;
+    c->count = 1;
+    c->parts[0] = block_acquire(block);
+    c->ids[0] = m->id;
+    c->level = m->level ? m->level : 1; /* 0 is what came from the head */
+    c->seq_min = m->seq_min;
+    c->seq_max = m->seq_max;
+    sources_add(c, m, &overflow);
+    c->source_count = overflow ? 0 : c->source_count;
+    enum err err = run(c, why);
+    if (err == ERR_CORRUPT)
+        parts_stick(c);
+    block_release(c->parts[0]);
+    mem_free(c);
     return err;
 }
 

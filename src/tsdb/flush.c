@@ -141,14 +141,13 @@ static enum err flush_cut(struct flush *f, int64_t before_ms, struct errmsg *why
     return err == ERR_OK ? ERR_OK : err_set(why, err, "queries did not end");
 }
 
-enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
+enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why)
 {
     int64_t start = clock_mono_ns(db->o.clock);
     struct flush f = {.db = db};
+    db->log_has_flushed = true;
     enum err err = flush_cut(&f, before_ms, why);
     TSDB_COUNT(db, flush_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
-    if (err == ERR_OK)
-        err = checkpoint_take(db, true, why);
     if (err == ERR_OK) {
         TSDB_COUNT(db, flushes, 1);
         TSDB_COUNT(db, flushed_samples, f.samples);
@@ -156,6 +155,12 @@ enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
     }
     TSDB_COUNT(db, flush_errors, 1);
     return err_wrap(why, err, "flush");
+}
+
+enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
+{
+    TRY(flush_samples(db, before_ms, why));
+    return checkpoint_take(db, true, why);
 }
 
 static int64_t align_down(int64_t t, int64_t range)

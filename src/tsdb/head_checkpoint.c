@@ -95,6 +95,7 @@ static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
     TRY(write_file(db, sequence, &bytes, why));
     TRY(blocks_commit(db, &(struct blocks_change){.checkpoint = &sequence}, why));
     head_checkpoint_published(db->head);
+    db->log_has_flushed = false;
     wal_truncate(db->wal, sequence + 1);
     if (before != sequence) /* else it was replaced by one with fewer samples */
         remove_older(db, before);

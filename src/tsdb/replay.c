@@ -141,6 +141,12 @@ static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t
         if (db->manifest.blocks[i].seq_max > db->flush_sequence)
             db->flush_sequence = db->manifest.blocks[i].seq_max;
     mutex_unlock(&db->manifest_lock);
+    struct tombstones *stones =
+        stones_acquire(db); /* a new block must not fall under one, also when all old ones went */
+    for (size_t i = 0; i < stones->count; i++)
+        if (stones->list[i]->sequence > db->flush_sequence)
+            db->flush_sequence = stones->list[i]->sequence;
+    tombstones_release(stones);
     struct errmsg text = {0};
     if (wal_start(db->wal, last + 1, report, &text) != ERR_OK)
         log_error("tsdb", "starts without a log that can be written: queries only", "err=\"%s\"", text.text);

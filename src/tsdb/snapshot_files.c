@@ -121,6 +121,21 @@ static void checkpoint_name(uint64_t number, char out[40])
     snprintf(out, 40, "%016" PRIx64 ".checkpoint", number);
 }
 
+/* What is deleted stays deleted in a snapshot; the file is replaced, never written to. */
+static enum err link_stones(struct snapshot_maker *s, struct errmsg *why)
+{
+    static const char *const names[] = {"tombstones", "tombstones.copy"};
+    char from[SNAPSHOT_PATH_BYTES], to[SNAPSHOT_PATH_BYTES];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        TRY(in_dir(s, names[i], "", from, why));
+        TRY(in_tmp(s, names[i], "", to, why));
+        enum err err = fs_link_or_copy(s->fs, from, to, why);
+        if (err != ERR_OK && err != ERR_NOT_FOUND)
+            return err;
+    }
+    return ERR_OK;
+}
+
 enum err snapshot_link(struct snapshot_maker *s, struct errmsg *why)
 {
     char name[40], from[SNAPSHOT_PATH_BYTES], to[SNAPSHOT_PATH_BYTES];
@@ -130,6 +145,7 @@ enum err snapshot_link(struct snapshot_maker *s, struct errmsg *why)
         if (err != ERR_OK && !(err == ERR_NOT_FOUND && b->problem[0]))
             return err;
     }
+    TRY(link_stones(s, why));
     if (s->manifest.checkpoint == 0)
         return ERR_OK;
     checkpoint_name(s->manifest.checkpoint, name);
@@ -169,8 +185,11 @@ static enum err sync_names(struct snapshot_maker *s, struct errmsg *why)
         struct fs_stat st;
         block_id_text(&s->manifest.blocks[i].id, name);
         TRY(in_tmp(s, "blocks", name, path, why));
-        if (fs_stat_path(s->fs, path, &st, NULL) == ERR_OK)
-            TRY(fs_sync_dir(s->fs, path, why));
+        enum err err = fs_stat_path(s->fs, path, &st, why);
+        if (err == ERR_OK)
+            err = fs_sync_dir(s->fs, path, why);
+        if (err != ERR_OK && err != ERR_NOT_FOUND) /* missing: it was missing when it was to be linked */
+            return err;
     }
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         TRY(in_tmp(s, folders[i], "", path, why));

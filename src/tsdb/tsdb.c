@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "tsdb/tsdb_internal.h"
@@ -79,6 +80,7 @@ static void locks_init(struct tsdb *db)
 {
     mutex_init(&db->manifest_lock);
     mutex_init(&db->set_lock);
+    mutex_init(&db->stones_lock);
     mutex_init(&db->head_work);
     mutex_init(&db->block_work);
     mutex_init(&db->state_lock);
@@ -89,6 +91,9 @@ static void tsdb_free(struct tsdb *db)
 {
     data_dir_close(db);
     block_set_release(db->set);
+    tombstones_release(db->stones);
+    rules_release(db->rules);
+    masks_deinit(&db->masks);
     head_free(db->head);
     if (db->cache)
         page_cache_free(db->cache);
@@ -97,6 +102,7 @@ static void tsdb_free(struct tsdb *db)
     cond_deinit(&db->state_cond);
     mutex_deinit(&db->manifest_lock);
     mutex_deinit(&db->set_lock);
+    mutex_deinit(&db->stones_lock);
     mutex_deinit(&db->head_work);
     mutex_deinit(&db->block_work);
     mutex_deinit(&db->state_lock);
@@ -140,6 +146,10 @@ static struct tsdb *tsdb_new(const struct tsdb_options *o)
     cancel_init(&db->stop, NULL, 0);
     locks_init(db);
     block_sets_init(db);
+    masks_init(&db->masks);
+    db->stones = tombstones_new();
+    enum err err = rules_new(NULL, 0, 1, &db->rules, NULL);
+    assert(err == ERR_OK); /* there is none that could be wrong */
     return db;
 }
 
@@ -156,6 +166,12 @@ enum err tsdb_open(const struct tsdb_options *o, struct tsdb **out, struct errms
     if (err == ERR_OK)
         err = log_open(db, why);
     if (err != ERR_OK) {
+        tsdb_free(db);
+        return err;
+    }
+    if ((err = stones_load(db, why)) != ERR_OK) {
+        enum err ignored = wal_close(db->wal, NULL);
+        (void)ignored;
         tsdb_free(db);
         return err;
     }

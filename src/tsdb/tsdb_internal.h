@@ -3,7 +3,7 @@
  *
  * Locks, outermost first: head_work (one of flush, checkpoint, maintenance at a time) and block_work
  * (one of compaction, retention), each held over long work; manifest_lock (over one change of the
- * manifest, which syncs); set_lock and state_lock are leaves.
+ * manifest, which syncs) and stones_lock (the same for the tombstones); set_lock, masks.lock and state_lock are leaves.
  */
 #ifndef TSDB_TSDB_INTERNAL_H
 #define TSDB_TSDB_INTERNAL_H
@@ -11,6 +11,9 @@
 #include "base/lock.h"
 #include "block/block.h"
 #include "tsdb/manifest.h"
+#include "tsdb/masks.h"
+#include "tsdb/rules.h"
+#include "tsdb/tombstones.h"
 #include "tsdb/tsdb.h"
 
 enum { TSDB_PATH_BYTES = 1024, TSDB_DIR_BYTES_MAX = 900 };
@@ -52,14 +55,20 @@ struct tsdb {
     struct manifest manifest; /* guarded by manifest_lock */
 
     struct mutex set_lock;
-    struct block_set *set; /* guarded by set_lock */
+    struct block_set *set;     /* guarded by set_lock */
+    struct tombstones *stones; /* guarded by set_lock */
+    struct rules *rules;       /* guarded by set_lock */
+
+    struct mutex stones_lock; /* over a change of the tombstones; taken after head_work */
+    struct masks masks;
 
     struct mutex head_work, block_work;
     struct block_id *stuck; /* blocks that cannot be merged; guarded by block_work */
     size_t stuck_count, stuck_capacity;
-    int64_t head_retry_ns, block_retry_ns;         /* after a failure: not before; guarded by their work lock */
-    int64_t checkpoint_ns;                         /* when the last one was taken; guarded by head_work */
-    uint64_t flush_sequence;                       /* of the newest flush; strictly grows; guarded by head_work */
+    int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
+    int64_t checkpoint_ns;                 /* when the last one was taken; guarded by head_work */
+    bool log_has_flushed;                  /* the log may hold samples that left the head; guarded by head_work */
+    uint64_t flush_sequence;               /* of the newest flush; strictly grows; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
 
     struct mutex state_lock;
@@ -78,7 +87,11 @@ struct tsdb {
 /* "<dir>/<a>" and "<dir>/<a>/<b><suffix>". */
 void tsdb_path(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a);
 void tsdb_path2(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a, const char *b, const char *suffix);
-int64_t tsdb_oldest_ms(const struct tsdb *db); /* retention: samples before it do not exist */
+/* retention: samples before it do not exist, for any rule */
+static inline int64_t tsdb_oldest_ms(struct tsdb *db)
+{
+    return tsdb_horizon_ms(db);
+}
 
 /* data_dir.c: lock, format file, manifest, leftovers. */
 MUST_CHECK enum err data_dir_open(struct tsdb *db, struct errmsg *why);
@@ -121,6 +134,8 @@ MUST_CHECK enum err replay_run(struct tsdb *db, struct errmsg *why);
 
 /* flush.c; head_work held */
 MUST_CHECK enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
+/* Without the checkpoint that must follow. */
+MUST_CHECK enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
 /* The time up to which the head is to be flushed now; false: not yet. */
 bool flush_due(struct tsdb *db, int64_t *before_ms);
 
@@ -133,6 +148,20 @@ void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffi
 /* compact.c and retention.c; block_work held.  True: something was done. */
 bool compact_once(struct tsdb *db) REQUIRES(db->block_work);
 bool retention_once(struct tsdb *db) REQUIRES(db->block_work);
+/* Writes one block anew without what does not count; nothing is left: it goes. */
+MUST_CHECK enum err compact_rewrite(struct tsdb *db, struct block *block, struct errmsg *why) REQUIRES(db->block_work);
+
+/* stones.c: the tombstones of the directory */
+MUST_CHECK enum err stones_load(struct tsdb *db, struct errmsg *why);
+struct tombstones *stones_acquire(struct tsdb *db);
+/* Writes and installs them; takes next, in any case. */
+MUST_CHECK enum err stones_store(struct tsdb *db, struct tombstones *next, struct errmsg *why)
+    REQUIRES(db->stones_lock);
+/* Forgets those that cover nothing any more. */
+void stones_retire(struct tsdb *db);
+
+/* clean.c; block_work held: writes one block anew that has much or old that does not count. */
+bool clean_once(struct tsdb *db) REQUIRES(db->block_work);
 
 /* snapshot.c: deletes one snapshot that is too old; true: it did. */
 bool snapshots_age(struct tsdb *db);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "tsdb/kept_querier.h"
 #include "tsdb/merge_querier.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -16,6 +17,7 @@ struct pin {
     struct block_set *set;
     const char **texts;
     char replaying[128];
+    char unreadable[320]; /* the first block whose deletions could not be told */
     uint32_t text_count;
 };
 
@@ -27,19 +29,16 @@ static void pin_release(void *ctx)
     mem_free(pin);
 }
 
-int64_t tsdb_oldest_ms(const struct tsdb *db)
-{
-    return db->o.retention_ms > 0 ? clock_now_ms(db->o.clock) - db->o.retention_ms : INT64_MIN;
-}
-
 static void pin_problems(struct tsdb *db, struct pin *pin, int64_t mint_ms, int64_t maxt_ms)
 {
-    pin->texts = mem_array((size_t)pin->set->problem_count + 1, sizeof *pin->texts);
+    pin->texts = mem_array((size_t)pin->set->problem_count + 2, sizeof *pin->texts);
     for (uint32_t i = 0; i < pin->set->problem_count; i++) {
         const struct block_problem *p = &pin->set->problems[i];
         if (p->mint_ms <= maxt_ms && p->maxt_ms >= mint_ms)
             pin->texts[pin->text_count++] = p->text;
     }
+    if (pin->unreadable[0])
+        pin->texts[pin->text_count++] = pin->unreadable;
     if (tsdb_ready(db))
         return;
     uint64_t done = db->stats.replay_bytes_done, all = db->stats.replay_bytes;
@@ -54,17 +53,36 @@ static void pin_problems(struct tsdb *db, struct pin *pin, int64_t mint_ms, int6
 struct opened {
     struct merge_source *list; /* rising precedence: blocks by sequence, then the head */
     uint32_t count;
+    struct rules *rules; /* of now */
+    struct floors floors;
 };
 
-static enum err blocks_open_queriers(struct pin *pin, int64_t mint_ms, int64_t maxt_ms, struct opened *sources,
-                                     struct errmsg *why)
+static enum err block_open_querier(struct tsdb *db, struct block *block, int64_t mint_ms, int64_t maxt_ms,
+                                   const struct opened *sources, struct querier **out, struct errmsg *why)
+{
+    struct block_view view;
+    TRY(masks_view(db, block, sources->rules, &sources->floors, mint_ms, &view, why));
+    enum err err = block_querier_view(block, &view, mint_ms, maxt_ms, out, why);
+    view_release(&view);
+    return err;
+}
+
+static enum err blocks_open_queriers(struct tsdb *db, struct pin *pin, int64_t mint_ms, int64_t maxt_ms,
+                                     struct opened *sources, struct errmsg *why)
 {
     for (uint32_t i = 0; i < pin->set->count; i++) {
         const struct block_meta *meta = block_meta(pin->set->list[i]);
         struct merge_source *source = &sources->list[sources->count];
         if (meta->mint_ms > maxt_ms || meta->maxt_ms < mint_ms)
             continue;
-        TRY(block_querier(pin->set->list[i], mint_ms, maxt_ms, &source->querier, why));
+        struct errmsg text = {0};
+        enum err err = block_open_querier(db, pin->set->list[i], mint_ms, maxt_ms, sources, &source->querier, &text);
+        if (err == ERR_IO) { /* better without it than with what is deleted */
+            snprintf(pin->unreadable, sizeof pin->unreadable, "a block is left out: %.280s", text.text);
+            continue;
+        }
+        if (err != ERR_OK)
+            return err_set(why, err, "%s", text.text);
         source->maxt_ms = meta->maxt_ms;
         sources->count++;
     }
@@ -77,9 +95,11 @@ static enum err sources_open(struct tsdb *db, struct pin *pin, int64_t mint_ms, 
     struct querier *head = NULL;
     if (tsdb_ready(db))
         TRY(head_querier(db->head, mint_ms, maxt_ms, &head, why));
+    if (head && mint_ms < sources->floors.max_ms && sources->rules->count)
+        head = kept_querier_new(head, sources->rules, &sources->floors);
     pin->set = block_set_acquire(db); /* after the head: see above */
     sources->list = mem_array((size_t)pin->set->count + 1, sizeof *sources->list);
-    enum err err = blocks_open_queriers(pin, mint_ms, maxt_ms, sources, why);
+    enum err err = blocks_open_queriers(db, pin, mint_ms, maxt_ms, sources, why);
     if (head)
         sources->list[sources->count++] = (struct merge_source){head, INT64_MAX};
     return err;
@@ -89,10 +109,13 @@ static enum err tsdb_querier(struct storage *s, int64_t mint_ms, int64_t maxt_ms
                              struct errmsg *why)
 {
     struct tsdb *db = (struct tsdb *)s;
-    int64_t oldest = tsdb_oldest_ms(db);
-    int64_t from = mint_ms < oldest ? oldest : mint_ms;
     struct pin *pin = MEM_NEW(struct pin);
     struct opened sources = {0};
+    mutex_lock(&db->set_lock);
+    sources.rules = rules_acquire(db->rules);
+    mutex_unlock(&db->set_lock);
+    rules_floors(sources.rules, clock_now_ms(db->o.clock), db->o.retention_ms, &sources.floors);
+    int64_t oldest = sources.floors.min_ms, from = mint_ms < oldest ? oldest : mint_ms;
     enum err err = sources_open(db, pin, from, maxt_ms, &sources, why);
     if (err == ERR_OK) {
         pin_problems(db, pin, from, maxt_ms);
@@ -113,6 +136,7 @@ static enum err tsdb_querier(struct storage *s, int64_t mint_ms, int64_t maxt_ms
         pin_release(pin);
     }
     mem_free(sources.list);
+    rules_release(sources.rules);
     return err;
 }
 

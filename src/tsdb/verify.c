@@ -12,6 +12,7 @@
 #include "tsdb/checkpoint.h"
 #include "tsdb/dir_view.h"
 #include "tsdb/report.h"
+#include "tsdb/tombstones.h"
 #include "tsdb/tsdb.h"
 #include "wal/wal.h"
 
@@ -46,6 +47,27 @@ static void verify_files(struct verify *v)
         problem(v, "MANIFEST", "%s", v->view.manifest_text);
     else if (v->view.manifest.id != v->view.id)
         problem(v, "MANIFEST", "belongs to another data directory");
+}
+
+/* Deleted data would come back with a damaged file; missing ones are fine. */
+static void verify_tombstones(struct verify *v)
+{
+    static const char *const names[] = {"tombstones", "tombstones.copy"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[DIR_VIEW_PATH_BYTES];
+        struct buf text = {0};
+        struct errmsg why = {0};
+        struct tombstones *found = NULL;
+        uint64_t damaged = 0;
+        dir_view_path(&v->view, path, names[i], "", "");
+        enum err err = fs_read_file(v->view.fs, path, TOMBSTONES_BYTES_MAX + (1 << 20), &text, &why);
+        if (err == ERR_OK)
+            err = tombstones_parse(buf_view(&text), v->view.id, &found, &damaged, &why);
+        if ((err != ERR_OK && err != ERR_NOT_FOUND) || damaged)
+            problem(v, names[i], "%s", why.text);
+        tombstones_release(found);
+        buf_deinit(&text);
+    }
 }
 
 /* ---- blocks ---- */
@@ -178,6 +200,7 @@ enum err tsdb_verify(struct fs *fs, const char *dir, const struct tsdb_verify_op
     report_begin(&v.report, out, o->json);
     report_section(&v.report, "problems");
     verify_files(&v);
+    verify_tombstones(&v);
     verify_log(&v);
     verify_checkpoint(&v);
     verify_blocks(&v);

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "regex/regex.h"
 
 #define START_MS INT64_C(1700000000000)
 
@@ -149,6 +150,35 @@ bool store_sim_write(struct store_sim *s, uint32_t first, uint32_t count, int64_
     return true;
 }
 
+static void model_delete(struct store_sim *s, uint32_t series, int64_t mint_ms, int64_t maxt_ms, bool sure)
+{
+    for (size_t k = 0; k < s->series[series].count; k++) {
+        struct store_sample *sample = &s->series[series].list[k];
+        if (sample->time_ms >= mint_ms && sample->time_ms <= maxt_ms && sample->deleted != STORE_DELETED)
+            sample->deleted = sure ? STORE_DELETED : STORE_MAYBE_DELETED;
+    }
+}
+
+bool store_sim_delete(struct store_sim *s, uint32_t first, uint32_t count, int64_t mint_ms, int64_t maxt_ms)
+{
+    struct arena arena;
+    struct buf pattern = {0};
+    struct matcher m = {.op = MATCH_REGEX, .name = SLICE_LIT("id")};
+    struct tsdb_selector selector = {&m, 1};
+    arena_init(&arena, NULL);
+    for (uint32_t i = first; i < first + count; i++)
+        buf_printf(&pattern, "%s%u", i > first ? "|" : "", i);
+    m.value = buf_view(&pattern);
+    enum err err = regex_compile(m.value, &arena, 0, &m.regex, NULL);
+    assert(err == ERR_OK);
+    err = tsdb_delete(s->db, &(struct tsdb_delete){&selector, 1, mint_ms, maxt_ms}, NULL);
+    for (uint32_t i = first; i < first + count; i++)
+        model_delete(s, i, mint_ms, maxt_ms, err == ERR_OK);
+    buf_deinit(&pattern);
+    arena_deinit(&arena);
+    return err == ERR_OK;
+}
+
 void store_sim_commit(struct store_sim *s)
 {
     wal_commit_now(tsdb_wal(s->db));
@@ -229,7 +259,9 @@ static void check_model(struct store_sim *s, bool damaged, const char *context)
         for (size_t k = 0; k < s->series[i].count; k++) {
             struct store_sample *sample = &s->series[i].list[k];
             struct store_request *r = &s->requests[sample->request];
-            bool wanted = sample->time_ms >= oldest && !damaged;
+            bool wanted = sample->time_ms >= oldest && !damaged && sample->deleted == STORE_KEPT;
+            if (sample->seen && sample->deleted == STORE_DELETED)
+                fail(context, "a deleted sample came back", i, sample->time_ms);
             if (sample->seen && sample->time_ms < oldest)
                 fail(context, "a sample past retention", i, sample->time_ms);
             if (!sample->seen && r->acked && wanted)

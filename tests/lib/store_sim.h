@@ -25,6 +25,7 @@ struct store_sample {
     uint64_t bits;
     uint32_t request;
     bool seen;
+    enum store_deleted { STORE_KEPT, STORE_MAYBE_DELETED, STORE_DELETED } deleted;
 };
 
 struct store_series {
@@ -69,6 +70,10 @@ void store_sim_kill(struct store_sim *s);
 
 /* One request: a sample at time_ms for each of `count` series from `first` on.  False: it was refused. */
 bool store_sim_write(struct store_sim *s, uint32_t first, uint32_t count, int64_t time_ms);
+/*
+ * Deletes what is stored of these series with mint <= t <= maxt.  When it fails the samples may be gone or not.
+ */
+bool store_sim_delete(struct store_sim *s, uint32_t first, uint32_t count, int64_t mint_ms, int64_t maxt_ms);
 void store_sim_commit(struct store_sim *s); /* what the log's thread would do now */
 
 /*

@@ -1,10 +1,10 @@
 /*
  * The whole store under power loss at changes of the disk, with crashes in recovery, and under failing
- * calls: ingest, checkpoints, flushes, merges, retention.
+ * calls: ingest, checkpoints, flushes, merges, retention, deletes.
  *
  * Without settings as many cases as fit into a few seconds, spread over all changes and policies.
- * SIM_FULL=1 runs all; SIM_BUDGET_MS=n more of them; SIM_SEED=n another run; SIM_CASE="change survival seed" one case
- * again.
+ * SIM_FULL=1 runs all; SIM_BUDGET_MS=n more of them; SIM_SEED=n another run; SIM_CASE="change survival seed" or
+ * SIM_FAILURE="call forever full seed" one case again.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -76,6 +76,20 @@ static void snapshots_check(struct store_sim *s, const char *context)
     snapshots_forget();
 }
 
+/* A range of some series, all of one, a sample written where one was deleted; now and then the disk follows. */
+static void deletes(struct store_sim *s, int i, int64_t now)
+{
+    if (i % 16 == 6)
+        store_sim_delete(s, 2, 3, now - 5400000, now - 20000);
+    else
+        store_sim_delete(s, SERIES + 1, 1, INT64_MIN, INT64_MAX);
+    store_sim_write(s, 2, 2, now - 1800000 - i);
+    if (i % 16 != 6)
+        return;
+    enum err may_fail = tsdb_clean_tombstones(s->db, NULL);
+    (void)may_fail;
+}
+
 /* Scrapes with new series, late samples, changed values; hours that pass; what the background does. */
 static void step(struct store_sim *s, int i)
 {
@@ -87,6 +101,8 @@ static void step(struct store_sim *s, int i)
         store_sim_write(s, 0, 2, now - 7200000 - i); /* late */
     if (i % 7 == 5)
         store_sim_write(s, 1, 2, now); /* the time is known: the last write wins */
+    if (i % 8 == 6)
+        deletes(s, i, now);
     store_sim_commit(s);
     clock_fake_advance(&s->clock, i % 4 == 3 ? 2400000 : STEP_MS);
     if (i % 4 == 3)
@@ -193,6 +209,8 @@ static uint64_t calls_of_workload(unsigned kinds)
     cr_assert(stats->flushes > 2 && stats->checkpoints > 4 && stats->compactions > 1, "%d %d %d", (int)stats->flushes,
               (int)stats->checkpoints, (int)stats->compactions);
     cr_assert_gt(wal_stats(tsdb_wal(s->db))->segments_recycled, 0);
+    cr_assert(stats->deletes > 3 && stats->cleanings > 1 && stats->cleaned_blocks > 0, "%d %d %d", (int)stats->deletes,
+              (int)stats->cleanings, (int)stats->cleaned_blocks);
     cr_assert_eq(stats->flush_errors + stats->checkpoint_errors + stats->compaction_errors, 0);
     store_sim_check(s, "undisturbed");
     cr_assert(taken[0].name[0] && taken[1].name[0]);
@@ -248,11 +266,11 @@ Test(sim_store, loses_nothing_acknowledged_at_any_change_of_the_disk)
 /* The n-th call fails once or from then on; afterwards the disk is whole, and so must the store be. */
 static void run_failure(uint64_t n, bool forever, enum err err, uint64_t seed)
 {
-    char name[96];
+    char name[128];
     struct errmsg why = {0};
     struct store_sim *s = new_store(seed);
-    snprintf(name, sizeof name, "call %llu fails with %s%s", (unsigned long long)n, err_name(err),
-             forever ? " and all after it" : "");
+    snprintf(name, sizeof name, "SIM_FAILURE=\"%llu %d %d %llu\": call fails with %s%s", (unsigned long long)n, forever,
+             err == ERR_NO_SPACE, (unsigned long long)seed, err_name(err), forever ? ", and all after it" : "");
     fs_sim_fail(s->sim, n, forever, FS_SIM_ANY & ~(unsigned)FS_SIM_CLOSE, err);
     if (store_sim_open(s, &why) == ERR_OK)
         workload(s, STEPS);
@@ -278,6 +296,13 @@ Test(sim_store, survives_failing_calls)
     uint64_t calls = calls_of_workload(FS_SIM_ANY & ~(unsigned)FS_SIM_CLOSE), seed = setting("SIM_SEED", 1), cases = 0;
     int64_t start = real_ms();
     int64_t budget_ms = (int64_t)setting("SIM_BUDGET_MS", setting("SIM_FULL", 0) ? 100000000 : BUDGET_MS);
+    unsigned long long one, one_seed;
+    int forever, no_space;
+    if (getenv("SIM_FAILURE") &&
+        sscanf(getenv("SIM_FAILURE"), "%llu %d %d %llu", &one, &forever, &no_space, &one_seed) == 4) {
+        run_failure(one, forever, no_space ? ERR_NO_SPACE : ERR_IO, one_seed);
+        return;
+    }
     for (; cases < calls * 4 && real_ms() - start < budget_ms; cases++) {
         uint64_t round = cases / calls;
         run_failure(scattered(cases % calls, calls), (cases + round) & 1, (cases + round) & 2 ? ERR_NO_SPACE : ERR_IO,

@@ -11,7 +11,7 @@
 static struct store_sim *s;
 static struct errmsg why;
 
-/* Two blocks, a checkpoint, a log with frames after it. */
+/* Two blocks, deletions in them, a checkpoint, a log with frames after it. */
 static void fill(void)
 {
     s->o.wal.segment_bytes = 8192;
@@ -25,6 +25,8 @@ static void fill(void)
             cr_assert_eq(tsdb_flush(s->db, &why), ERR_OK, "%s", why.text);
         if (i == 35)
             tsdb_run_once(s->db);
+        if (i == 31) /* nothing in the head: the flushed blocks alone */
+            cr_assert(store_sim_delete(s, 3, 2, INT64_MIN, clock_now_ms(&s->clock.base) - 10 * 15000));
     }
     store_sim_check(s, "before");
     cr_assert_eq(tsdb_stats(s->db)->blocks, 2);
