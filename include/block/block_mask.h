@@ -47,6 +47,7 @@ MUST_CHECK enum err block_mask_extend(struct block *b, const struct block_mask *
                                       struct errmsg *why);
 struct block_mask *block_mask_acquire(struct block_mask *m); /* accepts NULL */
 void block_mask_release(struct block_mask *m);               /* accepts NULL */
+uint64_t block_mask_gone(const struct block_mask *m);        /* series of which nothing is left; accepts NULL */
 
 /* The class of a series is the number, from 1, of the last selector that it matches.  *out is NULL when none has any.
  */

@@ -108,6 +108,7 @@ struct tsdb_block_info {
     uint32_t level;
     int64_t mint_ms, maxt_ms; /* inclusive, of the samples in it */
     uint64_t series, samples, bytes;
+    uint64_t deleted_series; /* of these: nothing is left of them */
     const char *problem; /* NULL, or why it is not used: "missing", "quarantined: ..." */
 };
 /* Calls visit for every block the manifest lists, oldest first; stops when it returns false. */

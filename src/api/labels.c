@@ -341,8 +341,9 @@ void on_series(struct http_request *r, void *ctx)
 static bool most_series(void *ctx, const struct tsdb_block_info *info)
 {
     uint64_t *most = ctx;
-    if (!info->problem && info->series > *most)
-        *most = info->series;
+    uint64_t left = info->series > info->deleted_series ? info->series - info->deleted_series : 0;
+    if (!info->problem && left > *most)
+        *most = left;
     return true;
 }
 

@@ -46,6 +46,11 @@ void block_mask_release(struct block_mask *m)
     mem_free(m);
 }
 
+uint64_t block_mask_gone(const struct block_mask *m)
+{
+    return m ? m->gone_count : 0;
+}
+
 struct block_classes *block_classes_acquire(struct block_classes *c)
 {
     if (c)

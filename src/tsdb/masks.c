@@ -162,6 +162,21 @@ void view_release(struct block_view *view)
 
 /* ---- looking ---- */
 
+uint64_t masks_gone(struct tsdb *db, const struct block_id *id)
+{
+    struct block_set *set = block_set_acquire(db);
+    uint64_t gone = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct block_mask *mask = NULL;
+        if (!block_id_eq(&block_meta(set->list[i])->id, id) || mask_find(db, set->list[i], &mask, NULL) != ERR_OK)
+            continue;
+        gone = block_mask_gone(mask);
+        block_mask_release(mask);
+    }
+    block_set_release(set);
+    return gone;
+}
+
 bool masks_look_due(struct masks *m, const struct block *block, uint64_t stones, uint64_t rules, int64_t now_ns,
                     int64_t age_ns)
 {

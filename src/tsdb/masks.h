@@ -42,6 +42,8 @@ void view_release(struct block_view *view);
 /* Whether the block was not looked at with these tombstones and rules within the last age_ns; notes that it is now. */
 bool masks_look_due(struct masks *m, const struct block *block, uint64_t stones, uint64_t rules, int64_t now_ns,
                     int64_t age_ns);
+/* How many series of a block are deleted whole; 0 when it is not in use. */
+uint64_t masks_gone(struct tsdb *db, const struct block_id *id);
 /* Forgets blocks that are not in use any more. */
 void masks_prune(struct tsdb *db);
 

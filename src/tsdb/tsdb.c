@@ -256,6 +256,7 @@ void tsdb_blocks(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_blo
             .series = b->series,
             .samples = b->samples,
             .bytes = b->bytes,
+            .deleted_series = masks_gone(db, &b->id),
             .problem = problem[0] ? problem : NULL,
         };
         block_id_text(&b->id, info.ulid);
