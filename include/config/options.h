@@ -97,6 +97,8 @@
       "Snapshots that may be there at once; 0 is no bound.") \
     X(STORAGE_MIN_FREE_DISK, STORAGE, "storage.min-free-disk", BYTES, "256MiB", "", \
       "With less free space than this on the disk no samples are taken.") \
+    X(STORAGE_EXTERNAL_LABELS, STORAGE, "storage.external-labels", LIST, "", "", \
+      "Labels (name=value) that remote read and federation add to every series, and by which Thanos knows this server.") \
     X(WAL_SYNC, STORAGE, "wal.sync", SYNC, "commit", "commit|interval:DURATION|os", \
       "When an acknowledged write is on disk: before the answer, within the interval, or when the system likes.") \
     \

@@ -50,6 +50,10 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
         if (err != ERR_OK)
             err_wrap(why, err, "web.cors.origin");
     }
+    uint32_t count;
+    const char *const *items = config_list(o->config, OPT_STORAGE_EXTERNAL_LABELS, &count);
+    if (err == ERR_OK)
+        err = external_parse(items, count, &api->arena, &api->external, why);
     if (err != ERR_OK) {
         api_free(api);
         return err;

@@ -5,6 +5,7 @@
 #define API_API_INTERNAL_H
 
 #include "api/api.h"
+#include "api/external.h"
 #include "base/buf.h"
 #include "base/lock.h"
 
@@ -150,7 +151,8 @@ struct api {
     const char *route_prefix; /* "" or "/x" */
     const struct regex *cors; /* NULL: off */
     struct gate queries, exports, reads, imports;
-    struct mutex import_lane;        /* the lane after the self-scrape's */
+    struct mutex import_lane; /* the lane after the self-scrape's */
+    struct external_labels external;
     struct mem_budget read_memory;   /* what all answers of remote read take while they are formed */
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;

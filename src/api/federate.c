@@ -20,6 +20,8 @@ struct federate {
     struct slice name; /* of the text family that is open, and its type */
     const char *type;
     struct family family;
+    const struct external_labels *external;
+    struct external_room room;
 };
 
 struct text {
@@ -82,10 +84,11 @@ static enum err put_newest(struct federate *f, const struct selected *s, struct 
     if (value_is_stale(h ? h->sum : last.values[0]))
         return ERR_OK;
     double v = h ? 0 : last.values[0];
+    const struct labels *labels = external_append(f->external, s->labels, &f->room);
     if (f->format.protobuf)
-        family_add(&f->family, &f->stream.out, s->labels, last.times_ms[0], v, h, f->format.escape);
+        family_add(&f->family, &f->stream.out, labels, last.times_ms[0], v, h, f->format.escape);
     else if (!h || h->schema == HISTOGRAM_SCHEMA_CUSTOM)
-        put_text(f, s->labels, last.times_ms[0], v, h);
+        put_text(f, labels, last.times_ms[0], v, h);
     return stream_flush(&f->stream);
 }
 
@@ -115,11 +118,13 @@ void on_federate(struct http_request *r, void *ctx)
         return;
     }
     int64_t now_ms = clock_now_ms(api->o.clock);
-    struct federate f = {.format = federate_negotiate(http_request_header(r, "Accept")),
+    struct federate f = {.external = &api->external,
+                         .format = federate_negotiate(http_request_header(r, "Accept")),
                          .maxt_ms = now_ms,
                          .mint_ms = now_ms - config_duration_ms(api->o.config, OPT_QUERY_LOOKBACK_DELTA) + 1};
     f.stream = (struct stream){.r = r, .content_type = federate_content_type(r, f.format)};
     err = federate(&f, api, &match, &why);
     stream_end(&f.stream, err, &why);
     family_deinit(&f.family);
+    external_room_deinit(&f.room);
 }

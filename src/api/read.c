@@ -78,6 +78,8 @@ struct visit {
     const struct read_visitor *visitor;
     void *ctx;
     struct warnings warnings;
+    const struct external_labels *external;
+    struct external_room room;
 };
 
 static enum err visit_series(struct visit *v, const struct read_query *q, struct series_set *set, struct errmsg *why)
@@ -90,7 +92,7 @@ static enum err visit_series(struct visit *v, const struct read_query *q, struct
         if (err == ERR_OK)
             err = reader->ops->read(reader, i, q->start_ms, q->end_ms, &samples, why);
         if (err == ERR_OK && samples.count)
-            err = v->visitor->series(v->ctx, &set->labels[i], &samples, why);
+            err = v->visitor->series(v->ctx, external_merge(v->external, &set->labels[i], &v->room), &samples, why);
     }
     reader->ops->close(reader);
     return err;
@@ -124,15 +126,18 @@ enum err read_visit(struct api *api, struct http_request *r, const struct read_r
     v->visitor = visitor;
     v->ctx = ctx;
     v->warnings.arena = r->arena;
+    v->external = &api->external;
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < request->query_count && err == ERR_OK; i++) {
         struct read_query q = request->queries[i];
         q.start_ms = q.start_ms < TIME_MIN_MS ? TIME_MIN_MS : q.start_ms;
         q.end_ms = q.end_ms > TIME_MAX_MS ? TIME_MAX_MS : q.end_ms;
+        external_filter(v->external, q.matchers, q.matcher_count);
         if (visitor->query)
             err = visitor->query(ctx, i, why);
         if (err == ERR_OK)
             err = visit_query(api, v, &q, why);
     }
+    external_room_deinit(&v->room);
     return err;
 }

@@ -116,6 +116,7 @@ void on_config(struct http_request *r, void *ctx)
     struct api *api = ctx;
     struct buf yaml = {0};
     struct answer a;
+    external_print_yaml(&api->external, &yaml); /* where Thanos looks for them */
     config_print_yaml(api->o.config, &yaml);
     answer_begin(&a, r);
     buf_str(&a.out, "{\"yaml\":");

@@ -208,6 +208,27 @@ static double head_max_time_s(void *ctx)
     return head_time_s(ctx, true);
 }
 
+static bool older(void *ctx, const struct tsdb_block_info *info)
+{
+    int64_t *lowest = ctx;
+    if (!info->problem && info->mint_ms < *lowest)
+        *lowest = info->mint_ms;
+    return true;
+}
+
+/* Prometheus' figure for "no data yet" is the largest time; Thanos waits until it is another. */
+static double lowest_time_s(void *ctx)
+{
+    struct server *s = ctx;
+    struct head_stats stats;
+    int64_t lowest = INT64_MAX;
+    head_stats_recent(s, &stats);
+    if (stats.mint_ms <= stats.maxt_ms)
+        lowest = stats.mint_ms;
+    tsdb_blocks(s->tsdb, older, &lowest);
+    return (double)lowest / 1000;
+}
+
 static double wal_replay_size(void *ctx)
 {
     struct server *s = ctx;
@@ -382,6 +403,11 @@ void server_metrics_register(struct server *s)
                                              .kind = METRIC_GAUGE,
                                              .help = "Memory of the head from which on it takes no new series.",
                                              .get = head_limit,
+                                             .ctx = s});
+    metrics_add(s->metrics, &(struct metric){.name = "prometheus_tsdb_lowest_timestamp_seconds",
+                                             .kind = METRIC_GAUGE,
+                                             .help = "Lowest timestamp value stored in the database.",
+                                             .get = lowest_time_s,
                                              .ctx = s});
     metrics_add(s->metrics, &(struct metric){.name = "gnomon_head_min_time_seconds",
                                              .kind = METRIC_GAUGE,

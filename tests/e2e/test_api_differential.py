@@ -317,4 +317,5 @@ def test_other_endpoints_answer_as_prometheus_does():
     asked(other_requests())
 
 
-run(globals())
+if __name__ == "__main__":
+    run(globals())
