@@ -62,6 +62,8 @@ enum value_type promql_query_type(const struct query *q);
 MUST_CHECK enum err promql_parse_selector(struct slice text, struct arena *arena, struct matcher_set *out,
                                           struct errmsg *why);
 void promql_query_free(struct query *q);
+/* Function number i of the language by name; NULL: there are no more. */
+const char *promql_function_name(uint32_t i, bool *experimental);
 /* The matchers of each selector in the query, as written; the list in `arena`, the matchers live with the query. */
 uint32_t promql_selectors(const struct query *q, struct arena *arena, struct matcher_set **out);
 void promql_format(const struct query *q, struct buf *out);       /* pretty-printed, as format_query */
@@ -96,6 +98,8 @@ const struct point *promql_points(const struct result_series *s, struct point *s
 struct query_stats {
     double eval_total_s, queue_s, exec_total_s, preparation_s, inner_eval_s, sort_s;
     uint64_t total_queryable_samples, samples_read, peak_samples;
+    uint64_t series_fetched; /* of all selectors, whether samples were found or not */
+    uint64_t peak_bytes;     /* memory, at its most */
     uint32_t step_count;                     /* for per-step statistics */
     const uint64_t *per_step, *read_per_step; /* NULL unless asked for; [step_count] */
 };

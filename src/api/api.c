@@ -37,6 +37,9 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     uint64_t memory = config_memory(o->config, OPT_MEMORY_LIMIT, process_memory_available());
     api->read_memory = (struct mem_budget){.name = "query.max-memory",
                                            .limit = (int64_t)config_memory(o->config, OPT_QUERY_MAX_MEMORY, memory)};
+    running_init(&api->running, (uint64_t)api->start_ms << 20);
+    query_log_init(&api->query_log);
+    name_usage_init(&api->name_usage, api->start_ms);
     api->counters = mem_array(api_route_count + 1, sizeof *api->counters);
     for (unsigned i = 0; i <= api_route_count; i++) {
         api->counters[i].seconds.bounds = metric_seconds_bounds;
@@ -68,6 +71,9 @@ void api_free(struct api *api)
     if (!api)
         return;
     assert(!api->self_scrape);
+    name_usage_deinit(&api->name_usage);
+    query_log_deinit(&api->query_log);
+    running_deinit(&api->running);
     gate_deinit(&api->queries);
     gate_deinit(&api->exports);
     gate_deinit(&api->reads);
@@ -140,4 +146,6 @@ void api_after(const struct http_request *r, int status, uint64_t bytes, int64_t
     struct gate *gate = api_route_gate(api, route);
     if (gate)
         gate_leave(gate, r);
+    if (gate == &api->queries)
+        running_remove(&api->running, r);
 }

@@ -6,6 +6,9 @@
 
 #include "api/api.h"
 #include "api/external.h"
+#include "api/name_usage.h"
+#include "api/query_log.h"
+#include "api/running.h"
 #include "base/buf.h"
 #include "base/lock.h"
 
@@ -30,9 +33,10 @@ void api_text(struct http_request *r, int status, const char *text);
 struct answer {
     struct http_request *r;
     struct buf out;
-    bool streaming; /* http_begin was called */
-    bool gone;      /* the client left: what follows is thrown away */
-    uint64_t sent;  /* bytes */
+    bool streaming;   /* http_begin was called */
+    bool gone;        /* the client left: what follows is thrown away */
+    uint64_t sent;    /* bytes */
+    const char *more; /* JSON members for the end of the envelope, each with a comma before it; NULL: none */
 };
 enum { ANSWER_PIECE_BYTES = 64 << 10 };
 void answer_begin(struct answer *a, struct http_request *r);
@@ -156,6 +160,9 @@ struct api {
     struct mem_budget read_memory;   /* what all answers of remote read take while they are formed */
     struct route_counters *counters; /* [api_route_count + 1], the last: unknown paths */
     struct self_scrape *self_scrape;
+    struct running running;
+    struct query_log query_log;
+    struct name_usage name_usage;
     struct metric_histogram query_seconds, queue_seconds;
     _Atomic uint64_t slow_queries, query_samples, writes_refused;
     _Atomic int64_t disk_next_ns;           /* monotonic: when to look again */
@@ -197,6 +204,13 @@ void on_alertmanagers(struct http_request *r, void *ctx);
 void on_rules(struct http_request *r, void *ctx);
 void on_alerts(struct http_request *r, void *ctx);
 void on_notifications(struct http_request *r, void *ctx);
+void on_active_queries(struct http_request *r, void *ctx);
+void on_cancel_query(struct http_request *r, void *ctx);
+void on_top_queries(struct http_request *r, void *ctx);
+void on_metric_names_stats(struct http_request *r, void *ctx);
+void on_metric_names_reset(struct http_request *r, void *ctx);
+void on_storage_status(struct http_request *r, void *ctx);
+void on_features(struct http_request *r, void *ctx);
 void on_buildinfo(struct http_request *r, void *ctx);
 void on_runtimeinfo(struct http_request *r, void *ctx);
 void on_flags(struct http_request *r, void *ctx);
@@ -217,6 +231,7 @@ void on_quit(struct http_request *r, void *ctx);
 void on_healthy(struct http_request *r, void *ctx);
 void on_ready(struct http_request *r, void *ctx);
 void on_health(struct http_request *r, void *ctx);
+void on_nothing_to_do(struct http_request *r, void *ctx);
 void on_ping(struct http_request *r, void *ctx);
 void on_metrics(struct http_request *r, void *ctx);
 void on_root(struct http_request *r, void *ctx);

@@ -39,6 +39,13 @@ void on_health(struct http_request *r, void *ctx)
     api_text(r, 200, "OK");
 }
 
+/* Calls of VictoriaMetrics that wait for something which is always so here. */
+void on_nothing_to_do(struct http_request *r, void *ctx)
+{
+    (void)ctx;
+    http_respond(r, 200, (struct slice){0});
+}
+
 void on_ping(struct http_request *r, void *ctx)
 {
     (void)ctx;

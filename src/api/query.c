@@ -57,6 +57,7 @@ static enum err common_params(struct http_request *r, struct api *api, struct qu
     q->exec.stats = q->stats;
     q->exec.per_step_stats = q->per_step;
     q->text = param(r, "query");
+    query_vm_params(r, q);
     int64_t digits;
     if (goparse_int(param(r, "round_digits"), 10, &digits, NULL) == ERR_OK && digits > -100 && digits < 100)
         q->round = pow(10, (double)digits);
@@ -138,10 +139,16 @@ static void log_slow(struct api *api, struct http_request *r, const struct query
     buf_deinit(&why);
 }
 
-static void finish(struct api *api, struct http_request *r, const struct query_request *q, const char *error)
+static void finish(struct api *api, struct http_request *r, const struct query_request *q, const struct result *result,
+                   const char *error)
 {
     double seconds = (double)(clock_mono_ns(api->o.clock) - r->start_ns) * 1e-9;
+    struct query_log_entry costs = {.at_ms = clock_now_ms(api->o.clock),
+                                    .range_s = (q->exec.end_ms - q->exec.start_ms) / 1000,
+                                    .seconds = seconds,
+                                    .bytes = result ? result->stats.peak_bytes : 0};
     metric_observe(&api->query_seconds, seconds);
+    query_log_add(&api->query_log, q->text, &costs);
     log_slow(api, r, q, seconds, error);
 }
 
@@ -194,6 +201,13 @@ static enum err prepare(struct api *api, const struct query_request *request, st
     return ERR_OK;
 }
 
+static void note_names(struct http_request *r, struct api *api, const struct query *query)
+{
+    struct matcher_set *sets;
+    uint32_t count = promql_selectors(query, r->arena, &sets);
+    name_usage_note(&api->name_usage, sets, count, clock_now_ms(api->o.clock));
+}
+
 static void run(struct http_request *r, void *ctx)
 {
     struct query_request *q = ctx;
@@ -208,10 +222,13 @@ static void run(struct http_request *r, void *ctx)
         api_error(r, API_BAD_DATA, why.text);
         return;
     }
+    note_names(r, api, query);
     q->exec.packed = q->range;
+    atomic_store_explicit(&q->running.phase, RUNNING_COMPUTING, memory_order_relaxed);
     enum err err = promql_exec(api->o.engine, query, &q->exec, &r->cancel, &result, &why);
     gate_leave(&api->queries, r); /* however slowly the answer is read, others may compute */
-    finish(api, r, q, why.text);
+    atomic_store_explicit(&q->running.phase, RUNNING_ANSWERING, memory_order_relaxed);
+    finish(api, r, q, result, why.text);
     if (err != ERR_OK) {
         api_error(r, api_error_of(err), why.text);
     } else {
@@ -248,6 +265,13 @@ static void enter(struct http_request *r, struct api *api, params_reader read)
     int64_t left_ns = q->timeout_ns > 0 ? q->timeout_ns : 0;
     r->cancel.clock = api->o.clock;
     r->cancel.deadline_ns = q->entered_ns + left_ns;
+    q->running = (struct running_query){.r = r,
+                                        .text = q->text,
+                                        .start_ms = q->exec.start_ms,
+                                        .end_ms = q->exec.end_ms,
+                                        .step_ms = q->exec.step_ms,
+                                        .since_ns = q->entered_ns};
+    running_add(&api->running, &q->running);
     gate_enter(&api->queries, r, start, q);
 }
 

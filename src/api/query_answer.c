@@ -195,5 +195,6 @@ void query_answer(struct http_request *r, const struct query_request *q, struct 
         json_stats(&a.out, q, &result->stats);
     }
     buf_u8(&a.out, '}');
+    a.more = query_vm_members(r, q, result);
     answer_end(&a, all_warnings(r, q, result, cut), (struct texts){result->info_count, result->infos});
 }

@@ -17,7 +17,14 @@ struct query_request {
     uint64_t limit;            /* series; 0 = none */
     int64_t timeout_ns;
     int64_t entered_ns, started_ns; /* monotonic: asked for a slot, got to a worker */
+    struct running_query running;
+    bool vm_stats, trace; /* what VictoriaMetrics adds to the envelope: asked for, and by its parameters */
 };
+
+/* The members that VictoriaMetrics adds to the envelope, in r's arena; NULL when they were not asked for (query_vm.c).
+ */
+void query_vm_params(struct http_request *r, struct query_request *q);
+const char *query_vm_members(struct http_request *r, const struct query_request *q, const struct result *result);
 
 /* The whole success answer (query_answer.c). */
 void query_answer(struct http_request *r, const struct query_request *q, struct result *result);

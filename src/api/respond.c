@@ -85,6 +85,7 @@ void answer_end(struct answer *a, struct texts warnings, struct texts infos)
 {
     json_texts(&a->out, "warnings", warnings);
     json_texts(&a->out, "infos", infos);
+    buf_str(&a->out, a->more ? a->more : "");
     buf_u8(&a->out, '}');
     if (!a->streaming) {
         http_header(a->r, "Content-Type", "application/json");

@@ -98,5 +98,6 @@ enum err aggregate_census(struct aggregation *a, const struct census_result **ou
     TRY(exec_check(x, x->why));
     TRY(census_take(x, &request, &counted));
     *out = counted;
+    x->series_fetched += counted ? counted->series : 0;
     return counted ? census_book(a->child, counted) : ERR_OK;
 }

@@ -182,6 +182,7 @@ struct exec {
     struct worker *workers; /* [worker_count]; the first belongs to the query's thread */
     uint32_t worker_count;
     struct share *shares;                 /* see share.c */
+    uint64_t series_fetched; /* of all selections */
     struct selection *selections;         /* made so far, to be shared; see select.c */
     uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
     bool exact_stats;                     /* somebody looks at the numbers of samples: no estimates */

@@ -25,6 +25,14 @@ const struct function *function_find(struct slice name)
     return NULL;
 }
 
+const char *promql_function_name(uint32_t i, bool *experimental)
+{
+    if (i >= FUNCTION_COUNT)
+        return NULL;
+    *experimental = functions[i].experimental;
+    return functions[i].name;
+}
+
 enum value_type function_arg_type(const struct function *f, uint32_t i)
 {
     assert(f->arg_count > 0);

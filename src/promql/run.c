@@ -112,6 +112,8 @@ static void finish(struct run *r, const struct exec_params *p)
     r->result.warning_count = texts.warning_count;
     r->result.infos = texts.infos;
     r->result.info_count = texts.info_count;
+    r->result.stats.series_fetched = x->series_fetched;
+    r->result.stats.peak_bytes = (uint64_t)atomic_load_explicit(&x->budget.peak, memory_order_relaxed);
     if (!p->per_step_stats)
         return;
     r->result.stats.step_count = x->grid.count;

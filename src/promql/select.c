@@ -49,6 +49,7 @@ enum err exec_select(struct exec *x, const struct vector_selector_node *node, in
     }
     struct selection *s = ARENA_NEW(&x->arena, struct selection);
     *s = (struct selection){x->selections, node, mint_ms, maxt_ms, sorted, *out};
+    x->series_fetched += (*out)->count;
     x->selections = s;
     return ERR_OK;
 }

@@ -133,7 +133,7 @@ Test(api_query, round_digits_rounds_floats)
             VECTOR("{\"metric\":{},\"value\":[1700000000,\"0.33\"]}")},
            {"GET /api/v1/query?query=sum(up)*123&round_digits=-1", NULL, 200,
             VECTOR("{\"metric\":{},\"value\":[1700000000,\"120\"]}")},
-           {"GET /api/v1/query?query=sum(up)/4&round_digits=x&nocache=1&trace=1&latency_offset=30s&max_lookback=5m",
+           {"GET /api/v1/query?query=sum(up)/4&round_digits=x&reduce_mem_usage=1",
             NULL, 200, VECTOR("{\"metric\":{},\"value\":[1700000000,\"0.25\"]}")});
 }
 
