@@ -11,7 +11,7 @@ set -eu
 
 case ${1-} in
 -*) ;;
-check | inspect | verify | version) exec gnomon "$@" ;;
+check | inspect | verify | backup | restore | version) exec gnomon "$@" ;;
 serve | gnomon | *victoria-metrics*) shift ;;
 sh | bash | /bin/*) exec "$@" ;;
 esac

@@ -85,6 +85,9 @@ static const char man_head[] =
     ".B gnomon check config\n\\fIFILE\\fR\n.br\n"
     ".B gnomon inspect\n[\\fB\\-\\-json\\fR] \\fIDIRECTORY\\fR\n.br\n"
     ".B gnomon verify\n[\\fB\\-\\-json\\fR] [\\fB\\-\\-quick\\fR] \\fIDIRECTORY\\fR\n.br\n"
+    ".B gnomon backup\n[\\fB\\-\\-full\\fR] \\fIDIRECTORY DESTINATION\\fR\n.br\n"
+    ".B gnomon backup\n\\fBverify\\fR|\\fBlist\\fR|\\fBprune \\-\\-keep\\fR \\fIN\\fR \\fIDESTINATION\\fR\n.br\n"
+    ".B gnomon restore\n[\\fB\\-\\-backup\\fR \\fINAME\\fR] \\fIDESTINATION DIRECTORY\\fR\n.br\n"
     ".B gnomon version\n"
     ".SH DESCRIPTION\n"
     "Takes samples by remote write, keeps them on disk, answers PromQL.\n"
@@ -97,6 +100,9 @@ static const char man_head[] =
     ".TP\n.B check config\nReads a configuration file and names the first mistake by its line.\n"
     ".TP\n.B inspect\nTells what a data directory holds.\n"
     ".TP\n.B verify\nReads every byte of a data directory and lists all damage; changes nothing.\n"
+    ".TP\n.B backup\nCopies a data directory, whose server may be running, into another directory; what an earlier backup there has is "
+    "not copied again.\n"
+    ".TP\n.B restore\nWrites a backup into an empty directory and checks every byte of it.\n"
     ".TP\n.B version\nPrints version and revision.\n"
     ".SH OPTIONS\n";
 
@@ -191,10 +197,12 @@ static void print_bash(void)
          "    case ${COMP_WORDS[1]} in\n"
          "    check) COMPREPLY=($(compgen -W config -- \"$word\") $(compgen -f -- \"$word\")); return ;;\n"
          "    inspect) COMPREPLY=($(compgen -W '--json' -- \"$word\") $(compgen -d -- \"$word\")); return ;;\n"
+         "    backup) COMPREPLY=($(compgen -W '--full verify list prune' -- \"$word\") $(compgen -d -- \"$word\")); return ;;\n"
+         "    restore) COMPREPLY=($(compgen -W '--backup' -- \"$word\") $(compgen -d -- \"$word\")); return ;;\n"
          "    verify) COMPREPLY=($(compgen -W '--json --quick' -- \"$word\") $(compgen -d -- \"$word\")); return ;;\n"
          "    version) return ;;\n    esac\n"
          "    if [[ $word != -* && $COMP_CWORD == 1 ]]; then\n"
-         "        COMPREPLY=($(compgen -W 'serve check inspect verify version' -- \"$word\"))\n        return\n    fi\n"
+         "        COMPREPLY=($(compgen -W 'serve check inspect verify backup restore version' -- \"$word\"))\n        return\n    fi\n"
          "    COMPREPLY=($(compgen -W '");
     for (int i = 0; i < ROWS; i++)
         printf("        --%s%s\n", rows[i].name, is(&rows[i], "BOOL") ? "" : "=");
@@ -247,10 +255,12 @@ static void print_zsh(void)
          "    case $words[2] in\n"
          "    check) _arguments '2:what:(config)' '3:file:_files'; return ;;\n"
          "    inspect) _arguments '--json[Print JSON]' '*:directory:_files -/'; return ;;\n"
+         "    backup) _arguments '--full[Read unchanged files again, too]' '*:directory:_files -/'; return ;;\n"
+         "    restore) _arguments '--backup[Not the newest one]:name:' '*:directory:_files -/'; return ;;\n"
          "    verify) _arguments '--json[Print JSON]' '--quick[Checksums only, chunks are not decoded]' '*:directory:_files -/'; return ;;\n"
          "    version) return ;;\n    esac\n"
          "    _arguments \\\n"
-         "        '1:command:(serve check inspect verify version)' \\");
+         "        '1:command:(serve check inspect verify backup restore version)' \\");
     for (int i = 0; i < ROWS; i++)
         zsh_option(&rows[i]);
     puts("        '--help[All options]' '--help-config[A configuration file with every setting]' '--version[Version]'\n"

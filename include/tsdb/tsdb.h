@@ -86,6 +86,15 @@ MUST_CHECK enum err tsdb_snapshot(struct tsdb *db, enum tsdb_snapshot_style styl
 MUST_CHECK enum err tsdb_snapshots(struct tsdb *db, bool (*visit)(void *ctx, const char *name), void *ctx,
                                    struct errmsg *why);
 MUST_CHECK enum err tsdb_snapshot_delete(struct tsdb *db, const char *name, struct errmsg *why);
+/*
+ * A snapshot without the server, or beside one that is not asked (backups).  ERR_IO: nothing can be written in dir.
+ * The next start, or tsdb_snapshot_dir_remove, removes what an interrupted one leaves.
+ */
+MUST_CHECK enum err tsdb_snapshot_dir(struct fs *fs, struct clock *clock, struct random *random, const char *dir,
+                                      char name[TSDB_SNAPSHOT_NAME], struct errmsg *why);
+MUST_CHECK enum err tsdb_snapshot_dir_remove(struct fs *fs, const char *dir, const char *name, struct errmsg *why);
+/* A file with this name: a backup is being restored there, no server may start on it. */
+#define TSDB_RESTORING "restoring"
 
 struct tsdb_stats {
     _Atomic uint64_t flushes, flush_errors, flush_ns, flushed_samples;

@@ -18,7 +18,8 @@ static const struct {
     int (*run)(int argc, char **argv); /* arguments after the name */
 } commands[] = {
     {"serve", command_serve},     {"version", command_version}, {"check", command_check},
-    {"inspect", command_inspect}, {"verify", command_verify},
+    {"inspect", command_inspect}, {"verify", command_verify},   {"backup", command_backup},
+    {"restore", command_restore},
 };
 
 int main(int argc, char **argv)
@@ -27,7 +28,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
     if (argc > 1 && argv[1][0] != '-') {
-        fprintf(stderr, "gnomon: unknown command \"%s\" (serve, check, inspect, verify, version; --help shows all)\n",
+        fprintf(stderr, "gnomon: unknown command \"%s\" (serve, check, inspect, verify, backup, restore, version; --help shows all)\n",
                 argv[1]);
         return 2;
     }

@@ -51,6 +51,10 @@ static bool dir_has(struct tsdb *db, const char *name)
 /* A wrong path in a unit file must not mix our files with those of another server. */
 static enum err foreign_refuse(struct tsdb *db, struct errmsg *why)
 {
+    if (dir_has(db, TSDB_RESTORING))
+        return err_set(why, ERR_INVALID,
+                       "a backup was being restored into %s and did not finish; empty the directory and restore again",
+                       db->dir);
     if (dir_has(db, "format") || dir_has(db, "MANIFEST"))
         return ERR_OK;
     const char *whose = NULL;
