@@ -34,7 +34,7 @@ obj      = $(1:%.c=$(OUT)/%.o)
 LIB     := $(call obj,$(filter-out src/server/main.c,$(SRC)))
 link     = @echo "  LD $@"; $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
 
-.PHONY: differential all run release install-deps test unit asan tsan fuzz bench lint fmt fmt-check layers headers threads check bare clean help
+.PHONY: differential differential-api all run release install-deps test unit asan tsan fuzz bench lint fmt fmt-check layers headers threads check bare clean help
 all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|release|asan|tsan)
 
 run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
@@ -86,6 +86,8 @@ bench: ## run the benchmarks, or one (B=chunk)
 	@for b in $(or $(B),$(BENCHES)); do \
 	    $(MAKE) --no-print-directory build/release/bench_$$b VARIANT=release && build/release/bench_$$b || exit 1; done
 
+differential-api: release ## every endpoint and 2,000 expressions of dashboards and alerts to Gnomon and to a Prometheus 3.15 ($PROMETHEUS)
+	@python3 tests/e2e/test_api_differential.py
 differential: release ## random PromQL to Gnomon and to a Prometheus 3.15 ($PROMETHEUS): QUERIES=100000 SEED=7
 	@python3 tests/differential/differential.py
 

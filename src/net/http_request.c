@@ -78,10 +78,11 @@ static bool encoding_refused(const struct http_request_state *q)
     return (q->route->flags & HTTP_NO_ENCODED_BODY) || http_coding_parse(q->head.content_encoding, &coding) != ERR_OK;
 }
 
+/* In alphabetical order, OPTIONS always among them: it is answered everywhere. */
 static const char *methods_text(unsigned methods, struct arena *arena)
 {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
-    static const enum http_method bits[] = {HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS};
+    static const char *const names[] = {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"};
+    static const enum http_method bits[] = {HTTP_DELETE, HTTP_GET, HTTP_HEAD, HTTP_OPTIONS, HTTP_POST, HTTP_PUT};
     const char *text = "";
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         if (methods & bits[i])
@@ -98,7 +99,7 @@ static void unrouted_answer(struct http_request_state *q)
         http_answer_text(q, 404, "404 page not found");
         return;
     }
-    http_header(&q->pub, "Allow", methods_text(any ? all : q->methods, &q->arena));
+    http_header(&q->pub, "Allow", methods_text(any ? all : q->methods | HTTP_OPTIONS, &q->arena));
     if (q->head.method == HTTP_OPTIONS)
         http_respond(&q->pub, 204, (struct slice){0});
     else

@@ -86,7 +86,7 @@ Test(http_server, writes_the_head_that_the_answer_needs)
     cr_expect(slice_eq_str(http_reply_field(&r, "X-Evil"), "a  Set-Cookie: b"), "no header injection");
     cr_assert(http_client_reply(&c, false, &r));
     cr_expect_eq(r.status, 405);
-    cr_expect(slice_eq_str(http_reply_field(&r, "Allow"), "GET, POST"));
+    cr_expect(slice_eq_str(http_reply_field(&r, "Allow"), "GET, OPTIONS, POST"));
     http_reply_deinit(&r);
     http_client_close(&c);
     http_fixture_stop(&f);
