@@ -103,7 +103,8 @@ def stored(server, job):
     for line in body.decode().splitlines():
         row = json.loads(line)
         metric = row["metric"]
-        key = metric.pop("__name__"), tuple(sorted((k, v) for k, v in metric.items() if k not in ("job", "instance")))
+        own = [(k, v) for k, v in metric.items() if k not in ("job", "instance") and not k.startswith("otel_scope_")]
+        key = metric.pop("__name__"), tuple(sorted(p for p in own if p[0] != "__name__"))
         out.setdefault(key, []).extend(zip(row["timestamps"], (number(v) for v in row["values"])))
     return out
 

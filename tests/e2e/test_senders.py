@@ -7,11 +7,12 @@ import collections
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 
-from harness import Gnomon, Process, Skip, program, programs, run, since, version_of, wait_for
+from harness import Gnomon, Process, Skip, free_port, program, programs, run, since, version_of, wait_for
 from senders import Prometheus, compare, everything
 from target import Target
 
@@ -105,6 +106,71 @@ def test_debians_prometheus_as_agent():
 
 def test_prometheus_3_as_agent():
     agent_outlives_a_crash(since((3, 15), "prometheus"), ["--agent"])
+
+
+# --- vmagent, the OpenTelemetry collector
+
+def agent_sends_everything(args, dir, page, server, renamed=lambda key: key):
+    """A scraper that keeps no data of its own: what the target told is in Gnomon."""
+    process = Process(args, dir + "/log")
+    try:
+        wait_for("answers of the target", lambda: len(page.told) >= ROUNDS, timeout=90)
+    finally:
+        process.kill(signal.SIGTERM)  # it sends what it has before it ends
+    try:
+        print("%d series, %d samples" % compare(server, "page", [{renamed(k): v for k, v in told.items()} for told in page.told]))
+    except AssertionError:
+        print(process.tail())
+        raise
+
+
+def test_vmagent():
+    vmagent, dir = program("vmagent"), tempfile.mkdtemp(prefix="gnomon-vmagent-")
+    try:
+        with Target() as page, Gnomon() as server:
+            with open(dir + "/scrape.yml", "w") as f:
+                f.write("global: {scrape_interval: 250ms, scrape_timeout: 200ms}\nscrape_configs:\n" + job("page", page))
+            agent_sends_everything([vmagent, f"-promscrape.config={dir}/scrape.yml", f"-remoteWrite.url={server.url}/api/v1/write",
+                                    f"-remoteWrite.tmpDataPath={dir}/queue", f"-httpListenAddr=127.0.0.1:{free_port()}"], dir, page, server)
+    finally:
+        shutil.rmtree(dir, ignore_errors=True)
+
+
+COLLECTOR = """
+receivers:
+  prometheus:
+    config:
+      global: {{scrape_interval: 250ms, scrape_timeout: 200ms}}
+      scrape_configs:
+      {job}
+exporters:
+  prometheus_remote_write:
+    endpoint: {url}/api/v1/write
+    send_metadata: true
+    max_batch_request_parallelism: 1
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{metrics: {{receivers: [prometheus], exporters: [prometheus_remote_write]}}}}
+"""
+
+
+def as_collector(key):
+    """The collector's names have no dots and its bounds no zeros behind them."""
+    word = lambda s: s.replace(".", "_").replace(" ", "_")
+    return word(key[0]), tuple((word(k), v.removesuffix(".0") if k == "le" else v) for k, v in key[1])
+
+
+def test_opentelemetry_collector():
+    otelcol, dir = program("otelcol"), tempfile.mkdtemp(prefix="gnomon-otel-")
+    try:
+        with Target() as page, Gnomon() as server:
+            with open(dir + "/config.yml", "w") as f:
+                f.write(COLLECTOR.format(job=job("page", page).strip(), url=server.url))
+            agent_sends_everything([otelcol, f"--config={dir}/config.yml"], dir, page, server, as_collector)
+            assert server.query("last_over_time(target_info[1h])")
+            assert server.api("metadata", metric="page_latency_seconds")
+    finally:
+        shutil.rmtree(dir, ignore_errors=True)
 
 
 # --- k6
