@@ -97,6 +97,11 @@ void on_reload(struct http_request *r, void *ctx)
 void on_quit(struct http_request *r, void *ctx)
 {
     struct api *api = ctx;
+    if (r->method == HTTP_GET) {
+        http_header(r, "Allow", "OPTIONS, POST, PUT");
+        api_text(r, 405, "Only POST or PUT requests allowed");
+        return;
+    }
     if (!config_bool(api->o.config, OPT_WEB_ENABLE_LIFECYCLE) || !api->o.quit) {
         api_text(r, 403, "Lifecycle API is not enabled.");
         return;

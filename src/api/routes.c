@@ -70,7 +70,7 @@ static const struct route routes[] = {
     {"/-/healthy", NULL, LOOK, 0, on_healthy, false},
     {"/-/ready", NULL, LOOK, 0, on_ready, false},
     {"/-/reload", NULL, CHANGE, 0, on_reload, false},
-    {"/-/quit", NULL, CHANGE, 0, on_quit, false},
+    {"/-/quit", NULL, GET | CHANGE, 0, on_quit, false},
     {"/health", NULL, LOOK, 0, on_health, false},
     {"/ready", NULL, LOOK, 0, on_ready, false},
     {"/ping", NULL, LOOK, 0, on_ping, false},

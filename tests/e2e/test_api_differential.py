@@ -222,7 +222,7 @@ def normal(path, body):
     data = answer.of("data") if isinstance(answer, Pairs) else None
     if isinstance(data, Pairs) and data.of("resultType") == "vector" and "sort" not in path and "topk" not in path:
         data.of("result").sort(key=lambda s: sorted(s.of("metric")))
-    if path.startswith("/api/v1/series") and isinstance(data, list):
+    if path.startswith("/api/v1/series") and isinstance(data, list) and all(isinstance(s, Pairs) for s in data):
         data.sort(key=sorted)
     return answer
 
