@@ -34,7 +34,7 @@ obj      = $(1:%.c=$(OUT)/%.o)
 LIB     := $(call obj,$(filter-out src/server/main.c,$(SRC)))
 link     = @echo "  LD $@"; $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
 
-.PHONY: differential differential-api all run release install-deps test unit asan tsan fuzz bench lint fmt fmt-check layers headers threads check bare clean help
+.PHONY: differential differential-api all run release install-deps test unit asan tsan fuzz bench bench-peers lint fmt fmt-check layers headers threads check bare clean help
 all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|release|asan|tsan)
 
 run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
@@ -52,7 +52,7 @@ $(OUT)/replay_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/tests/fuzz/replay.o $(call ob
 $(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(call obj,$(TESTLIB) $(GEN)) $(LIB) $(OUT)/files ; $(call link,-fsanitize=fuzzer -lprotobuf-c)
 $(OUT)/stress_%: $(OUT)/tests/stress/stress_%.o $(call obj,$(TESTLIB)) $(LIB) $(OUT)/files  ; $(call link)
 $(OUT)/bench_%: $(OUT)/bench/bench_%.o $(LIB) $(OUT)/files ; $(call link)
-$(OUT)/tool_%: $(OUT)/bench/tool_%.o $(LIB) $(OUT)/files   ; $(call link)
+$(OUT)/tool_%: $(OUT)/bench/load/tool_%.o $(LIB) $(OUT)/files   ; $(call link)
 $(OUT)/e2e_%: $(OUT)/tests/e2e/e2e_%.o $(call obj,$(TESTLIB) $(COMPAT)) $(LIB) $(OUT)/files ; $(call link)
 .PRECIOUS: $(OUT)/%.o $(OUT)/replay_% $(OUT)/fuzz_% $(OUT)/stress_% $(OUT)/bench_% $(OUT)/tool_% $(OUT)/e2e_%
 
@@ -85,6 +85,9 @@ fuzz: ## fuzz one target (F=regex SECONDS=60), or each for SECONDS when F is not
 bench: ## run the benchmarks, or one (B=chunk)
 	@for b in $(or $(B),$(BENCHES)); do \
 	    $(MAKE) --no-print-directory build/release/bench_$$b VARIANT=release && build/release/bench_$$b || exit 1; done
+bench-peers: ## race Gnomon beside VictoriaMetrics and Prometheus (RACES="ingest labels" SERIES=1000000; bench/README.md)
+	@$(MAKE) --no-print-directory VARIANT=release build/release/$(NAME) build/release/tool_rwgen build/release/tool_rwreplay
+	@bench/peers.sh && python3 bench/peers.py
 
 differential-api: release ## every endpoint and 2,000 expressions of dashboards and alerts to Gnomon and to a Prometheus 3.15 ($PROMETHEUS)
 	@python3 tests/e2e/test_api_differential.py

@@ -25,6 +25,12 @@ void *mem_try_alloc(size_t bytes) __attribute__((malloc)); /* NULL when it canno
 void *mem_try_realloc(void *p, size_t bytes);
 void mem_free(void *p); /* accepts NULL */
 
+/*
+ * Once, before threads start: what a query took goes back to the system when it ends.  By default glibc raises its
+ * threshold for mapped blocks with each large one that is freed and keeps the rest for later.
+ */
+void mem_setup(void);
+
 #define MEM_NEW(type) ((type *)mem_zalloc(sizeof(type)))
 
 /* Grows an array that is kept as (pointer, capacity): doubles until `need` elements fit. */

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #include "base/assert.h"
@@ -16,6 +19,17 @@ static __attribute__((noreturn, cold)) void out_of_memory(size_t bytes)
 {
     fprintf(stderr, "gnomon: out of memory: %zu bytes cannot be had\n", bytes);
     abort();
+}
+
+/* Measured (docs/performance.md): smaller ones cost page faults in each query, larger ones memory. */
+enum { MAPPED_BYTES_MIN = 4 << 20, FREE_BYTES_KEPT = 8 << 20 /* at the end of each arena of the allocator */ };
+
+void mem_setup(void)
+{
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+    mallopt(M_TRIM_THRESHOLD, FREE_BYTES_KEPT);
+#endif
 }
 
 void *mem_alloc(size_t bytes)

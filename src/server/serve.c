@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "server/server_internal.h"
 #include "server/version.h"
 
@@ -84,6 +85,7 @@ static int serve(const struct config *c)
 
 int command_serve(int argc, char **argv)
 {
+    mem_setup();
     struct config *c = config_new();
     struct errmsg why = {0};
     int status;

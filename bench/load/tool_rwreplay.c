@@ -1,12 +1,13 @@
 /*
  * tool_rwreplay.c - sends the bodies of a tool_rwgen file as fast as the server takes them (closed loop).
  *
- * usage: tool_rwreplay FILE HOST PORT PATH connections [server_pid [requests_per_step]]
+ * usage: tool_rwreplay FILE HOST PORT PATH connections [server_pid [requests_per_step [samples_per_s]]]
  *
  * With requests_per_step, the position within a step decides the connection, so that a series stays
  * on one connection and in order, as with Prometheus' own shards.  Prints samples/s, latency, and with
  * server_pid the server's own CPU and memory as the operating system counts them, plus the
- * generator's own CPU.  Exit status 1 when an answer was not 2xx or a connection broke.
+ * generator's own CPU.  With samples_per_s requests start no earlier than at that rate, all connections together;
+ * latency then counts from when a request was due.  server_pid 0: another machine.  Exit status 1 when an answer was not 2xx or a connection broke.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,13 +32,14 @@
 struct request {
     const uint8_t *body;
     uint32_t bytes, samples;
+    uint64_t before; /* samples of all requests before it */
 };
 
 static struct request *requests;
 static size_t request_count, per_step, connections;
 static const char *host, *path;
 static int port;
-static double *latency_s;
+static double *latency_s, samples_per_s, start_s;
 static _Atomic uint64_t samples_ok, answers_bad, connections_cut;
 
 static double now_s(void)
@@ -139,6 +141,15 @@ static int read_answer(int s, char *text, size_t room)
     }
 }
 
+/* When request i is due; waits until then. */
+static double due_wait(size_t i)
+{
+    double due = start_s + (double)requests[i].before / samples_per_s, wait = due - now_s();
+    if (wait > 0)
+        nanosleep(&(struct timespec){(time_t)wait, (long)((wait - (double)(time_t)wait) * 1e9)}, NULL);
+    return due;
+}
+
 static void *connection_run(void *arg)
 {
     size_t me = (size_t)(uintptr_t)arg;
@@ -147,7 +158,7 @@ static void *connection_run(void *arg)
     for (size_t i = 0; i < request_count; i++) {
         if ((per_step ? i % per_step : i) % connections != me)
             continue;
-        double t = now_s();
+        double t = samples_per_s > 0 ? due_wait(i) : now_s();
         int status = send_request(s, &requests[i]) ? read_answer(s, text, sizeof text) : 0;
         if (status == 0) {
             connections_cut++;
@@ -173,9 +184,11 @@ static void requests_load(const char *file)
     }
     const uint8_t *m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     size_t capacity = 0;
+    uint64_t before = 0;
     for (size_t at = 0; at + 8 <= (size_t)st.st_size; at += 8 + requests[request_count - 1].bytes) {
         requests = mem_grow(requests, &capacity, request_count + 1, sizeof *requests);
-        requests[request_count++] = (struct request){m + at + 8, le32_get(m + at), le32_get(m + at + 4)};
+        requests[request_count] = (struct request){m + at + 8, le32_get(m + at), le32_get(m + at + 4), before};
+        before += requests[request_count++].samples;
     }
 }
 
@@ -189,7 +202,8 @@ int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     if (argc < 6) {
-        fprintf(stderr, "usage: tool_rwreplay FILE HOST PORT PATH connections [server_pid [requests_per_step]]\n");
+        fprintf(stderr, "usage: tool_rwreplay FILE HOST PORT PATH connections [server_pid "
+                        "[requests_per_step [samples_per_s]]]\n");
         return 2;
     }
     host = argv[2];
@@ -198,9 +212,10 @@ int main(int argc, char **argv)
     connections = (size_t)atoi(argv[5]);
     int pid = argc > 6 ? atoi(argv[6]) : 0;
     per_step = argc > 7 ? (size_t)atoi(argv[7]) : 0;
+    samples_per_s = argc > 8 ? atof(argv[8]) : 0;
     requests_load(argv[1]);
     latency_s = mem_array(request_count, sizeof *latency_s);
-    double cpu = pid ? cpu_s_of(pid) : 0, start = now_s();
+    double cpu = pid ? cpu_s_of(pid) : 0, start = start_s = now_s();
     pthread_t *threads = mem_array(connections, sizeof *threads);
     for (size_t i = 0; i < connections; i++)
         pthread_create(&threads[i], NULL, connection_run, (void *)(uintptr_t)i);
