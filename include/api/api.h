@@ -44,6 +44,8 @@ struct api_options {
     const char *version, *revision;
     void (*quit)(void *ctx); /* POST /-/quit; may be NULL */
     void *quit_ctx;
+    enum err (*reload)(void *ctx, struct errmsg *why); /* POST /-/reload; may be NULL: there is nothing to read again */
+    void *reload_ctx;
 };
 
 /* ERR_INVALID: web.cors.origin or web.route-prefix cannot be used. */
@@ -53,6 +55,8 @@ void api_set_state(struct api *api, enum api_state state);
 /* Where writes go; before it remote write answers 503.  Lanes: one per loop, one for own metrics, one for imports. */
 enum { API_EXTRA_LANES = 2 };
 void api_set_ingest(struct api *api, struct ingest *ingest);
+/* Settings were read again, or could not be. */
+void api_set_reloaded(struct api *api, bool well);
 void api_register_routes(struct http_server *server, struct api *api);
 
 /* Hooks of struct http_options, ctx = struct api. */

@@ -68,6 +68,9 @@ uint64_t config_count(const struct config *c, enum config_option option);
 /* A size, or a share of `whole` bytes. */
 uint64_t config_memory(const struct config *c, enum config_option option, uint64_t whole);
 const char *const *config_list(const struct config *c, enum config_option option, uint32_t *count);
+/* Rules as written, and where each stands: "gnomon.yml:7:5: storage.retention.rules", "flag --ingest.drop". */
+const char *const *config_rules(const struct config *c, enum config_option option, const char *const **places,
+                                uint32_t *count);
 bool config_list_has(const struct config *c, enum config_option option, const char *item);
 enum config_sync config_sync(const struct config *c, int64_t *interval_ms); /* wal.sync */
 

@@ -95,6 +95,9 @@
       "Snapshots older than this are deleted; 0 is never.") \
     X(STORAGE_SNAPSHOTS_MAX, STORAGE, "storage.snapshots.max", COUNT, "32", "0..", \
       "Snapshots that may be there at once; 0 is no bound.") \
+    X(STORAGE_RETENTION_RULES, STORAGE, "storage.retention.rules", RULES, "", "", \
+      "How long series of a selector are kept: {job=\"dev\"}:7d; the shortest that matches counts, 0 is for ever. Several " \
+      "are divided by ';' or given one by one. SIGHUP and /-/reload read them again.") \
     X(STORAGE_MIN_FREE_DISK, STORAGE, "storage.min-free-disk", BYTES, "256MiB", "", \
       "With less free space than this on the disk no samples are taken.") \
     X(STORAGE_EXTERNAL_LABELS, STORAGE, "storage.external-labels", LIST, "", "", \
@@ -102,6 +105,9 @@
     X(WAL_SYNC, STORAGE, "wal.sync", SYNC, "commit", "commit|interval:DURATION|os", \
       "When an acknowledged write is on disk: before the answer, within the interval, or when the system likes.") \
     \
+    X(INGEST_DROP, INGEST, "ingest.drop", RULES, "", "", \
+      "Selectors of series that are not taken: {__name__=~\"debug_.*\"}. Their samples are passed over and counted. Several " \
+      "are divided by ';' or given one by one. SIGHUP and /-/reload read them again.") \
     X(INGEST_MAX_FUTURE, INGEST, "ingest.max-future", DURATION, "10m", "", \
       "Samples further ahead of the clock are refused.") \
     X(INGEST_STRICT, INGEST, "ingest.strict", BOOL, "false", "", \

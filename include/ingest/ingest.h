@@ -64,6 +64,7 @@ enum ingest_reason {
     INGEST_OUT_OF_ORDER,  /* strict: a whole request, for order, duplicates or bounds */
     INGEST_BAD_HISTOGRAM,
     INGEST_BAD_EXEMPLAR, /* dropped and counted; never a reason for 400 */
+    INGEST_DROPPED,      /* a rule does not want the series; no reason for 400 either */
     INGEST_REASONS
 };
 const char *ingest_reason_name(enum ingest_reason reason); /* "too_old", ... for metrics */
@@ -120,6 +121,28 @@ struct ingest_limit_hit {
     uint64_t count;                       /* samples */
 };
 uint32_t ingest_limit_hits(struct ingest *ingest, struct ingest_limit_hit out[INGEST_LIMIT_HITS_MAX]);
+
+/*
+ * Rules for series that are not wanted: samples of new series that match one are passed over, as if they had been
+ * stored, and counted by rule.  Series that are in the head already go on until they leave it.
+ *
+ *     struct ingest_drops *d = ingest_drops_new();
+ *     ... selectors parsed into ingest_drops_arena(d); ingest_drops_add(d, matchers, count, text) ...
+ *     ingest_set_drops(ingest, d);                     // takes d; NULL: no rules
+ */
+enum { INGEST_DROPS_MAX = 256 };
+struct matcher;
+struct arena;
+struct ingest_drops;
+struct ingest_drops *ingest_drops_new(void);
+struct arena *ingest_drops_arena(struct ingest_drops *d);
+void ingest_drops_add(struct ingest_drops *d, const struct matcher *matchers, uint32_t count, const char *text);
+void ingest_drops_free(struct ingest_drops *d); /* one that was not set; accepts NULL */
+void ingest_set_drops(struct ingest *ingest, struct ingest_drops *d);
+typedef void (*ingest_drop_visit)(void *ctx, const char *rule, uint64_t samples);
+uint32_t ingest_drop_counts(struct ingest *ingest, ingest_drop_visit visit, void *ctx);
+/* As options.retention_ms, from now on. */
+void ingest_set_retention(struct ingest *ingest, int64_t retention_ms);
 
 /* A copy of all counters. */
 struct ingest_stats {

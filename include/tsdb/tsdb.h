@@ -176,16 +176,23 @@ struct tsdb_rule {
 };
 /* Replaces all rules, at once for queries.  Of several that match a series the shortest counts.  Copies. */
 MUST_CHECK enum err tsdb_set_rules(struct tsdb *db, const struct tsdb_rule *rules, uint32_t count, struct errmsg *why);
-/* What is on the disk and would go, by rule, if these were the rules; out[count] is for series without one. */
+/*
+ * What is on the disk and would go, by rule, if these were the rules; out[count] is for series without one.
+ * `series` counts a series once per block.
+ */
 MUST_CHECK enum err tsdb_rules_dry_run(struct tsdb *db, const struct tsdb_rule *rules, uint32_t count,
                                        struct cancel *cancel, struct tsdb_affected *out, struct errmsg *why);
+/* The rules in force, copied into the arena. */
+struct tsdb_rule *tsdb_rules(struct tsdb *db, struct arena *arena, uint32_t *count);
+/* A selector as text. */
+void tsdb_selector_print(const struct tsdb_selector *selector, struct buf *out);
 /* Samples older than this are of no use to anyone: what ingest need not take. */
 int64_t tsdb_horizon_ms(struct tsdb *db);
 /*
- * Lets series leave the head that match; their samples go to blocks.  For series that are not wanted any more:
- * the next sample of one is that of an unknown series, and can be refused.  Returns how many are left.
+ * Lets series leave the head that match, in the background; their samples go to blocks.  For series that are not
+ * wanted any more: the next sample of one is that of an unknown series, and can be refused.  Copies.
  */
-MUST_CHECK enum err tsdb_expel(struct tsdb *db, const struct tsdb_selector *selectors, uint32_t count, uint64_t *left,
+MUST_CHECK enum err tsdb_expel(struct tsdb *db, const struct tsdb_selector *selectors, uint32_t count,
                                struct errmsg *why);
 
 /* The whole directory checked byte by byte, offline or beside a running server; prints findings to `out`. */

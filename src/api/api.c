@@ -27,6 +27,8 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     const char *origin = config_string(o->config, OPT_WEB_CORS_ORIGIN);
     api->o = *o;
     api->start_ms = clock_now_ms(o->clock);
+    api->reloaded_ms = api->start_ms;
+    api->reload_ok = true;
     api->route_prefix = config_string(o->config, OPT_WEB_ROUTE_PREFIX);
     arena_init(&api->arena, NULL);
     gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
@@ -87,6 +89,13 @@ void api_free(struct api *api)
 void api_set_state(struct api *api, enum api_state state)
 {
     atomic_store(&api->state, (int)state);
+}
+
+void api_set_reloaded(struct api *api, bool well)
+{
+    atomic_store(&api->reload_ok, well);
+    if (well)
+        atomic_store(&api->reloaded_ms, clock_now_ms(api->o.clock));
 }
 
 void api_set_ingest(struct api *api, struct ingest *ingest)

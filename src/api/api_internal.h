@@ -152,6 +152,8 @@ struct api {
     _Atomic int state;               /* enum api_state */
     _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
     int64_t start_ms;
+    _Atomic bool reload_ok;      /* of the last try */
+    _Atomic int64_t reloaded_ms; /* when settings were last read well */
     const char *route_prefix; /* "" or "/x" */
     const struct regex *cors; /* NULL: off */
     struct gate queries, exports, reads, imports;
@@ -226,6 +228,7 @@ void on_snapshot_delete_all(struct http_request *r, void *ctx);
 void on_delete_series(struct http_request *r, void *ctx);
 void on_clean_tombstones(struct http_request *r, void *ctx);
 void on_tombstones(struct http_request *r, void *ctx);
+void on_retention(struct http_request *r, void *ctx);
 void on_reload(struct http_request *r, void *ctx);
 void on_quit(struct http_request *r, void *ctx);
 void on_healthy(struct http_request *r, void *ctx);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "api/api_internal.h"
+#include "ingest/ingest.h"
 
 /* handler="...",code="..." of every answer that was given. */
 static void collect_requests(struct metric_sink *sink, void *ctx)
@@ -210,6 +211,32 @@ static double disk_read_only(void *ctx)
         .name = n, .help = h, __VA_ARGS__                                                                              \
     }
 
+static double reload_ok(void *ctx)
+{
+    return atomic_load(&((struct api *)ctx)->reload_ok);
+}
+
+static double reloaded(void *ctx)
+{
+    return (double)atomic_load(&((struct api *)ctx)->reloaded_ms) / 1000;
+}
+
+static void emit_drop(void *ctx, const char *rule, uint64_t samples)
+{
+    struct buf labels = {0};
+    metric_label(&labels, "rule", slice_str(rule));
+    metric_emit(ctx, buf_cstr(&labels), (double)samples);
+    buf_deinit(&labels);
+}
+
+static void collect_drops(struct metric_sink *sink, void *ctx)
+{
+    struct api *api = ctx;
+    struct ingest *ingest = atomic_load(&api->ingest);
+    if (!ingest || ingest_drop_counts(ingest, emit_drop, sink) == 0)
+        metric_emit(sink, "rule=\"\"", 0); /* the name is there before the first rule */
+}
+
 /* clang-format off */
 static const struct metric computed[] = {
     ROW("prometheus_http_requests_total", "Answers by handler and status.", COUNTER, .collect = collect_requests),
@@ -228,6 +255,12 @@ static const struct metric computed[] = {
     ROW("vm_allowed_memory_bytes", "memory.limit.", GAUGE, .get = memory_allowed),
     ROW("vm_available_cpu_cores", "CPU cores.", GAUGE, .get = cpu_cores),
     ROW("prometheus_ready", "1 when the API answers: the log is replayed.", GAUGE, .get = ready),
+    ROW("prometheus_config_last_reload_successful", "Whether the last configuration reload attempt was successful.", GAUGE,
+        .get = reload_ok),
+    ROW("prometheus_config_last_reload_success_timestamp_seconds",
+        "Timestamp of the last successful configuration reload.", GAUGE, .get = reloaded),
+    ROW("gnomon_ingest_dropped_samples_total", "Samples of series that a rule of ingest.drop does not want.", COUNTER,
+        .collect = collect_drops),
     ROW("flag", "Settings in effect.", GAUGE, .collect = collect_flags),
     ROW("prometheus_engine_queries", "Queries that run or wait.", GAUGE, .get = queries_inside),
     ROW("prometheus_engine_queries_concurrent_max", "Queries that may run at once.", GAUGE, .get = query_slots),

@@ -84,12 +84,14 @@ void on_root(struct http_request *r, void *ctx)
     http_respond(r, 200, slice_str(arena_printf(r->arena, page, api->o.version, p, p, p, p, p, p)));
 }
 
-/* Settings are read once, so there is nothing to load again; the answer says so. */
 void on_reload(struct http_request *r, void *ctx)
 {
     struct api *api = ctx;
+    struct errmsg why = {0};
     if (!config_bool(api->o.config, OPT_WEB_ENABLE_LIFECYCLE))
         api_text(r, 403, "Lifecycle API is not enabled.");
+    else if (api->o.reload && api->o.reload(api->o.reload_ctx, &why) != ERR_OK)
+        api_text(r, 500, arena_printf(r->arena, "failed to reload config: %s\n", why.text));
     else
         api_text(r, 200, "");
 }

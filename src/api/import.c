@@ -71,7 +71,7 @@ static void count_result(struct import *im)
 {
     im->samples += im->result.samples;
     for (unsigned i = 0; i < INGEST_REASONS; i++)
-        im->samples_rejected += im->result.rejected[i];
+        im->samples_rejected += i == INGEST_DROPPED ? 0 : im->result.rejected[i];
     if (im->result.why.text[0])
         remember(im, im->result.why.text);
 }

@@ -78,8 +78,8 @@ void on_runtimeinfo(struct http_request *r, void *ctx)
     json_key_text(out, "hostname", host);
     buf_u8(out, ',');
     json_key_time(out, "serverTime", clock_now_ms(api->o.clock));
-    buf_str(out, ",\"reloadConfigSuccess\":true,");
-    json_key_time(out, "lastConfigTime", api->start_ms);
+    buf_printf(out, ",\"reloadConfigSuccess\":%s,", atomic_load(&api->reload_ok) ? "true" : "false");
+    json_key_time(out, "lastConfigTime", atomic_load(&api->reloaded_ms));
     buf_printf(out, ",\"corruptionCount\":%llu,\"goroutineCount\":0,\"GOMAXPROCS\":%ld,\"GOMEMLIMIT\":%llu,",
                (unsigned long long)corruption_count(api), sysconf(_SC_NPROCESSORS_ONLN),
                (unsigned long long)config_memory(api->o.config, OPT_MEMORY_LIMIT, process_memory_available()));

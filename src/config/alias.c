@@ -46,6 +46,7 @@
 const struct alias config_aliases[] = {
     SAME(VICTORIAMETRICS, "storageDataPath", STORAGE_PATH),
     AS(VICTORIAMETRICS, RETENTION, "retentionPeriod", STORAGE_RETENTION_TIME),
+    AS(VICTORIAMETRICS, SAME, "retentionFilter", STORAGE_RETENTION_RULES),
     SAME(VICTORIAMETRICS, "httpListenAddr", WEB_LISTEN_ADDRESS),
     SAME(VICTORIAMETRICS, "http.pathPrefix", WEB_ROUTE_PREFIX),
     AS(VICTORIAMETRICS, DURATION, "http.idleConnTimeout", WEB_IDLE_TIMEOUT),
@@ -100,7 +101,6 @@ const struct alias config_aliases[] = {
 
     NOOP(VICTORIAMETRICS, "dedup.minScrapeInterval", "samples with the same time replace each other, others all stay"),
     NOOP(VICTORIAMETRICS, "downsampling.period", "samples are kept as they came"),
-    NOOP(VICTORIAMETRICS, "retentionFilter", "all series are kept for storage.retention.time"),
     NOOP(VICTORIAMETRICS, "retentionTimezoneOffset", OWN_STORE),
     NOOP_BOOL(VICTORIAMETRICS, "denyQueriesOutsideRetention", "such queries get an empty answer"),
     NOOP_BOOL(VICTORIAMETRICS, "enableMetadata", "metadata is always taken"),

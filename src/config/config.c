@@ -56,11 +56,14 @@ enum err config_assign(struct config *c, enum config_option option, enum config_
     enum err err = value_parse(&config_options[option], text, &c->arena, &value, why);
     if (err != ERR_OK)
         return err_wrap(why, err, "%s", place);
+    for (uint32_t i = 0; value.places && i < value.item_count; i++)
+        value.places[i] = arena_strdup(&c->arena, slice_str(place));
     struct setting *s = &c->settings[option];
     if (s->set && s->source > source)
         return ERR_OK;
     bool again = s->set && s->source == source;
-    if (again && config_options[option].type == TYPE_LIST) {
+    enum option_type type = config_options[option].type;
+    if (again && (type == TYPE_LIST || type == TYPE_RULES)) {
         value_append(&s->value, &value, &c->arena);
         return ERR_OK;
     }
@@ -168,6 +171,15 @@ const char *const *config_list(const struct config *c, enum config_option option
 {
     const struct value *v = value_of(c, option, TYPE_LIST);
     *count = v->item_count;
+    return v->items;
+}
+
+const char *const *config_rules(const struct config *c, enum config_option option, const char *const **places,
+                                uint32_t *count)
+{
+    const struct value *v = value_of(c, option, TYPE_RULES);
+    *count = v->item_count;
+    *places = v->places;
     return v->items;
 }
 

@@ -19,6 +19,7 @@ enum option_type {
     TYPE_LIST,
     TYPE_SYNC,
     TYPE_SECRET, /* text that is shown nowhere */
+    TYPE_RULES,  /* a list whose items may have commas: selectors */
 };
 
 enum option_group { GROUP_GENERAL, GROUP_WEB, GROUP_STORAGE, GROUP_INGEST, GROUP_QUERY, GROUP_COUNT };
@@ -45,7 +46,8 @@ struct value {
     uint64_t number;
     bool percent;
     enum config_sync sync;
-    const char **items; /* LIST */
+    const char **items;  /* LIST, RULES */
+    const char **places; /* RULES: where each stands, for messages */
     uint32_t item_count;
 };
 /* ERR_INVALID with `"x" is not a duration; allowed: ...`; `out` is untouched then. */

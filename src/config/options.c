@@ -21,7 +21,7 @@ const char *option_type_word(enum option_type type)
     static const char *const words[] = {
         [TYPE_STRING] = "text",   [TYPE_BOOL] = "bool",     [TYPE_DURATION] = "duration", [TYPE_BYTES] = "size",
         [TYPE_MEMORY] = "memory", [TYPE_COUNT] = "number",  [TYPE_ENUM] = "choice",       [TYPE_LIST] = "list",
-        [TYPE_SYNC] = "sync",     [TYPE_SECRET] = "secret",
+        [TYPE_SYNC] = "sync",     [TYPE_SECRET] = "secret", [TYPE_RULES] = "rules",
     };
     return words[type];
 }

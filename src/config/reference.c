@@ -18,7 +18,8 @@ static const char intro[] =
     "| size | a number with `B KB MB GB TB PB EB` or `KiB MiB ...`, all powers of 1024 |\n"
     "| memory | a size, or `1%` to `100%` of what the machine or its cgroup has |\n"
     "| bool | `true` or `false`; as a flag also `--name` and `--no-name` |\n"
-    "| list | words separated by commas; a YAML list |\n";
+    "| list | words separated by commas; a YAML list |\n"
+    "| rules | selectors divided by `;` or line ends; a YAML list, one each; as a flag any number of times |\n";
 
 static void print_cell(struct buf *out, const char *text)
 {

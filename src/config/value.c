@@ -211,6 +211,48 @@ static bool list_parse(const struct option *option, struct slice text, struct ar
     return true;
 }
 
+/* The next rule: up to a ';' or a line end that stands in no quotes. */
+static struct slice rule_take(struct slice *text)
+{
+    uint8_t quote = 0;
+    size_t n = 0;
+    for (; n < text->len; n++) {
+        uint8_t c = text->data[n];
+        if (quote && c == '\\' && quote != '`' && n + 1 < text->len)
+            n++;
+        else if (quote)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"' || c == '\'' || c == '`')
+            quote = c;
+        else if (c == ';' || c == '\n')
+            break;
+    }
+    struct slice rule = slice_of(text->data, n);
+    *text = slice_from(*text, n < text->len ? n + 1 : n);
+    while (rule.len && (rule.data[0] == ' ' || rule.data[0] == '\r'))
+        rule = slice_from(rule, 1);
+    while (rule.len && (rule.data[rule.len - 1] == ' ' || rule.data[rule.len - 1] == '\r'))
+        rule.len--;
+    return rule;
+}
+
+static bool rules_parse(struct slice text, struct arena *arena, struct value *out)
+{
+    size_t ends = 0;
+    for (size_t i = 0; i < text.len; i++)
+        ends += text.data[i] == ';' || text.data[i] == '\n';
+    if (!arena)
+        return true;
+    out->items = ARENA_ARRAY(arena, const char *, ends + 1);
+    out->places = ARENA_ARRAY(arena, const char *, ends + 1);
+    while (text.len) {
+        struct slice rule = rule_take(&text);
+        if (rule.len)
+            out->items[out->item_count++] = arena_strdup(arena, rule);
+    }
+    return true;
+}
+
 static bool sync_parse(struct slice text, struct value *out)
 {
     static const struct slice interval = SLICE_LIT("interval:");
@@ -273,6 +315,8 @@ static bool parse_by_type(const struct option *option, struct slice text, struct
         return word_allowed(text, option->allowed);
     case TYPE_LIST:
         return list_parse(option, text, arena, out);
+    case TYPE_RULES:
+        return rules_parse(text, arena, out);
     case TYPE_SYNC:
         return sync_parse(text, out);
     }
@@ -285,6 +329,7 @@ static const char *allowed_text(const struct option *option)
     switch (option->type) {
     case TYPE_STRING:
     case TYPE_SECRET:
+    case TYPE_RULES:
         return "any text without NUL";
     case TYPE_BOOL:
         return "true or false";
@@ -342,6 +387,10 @@ static const char *canonical(const struct option *option, struct slice text, con
         for (uint32_t i = 0; i < v->item_count; i++)
             buf_printf(&out, "%s%s", i ? "," : "", v->items[i]);
         break;
+    case TYPE_RULES:
+        for (uint32_t i = 0; i < v->item_count; i++)
+            buf_printf(&out, "%s%s", i ? "; " : "", v->items[i]);
+        break;
     default:
         buf_slice(&out, text);
     }
@@ -375,9 +424,16 @@ void value_append(struct value *list, const struct value *more, struct arena *ar
 {
     uint32_t count = list->item_count + more->item_count;
     const char **items = ARENA_ARRAY(arena, const char *, count ? count : 1);
-    for (uint32_t i = 0; i < count; i++)
-        items[i] = i < list->item_count ? list->items[i] : more->items[i - list->item_count];
-    const char *comma = list->item_count && more->item_count ? "," : "";
+    const char **places = ARENA_ARRAY(arena, const char *, count ? count : 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct value *from = i < list->item_count ? list : more;
+        uint32_t at = i < list->item_count ? i : i - list->item_count;
+        items[i] = from->items[at];
+        places[i] = from->places ? from->places[at] : NULL;
+    }
+    const char *comma = !list->item_count || !more->item_count ? "" : more->places ? "; " : ",";
+    if (more->places)
+        list->places = places;
     list->text = arena_printf(arena, "%s%s%s", list->text, comma, more->text);
     list->items = items;
     list->item_count = count;

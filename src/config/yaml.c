@@ -88,6 +88,40 @@ static enum err assign(struct reader *r, yaml_mark_t mark, enum config_option op
     return config_assign(r->config, option, CONFIG_FROM_FILE, place, text, r->why);
 }
 
+/* {match: '{job="dev"}', keep: 7d} as `{job="dev"}:7d`. */
+static enum err read_rule(struct reader *r, enum config_option option, yaml_mark_t start)
+{
+    const char *match = NULL, *keep = NULL;
+    for (;;) {
+        yaml_event_t key, value = {0};
+        TRY(next_event(r, &key));
+        if (key.type == YAML_MAPPING_END_EVENT) {
+            yaml_event_delete(&key);
+            break;
+        }
+        const char *name = key.type == YAML_SCALAR_EVENT ? (const char *)key.data.scalar.value : "";
+        const char **place = !strcmp(name, "match") ? &match : !strcmp(name, "keep") ? &keep : NULL;
+        enum err err = place && !*place
+                           ? next_event(r, &value)
+                           : complain(r, key.start_mark, "a rule of %s has \"match\" and \"keep\", once each",
+                                      config_name(option));
+        if (err == ERR_OK && (value.type != YAML_SCALAR_EVENT || !value.data.scalar.length))
+            err = complain(r, value.start_mark, "\"%s\" of a rule is a plain value", name);
+        if (err == ERR_OK)
+            *place = arena_strdup(&r->config->arena, slice_of(value.data.scalar.value, value.data.scalar.length));
+        yaml_event_delete(&key);
+        yaml_event_delete(&value);
+        if (err != ERR_OK)
+            return err;
+    }
+    if (!match || !keep)
+        return complain(r, start, "a rule of %s needs \"match\" and \"keep\"", config_name(option));
+    const char *place = arena_printf(&r->config->arena, "%s:%zu:%zu: %s", r->source, start.line + 1, start.column + 1,
+                                     config_name(option));
+    return config_assign(r->config, option, CONFIG_FROM_FILE, place,
+                         slice_str(arena_printf(&r->config->arena, "%s:%s", match, keep)), r->why);
+}
+
 static enum err read_list(struct reader *r, enum config_option option)
 {
     for (;;) {
@@ -97,6 +131,8 @@ static enum err read_list(struct reader *r, enum config_option option)
         enum err err = ERR_OK;
         if (type == YAML_SCALAR_EVENT)
             err = assign(r, e.start_mark, option, &e);
+        else if (type == YAML_MAPPING_START_EVENT && option == OPT_STORAGE_RETENTION_RULES)
+            err = read_rule(r, option, e.start_mark);
         else if (type != YAML_SEQUENCE_END_EVENT)
             err = complain(r, e.start_mark, "items of %s must be plain values", config_name(option));
         yaml_event_delete(&e);
@@ -129,7 +165,7 @@ static enum err read_node(struct reader *r, char path[PATH_BYTES_MAX], yaml_mark
     r->seen[option] = true;
     if (e->type == YAML_SCALAR_EVENT)
         return assign(r, key, option, e);
-    if (config_options[option].type != TYPE_LIST)
+    if (config_options[option].type != TYPE_LIST && config_options[option].type != TYPE_RULES)
         return complain(r, e->start_mark, "%s is one value, not a list", path);
     return read_list(r, option);
 }

@@ -73,6 +73,7 @@ void extras_check(struct lane *l, struct ingest_result *result, int64_t oldest_m
             if (!e->usable || (m && m->reason != INGEST_REASONS))
                 extra_reject(l, result, e, INGEST_BAD_EXEMPLAR);
         } else if (m && m->reason != INGEST_REASONS) {
+            drops_count(m);
             extra_reject(l, result, e, m->reason);
         } else if (e->time_ms < oldest_ms || e->time_ms > newest_ms) {
             extra_reject(l, result, e, e->time_ms < oldest_ms ? INGEST_TOO_OLD : INGEST_TOO_FAR_AHEAD);

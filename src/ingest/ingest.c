@@ -70,6 +70,8 @@ enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct 
     head_stats(o->head, &head);
     ingest->options = *o;
     ingest->newest_ms = head.mint_ms > head.maxt_ms ? INT64_MIN : head.maxt_ms;
+    ingest->retention_ms = o->retention_ms;
+    mutex_init(&ingest->drops_lock);
     refusals_init(&ingest->refusals);
     ingest->lanes = mem_array(o->lanes, sizeof *ingest->lanes);
     for (unsigned i = 0; i < o->lanes; i++)
@@ -86,7 +88,14 @@ void ingest_free(struct ingest *ingest)
         lane_free(ingest->lanes[i]);
     mem_free(ingest->lanes);
     refusals_deinit(&ingest->refusals);
+    ingest_drops_free(ingest->drops);
+    mutex_deinit(&ingest->drops_lock);
     mem_free(ingest);
+}
+
+void ingest_set_retention(struct ingest *ingest, int64_t retention_ms)
+{
+    atomic_store(&ingest->retention_ms, retention_ms);
 }
 
 const char *ingest_reason_name(enum ingest_reason reason)
@@ -98,7 +107,8 @@ const char *ingest_reason_name(enum ingest_reason reason)
         [INGEST_TOO_FAR_AHEAD] = "too_far_ahead",     [INGEST_SERIES_LIMIT] = "series_limit",
         [INGEST_DAILY_LIMIT] = "daily_limit",         [INGEST_MEMORY_LIMIT] = "memory_limit",
         [INGEST_METRIC_LIMIT] = "metric_limit",       [INGEST_VALUES_LIMIT] = "values_limit",
-        [INGEST_OUT_OF_ORDER] = "out_of_order",       [INGEST_BAD_HISTOGRAM] = "bad_histogram",     [INGEST_BAD_EXEMPLAR] = "bad_exemplar",
+        [INGEST_OUT_OF_ORDER] = "out_of_order",       [INGEST_BAD_HISTOGRAM] = "bad_histogram",
+        [INGEST_BAD_EXEMPLAR] = "bad_exemplar",       [INGEST_DROPPED] = "dropped_by_rule",
     };
     assert(reason < INGEST_REASONS);
     return names[reason];
@@ -126,7 +136,7 @@ int ingest_status(const struct ingest_result *r)
     }
     uint64_t full = r->rejected[INGEST_SERIES_LIMIT] + r->rejected[INGEST_DAILY_LIMIT] + r->rejected[INGEST_MEMORY_LIMIT];
     for (unsigned i = 0; i < INGEST_REASONS; i++)
-        if (i != INGEST_BAD_EXEMPLAR && !(r->strict && is_of_labels((enum ingest_reason)i)))
+        if (i != INGEST_BAD_EXEMPLAR && i != INGEST_DROPPED && !(r->strict && is_of_labels((enum ingest_reason)i)))
             rejected += r->rejected[i];
     if (rejected > full)
         return 400;

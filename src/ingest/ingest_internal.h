@@ -27,6 +27,7 @@ struct miss {
     struct hash128 hash;       /* of the bytes as they stand; not set when scattered */
     struct slice canonical;    /* set when the bytes are not known to the head */
     struct hash128 canonical_hash;
+    _Atomic uint64_t *dropped; /* counter of the rule that does not want it; NULL: none */
 };
 
 /* Something of a series that is no float sample. */
@@ -79,6 +80,7 @@ struct lane {
     struct head_row *late; /* rows whose series had to be made first */
     size_t late_capacity;
     struct arena arena;   /* of one request */
+    struct ingest_drops *drops; /* held while a request has unknown series; NULL: not yet */
     struct buf offenders; /* text for the sender */
     struct buf detail;    /* of the next offender: which bound */
     uint32_t offender_count;
@@ -95,6 +97,10 @@ struct refusals {
 
 struct ingest {
     struct ingest_options options;
+    _Atomic int64_t retention_ms; /* options.retention_ms, until it is changed */
+    struct mutex drops_lock;
+    struct ingest_drops *drops; /* guarded by drops_lock; NULL: no rules */
+    _Atomic bool has_drops;
     struct refusals refusals;
     _Atomic int64_t newest_ms; /* strict: newest sample of the head; INT64_MIN: none */
     struct lane **lanes; /* [options.lanes] */
@@ -106,6 +112,12 @@ void lane_release(struct lane *l); /* gives back the arrays that grew with a req
 /* ---- scan.c ---- */
 /* Fills rows, misses, extras, metadata and series_count from lane->raw; `previous`: the series before the first one. */
 MUST_CHECK enum err scan_request(struct lane *l, series_ref previous, struct errmsg *why);
+
+/* ---- drops.c ---- */
+/* Gives a miss that is new and not wanted its reason. */
+void drops_check(struct lane *l, struct miss *m);
+void drops_count(const struct miss *m); /* one sample of it was passed over */
+void drops_release(struct lane *l);
 
 /* ---- canonical.c ---- */
 /*

@@ -52,6 +52,8 @@ static const char *reason_text(enum ingest_reason reason)
         return "invalid native histogram";
     case INGEST_BAD_EXEMPLAR:
         return "invalid exemplar";
+    case INGEST_DROPPED:
+        return "not wanted by a rule";
     case INGEST_REASONS:
         break;
     }
@@ -70,7 +72,7 @@ void reject(struct lane *l, struct ingest_result *result, enum ingest_reason rea
 {
     result->rejected[reason] += count;
     count_add(&l->counts.rejected[reason], count);
-    if (reason == INGEST_BAD_EXEMPLAR || l->offender_count++ >= OFFENDERS)
+    if (reason == INGEST_BAD_EXEMPLAR || reason == INGEST_DROPPED || l->offender_count++ >= OFFENDERS)
         return;
     buf_printf(&l->offenders, "; %s%s: ", reason_text(reason), l->detail.len ? buf_cstr(&l->detail) : "");
     buf_reset(&l->detail);
@@ -105,7 +107,7 @@ static void log_rejected(struct lane *l, const struct ingest_result *result)
     int64_t now_ns = clock_mono_ns(l->ingest->options.clock);
     const char *first = l->offenders.len > 2 ? buf_cstr(&l->offenders) + 2 : "";
     for (unsigned i = 0; i < INGEST_REASONS; i++)
-        if (result->rejected[i] && i != INGEST_BAD_EXEMPLAR)
+        if (result->rejected[i] && i != INGEST_BAD_EXEMPLAR && i != INGEST_DROPPED)
             refusals_log(&l->ingest->refusals, now_ns, (enum ingest_reason)i, result->rejected[i], first);
 }
 
@@ -113,7 +115,7 @@ static void explain(struct lane *l, struct ingest_result *result)
 {
     uint64_t rejected = 0;
     for (unsigned i = 0; i < INGEST_REASONS; i++)
-        rejected += i == INGEST_BAD_EXEMPLAR ? 0 : result->rejected[i];
+        rejected += i == INGEST_BAD_EXEMPLAR || i == INGEST_DROPPED ? 0 : result->rejected[i];
     if (rejected == 0)
         return;
     log_rejected(l, result);
@@ -148,6 +150,7 @@ static enum err find_misses(struct lane *l, struct errmsg *why)
             count_add(&l->counts.canonicalised, 1);
             m->ref = head_lookup(l->appender, m->canonical_hash);
         }
+        drops_check(l, m);
     }
     return ERR_OK;
 }
@@ -173,6 +176,7 @@ static void check_rows(struct lane *l, struct ingest_result *result, int64_t old
             assert(m != NULL);
             row->ref = m->ref;
             if (m->reason != INGEST_REASONS) {
+                drops_count(m);
                 reject(l, result, m->reason, 1, m->at, m->len, INT64_MIN);
                 reject_row(l, row);
                 continue;
@@ -323,7 +327,8 @@ static enum err prepare(struct lane *l, const struct ingest_request *req, struct
     TRY(extras_parse(l, &result->why));
     TRY(find_misses(l, &result->why));
     const struct ingest_options *o = &l->ingest->options;
-    int64_t now = clock_now_ms(o->clock), oldest = o->retention_ms ? now - o->retention_ms : INT64_MIN + 1;
+    int64_t keep = atomic_load_explicit(&l->ingest->retention_ms, memory_order_relaxed);
+    int64_t now = clock_now_ms(o->clock), oldest = keep ? now - keep : INT64_MIN + 1;
     if (o->strict)
         TRY(strict_refuse(l, result, now + o->future_max_ms));
     check_rows(l, result, oldest, now + o->future_max_ms);
@@ -377,6 +382,7 @@ bool ingest_write(struct ingest *ingest, const struct ingest_request *req, struc
     count_add(&l->counts.bytes, req->body.len);
     enum err err = write_request(l, req, result, &pending);
     head_appender_leave(l->appender);
+    drops_release(l);
     if (err != ERR_OK) {
         result->err = err;
         count_add(&l->counts.refused, 1);

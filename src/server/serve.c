@@ -69,12 +69,12 @@ static void block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(const struct config *c)
+static int serve(const struct config *c, const struct config_sources *sources)
 {
     struct server server;
     struct errmsg why = {0};
     block_signals();
-    enum err err = server_open(&server, c, &why);
+    enum err err = server_open(&server, c, sources, &why);
     if (err == ERR_OK)
         err = server_run(&server, &why);
     if (err != ERR_OK)
@@ -89,12 +89,13 @@ int command_serve(int argc, char **argv)
     struct config *c = config_new();
     struct errmsg why = {0};
     int status;
-    if (config_load(c, &(struct config_sources){argc, argv, environ, fs_posix()}, &why) != ERR_OK) {
+    struct config_sources sources = {argc, argv, environ, fs_posix()};
+    if (config_load(c, &sources, &why) != ERR_OK) {
         fprintf(stderr, "gnomon: %s\n", why.text);
         status = 2;
     } else if ((status = answer_action(c)) < 0) {
         setup_log(c);
-        status = serve(c);
+        status = serve(c, &sources);
     }
     config_free(c);
     return status;

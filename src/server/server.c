@@ -133,6 +133,8 @@ static enum err make_api(struct server *s, struct errmsg *why)
         .version = gnomon_version(),
         .revision = gnomon_revision(),
         .quit = quit,
+        .reload = server_reload,
+        .reload_ctx = s,
     };
     return api_new(&o, &s->api, why);
 }
@@ -197,16 +199,20 @@ static enum err settings_check(const struct config *c, struct errmsg *why)
     return err;
 }
 
-enum err server_open(struct server *s, const struct config *config, struct errmsg *why)
+enum err server_open(struct server *s, const struct config *config, const struct config_sources *sources,
+                     struct errmsg *why)
 {
     *s = (struct server){.config = config, .clock = clock_system()};
     arena_init(&s->arena, NULL);
     mutex_init(&s->head_snapshot_lock);
+    mutex_init(&s->reload_lock);
+    s->sources = *sources;
     budgets_init(s);
     s->metrics = metrics_new();
     metrics_add_process(s->metrics);
     TRY(settings_check(config, why));
     TRY(open_tsdb(s, why));
+    TRY(server_rules_start(s, why));
     make_engine(s);
     TRY(make_api(s, why));
     TRY(server_make_web(s, why));
@@ -232,7 +238,7 @@ static enum err make_ingest(struct server *s, struct errmsg *why)
     struct ingest *ingest;
     TRY(ingest_new(&o, &ingest, why));
     atomic_store(&s->ingest, ingest);
-    return ERR_OK;
+    return server_rules_start(s, why);
 }
 
 static void say_where(const struct server *s)
@@ -262,14 +268,6 @@ static int take_signal(int64_t wait_ms)
 
 enum { READY_POLL_MS = 20, IDLE_POLL_MS = 60000 };
 
-/* SIGHUP: what can be read again is read again. */
-static void reload(struct server *s)
-{
-    struct errmsg why = {0};
-    if (web_reload(s->web, &why) != ERR_OK)
-        log_error("server", "not reloaded, everything stays as it was", "err=\"%s\"", why.text);
-}
-
 enum err server_run(struct server *s, struct errmsg *why)
 {
     for (;;) {
@@ -278,8 +276,8 @@ enum err server_run(struct server *s, struct errmsg *why)
             log_info("server", "stopping", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
             return ERR_OK;
         }
-        if (got == SIGHUP)
-            reload(s);
+        if (got == SIGHUP && server_reload(s, NULL) != ERR_OK)
+            continue; /* it is in the log; everything stays as it was */
         if (!s->ingest && tsdb_ready(s->tsdb)) {
             TRY(make_ingest(s, why));
             api_set_ingest(s->api, s->ingest);
@@ -322,4 +320,6 @@ void server_close(struct server *s)
     metrics_free(s->metrics);
     arena_deinit(&s->arena);
     mutex_deinit(&s->head_snapshot_lock);
+    config_free(s->rules_config);
+    mutex_deinit(&s->reload_lock);
 }

@@ -29,6 +29,9 @@ struct server {
     struct engine *engine;
     struct http_server *http;
     struct api *api;
+    struct config_sources sources;   /* to read the settings again */
+    struct mutex reload_lock;        /* one reload at a time */
+    struct config *rules_config;     /* settings as last read again; NULL: never; guarded by reload_lock */
     struct web *web;                 /* NULL: nothing is guarded */
     _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
     struct arena arena;              /* small things that live as long as the server */
@@ -37,7 +40,8 @@ struct server {
     int64_t head_snapshot_end_ns;    /* guarded by head_snapshot_lock; valid until */
 };
 
-MUST_CHECK enum err server_open(struct server *s, const struct config *config, struct errmsg *why);
+MUST_CHECK enum err server_open(struct server *s, const struct config *config, const struct config_sources *sources,
+                                struct errmsg *why);
 /* Until SIGTERM, SIGINT or /-/quit; the signals must be blocked in all threads before server_open. */
 MUST_CHECK enum err server_run(struct server *s, struct errmsg *why);
 void server_close(struct server *s); /* also of a half-open server */
@@ -49,6 +53,11 @@ void server_metrics_register(struct server *s);
 
 /* The guard of the HTTP server, from the settings, and what it counts (guard.c). */
 MUST_CHECK enum err server_make_web(struct server *s, struct errmsg *why);
+
+/* Puts the rules of retention and ingestion in force that were read last (reload.c). */
+MUST_CHECK enum err server_rules_start(struct server *s, struct errmsg *why);
+/* SIGHUP and /-/reload; ctx is the server; any thread. */
+enum err server_reload(void *ctx, struct errmsg *why);
 
 /* Subcommands; each returns an exit status: 0 fine, 1 failed, 2 wrong usage. */
 int command_serve(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/rules.h"
 #include "server/server_internal.h"
 
 enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
@@ -35,6 +36,9 @@ int command_check(int argc, char **argv)
     enum err err = fs_read_file(fs_posix(), argv[1], CONFIG_FILE_BYTES_MAX, &text, &why);
     if (err == ERR_OK)
         err = config_load_yaml(c, argv[1], buf_view(&text), &why);
+    struct rule_set rules = {0};
+    if (err == ERR_OK && (err = rule_set_init(&rules, c, &why)) == ERR_OK)
+        rule_set_deinit(&rules);
     if (err == ERR_OK)
         printf("%s is valid\n", argv[1]);
     else

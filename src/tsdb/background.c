@@ -33,6 +33,7 @@ bool head_round(struct tsdb *db)
         mutex_unlock(&db->head_work);
         return did;
     }
+    did = expel_round(db) || did;
     if (flush_due(db, &before_ms)) {
         enum err err = flush_before(db, before_ms, &why);
         if (err != ERR_OK)

@@ -161,22 +161,59 @@ enum err tsdb_delete(struct tsdb *db, const struct tsdb_delete *d, struct errmsg
     return err;
 }
 
-enum err tsdb_expel(struct tsdb *db, const struct tsdb_selector *selectors, uint32_t count, uint64_t *left,
-                    struct errmsg *why)
+/* ---- series that are not wanted any more ---- */
+
+enum { EXPEL_ROUNDS = 30 }; /* samples that come while the head is flushed make another round */
+
+enum err tsdb_expel(struct tsdb *db, const struct tsdb_selector *selectors, uint32_t count, struct errmsg *why)
 {
-    struct tsdb_delete d = {selectors, count, INT64_MIN, INT64_MAX};
-    *left = 0;
-    if (!tsdb_ready(db))
-        return err_set(why, ERR_UNAVAILABLE, "the log is still being read");
-    mutex_lock(&db->head_work);
-    enum err err = head_empty(db, &d, why);
-    mutex_unlock(&db->head_work);
-    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
-        uint64_t samples;
-        err = head_count(db, &selectors[i], INT64_MIN, INT64_MAX, true, &db->stop, &samples, why);
-        *left += samples;
+    struct expel *next = MEM_NEW(struct expel);
+    enum err err = ERR_OK;
+    arena_init(&next->arena, NULL);
+    next->selectors = ARENA_ARRAY(&next->arena, struct tsdb_selector, (size_t)count + 1);
+    for (; next->count < count && err == ERR_OK; next->count++) {
+        struct matcher *copy;
+        const struct tsdb_selector *s = &selectors[next->count];
+        err = matchers_copy(s->matchers, s->count, &next->arena, &copy, why);
+        next->selectors[next->count] = (struct tsdb_selector){copy, s->count};
     }
-    return err;
+    if (err != ERR_OK || count == 0) {
+        expel_free(next);
+        return err;
+    }
+    mutex_lock(&db->head_work);
+    expel_free(db->expel);
+    db->expel = next;
+    mutex_unlock(&db->head_work);
+    return ERR_OK;
+}
+
+void expel_free(struct expel *e)
+{
+    if (!e)
+        return;
+    arena_deinit(&e->arena);
+    mem_free(e);
+}
+
+bool expel_round(struct tsdb *db)
+{
+    struct expel *e = db->expel;
+    struct errmsg why = {0};
+    uint64_t left = 0;
+    if (!e)
+        return false;
+    struct tsdb_delete d = {e->selectors, e->count, INT64_MIN, INT64_MAX};
+    enum err err = head_empty(db, &d, &why);
+    for (uint32_t i = 0; i < e->count && err == ERR_OK && left == 0; i++)
+        err = head_count(db, &e->selectors[i], INT64_MIN, INT64_MAX, true, &db->stop, &left, &why);
+    if (err != ERR_OK && err != ERR_CANCELED)
+        log_warn("tsdb", "series could not leave the head", "err=\"%s\"", why.text);
+    if ((err != ERR_OK || left) && ++e->rounds < EXPEL_ROUNDS)
+        return false; /* at the next tick */
+    expel_free(e);
+    db->expel = NULL;
+    return true;
 }
 
 /* ---- what it would take ---- */

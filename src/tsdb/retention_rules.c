@@ -1,5 +1,7 @@
 /* retention_rules.c - rules put in force, and what they would free. */
+#include "base/assert.h"
 #include "base/mem.h"
+#include "tsdb/matchers.h"
 #include "tsdb/tsdb_internal.h"
 
 int64_t tsdb_horizon_ms(struct tsdb *db)
@@ -25,6 +27,29 @@ enum err tsdb_set_rules(struct tsdb *db, const struct tsdb_rule *given, uint32_t
     rules_release(old);
     TSDB_SET(db, retention_rules, count);
     return ERR_OK;
+}
+
+struct tsdb_rule *tsdb_rules(struct tsdb *db, struct arena *arena, uint32_t *count)
+{
+    mutex_lock(&db->set_lock);
+    struct rules *r = rules_acquire(db->rules);
+    mutex_unlock(&db->set_lock);
+    struct tsdb_rule *out = ARENA_ARRAY(arena, struct tsdb_rule, (size_t)r->count + 1);
+    *count = r->count;
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct matcher *copy;
+        enum err err =
+            matchers_copy(r->list[i].selector.matchers, r->list[i].selector.matcher_count, arena, &copy, NULL);
+        assert(err == ERR_OK); /* it was copied before */
+        out[r->given[i]] = (struct tsdb_rule){{copy, r->list[i].selector.matcher_count}, r->list[i].keep_ms};
+    }
+    rules_release(r);
+    return out;
+}
+
+void tsdb_selector_print(const struct tsdb_selector *selector, struct buf *out)
+{
+    matchers_print(selector->matchers, selector->count, out);
 }
 
 /* ---- dry run ---- */

@@ -92,6 +92,7 @@ static void tsdb_free(struct tsdb *db)
     data_dir_close(db);
     block_set_release(db->set);
     tombstones_release(db->stones);
+    expel_free(db->expel);
     rules_release(db->rules);
     masks_deinit(&db->masks);
     head_free(db->head);

@@ -39,6 +39,13 @@ struct throttle {
     int64_t next_ns; /* when the bytes so far are paid for */
 };
 
+/* Selectors of series that are to leave the head. */
+struct expel {
+    struct arena arena;
+    struct tsdb_selector *selectors;
+    uint32_t count, rounds;
+};
+
 struct tsdb {
     struct storage storage; /* first */
     struct tsdb_options o;
@@ -59,6 +66,7 @@ struct tsdb {
     struct tombstones *stones; /* guarded by set_lock */
     struct rules *rules;       /* guarded by set_lock */
 
+    struct expel *expel;      /* NULL: none; guarded by head_work */
     struct mutex stones_lock; /* over a change of the tombstones; taken after head_work */
     struct masks masks;
 
@@ -159,6 +167,10 @@ MUST_CHECK enum err stones_store(struct tsdb *db, struct tombstones *next, struc
     REQUIRES(db->stones_lock);
 /* Forgets those that cover nothing any more. */
 void stones_retire(struct tsdb *db);
+
+/* delete.c; head_work held.  True: it is done. */
+bool expel_round(struct tsdb *db) REQUIRES(db->head_work);
+void expel_free(struct expel *e); /* accepts NULL */
 
 /* clean.c; block_work held: writes one block anew that has much or old that does not count. */
 bool clean_once(struct tsdb *db) REQUIRES(db->block_work);

@@ -29,6 +29,28 @@ Test(config_yaml, takes_names_nested_dotted_or_mixed)
     config_free(c);
 }
 
+Test(config_yaml, rules_are_one_each_with_their_places)
+{
+    struct errmsg why;
+    uint32_t count;
+    const char *const *places;
+    struct config *c = read_yaml("ingest.drop: ['{a=\"b,c\"}', 'x;y{z=\"p;q\"}']\nstorage:\n  retention.rules:\n"
+                                 "  - match: '{job=\"dev\"}'\n    keep: 7d\n  - '{job=\"x\"}:1y'\n",
+                                 ERR_OK, &why);
+    const char *const *rules = config_rules(c, OPT_INGEST_DROP, &places, &count);
+    cr_assert_eq(count, 3);
+    cr_expect_str_eq(rules[0], "{a=\"b,c\"}");
+    cr_expect_str_eq(rules[1], "x");
+    cr_expect_str_eq(rules[2], "y{z=\"p;q\"}");
+    cr_expect_str_eq(places[2], "c.yml:1:28: ingest.drop");
+    rules = config_rules(c, OPT_STORAGE_RETENTION_RULES, &places, &count);
+    cr_assert_eq(count, 2);
+    cr_expect_str_eq(rules[0], "{job=\"dev\"}:7d");
+    cr_expect_str_eq(places[0], "c.yml:4:5: storage.retention.rules");
+    cr_expect_str_eq(config_text(c, OPT_STORAGE_RETENTION_RULES), "{job=\"dev\"}:7d; {job=\"x\"}:1y");
+    config_free(c);
+}
+
 Test(config_yaml, an_empty_file_sets_nothing)
 {
     static const char *const files[] = {"", "# only a comment\n", "---\n", "~", "{}"};
