@@ -142,6 +142,8 @@ struct slice api_path(const struct api *api, struct slice path);
 unsigned api_status_slot(int status);
 const char *api_status_text(unsigned slot); /* "200" ... "other" */
 
+#define API_VERSION "3.15.0" /* of the Prometheus whose API this is */
+
 struct self_scrape; /* self_scrape.c */
 enum { IMPORTS_AT_ONCE = 2 };
 
@@ -166,7 +168,7 @@ struct api {
     struct query_log query_log;
     struct name_usage name_usage;
     struct metric_histogram query_seconds, queue_seconds;
-    _Atomic uint64_t slow_queries, query_samples, writes_refused;
+    _Atomic uint64_t slow_queries, query_samples, query_samples_read, writes_refused;
     _Atomic int64_t disk_next_ns;           /* monotonic: when to look again */
     _Atomic uint64_t disk_free, disk_total; /* bytes, as last seen */
     _Atomic bool disk_full;

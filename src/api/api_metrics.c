@@ -153,6 +153,34 @@ static double queries_inside(void *ctx)
                     atomic_load_explicit(&api->queries.waiting, memory_order_relaxed));
 }
 
+static void collect_prometheus_version(struct metric_sink *sink, void *ctx)
+{
+    struct api *api = ctx;
+    struct buf labels = {0};
+    metric_label(&labels, "version", slice_str(API_VERSION));
+    metric_label(&labels, "revision", slice_str(api->o.revision));
+    metric_label(&labels, "branch", SLICE_LIT(""));
+    metric_label(&labels, "goversion", SLICE_LIT(""));
+    metric_label(&labels, "goos", SLICE_LIT("linux"));
+    metric_emit(sink, buf_cstr(&labels), 1);
+    buf_deinit(&labels);
+}
+
+static void emit_summary_of(struct metric_sink *sink, const char *labels, const struct metric_histogram *h)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i <= h->bound_count; i++)
+        count += atomic_load_explicit(&h->counts[i], memory_order_relaxed);
+    metric_emit_summary(sink, labels, f64_from_bits(atomic_load_explicit(&h->sum_bits, memory_order_relaxed)), count);
+}
+
+static void collect_query_summary(struct metric_sink *sink, void *ctx)
+{
+    struct api *api = ctx;
+    emit_summary_of(sink, "slice=\"inner_eval\"", &api->query_seconds);
+    emit_summary_of(sink, "slice=\"queue_time\"", &api->queue_seconds);
+}
+
 static void collect_flags(struct metric_sink *sink, void *ctx)
 {
     struct api *api = ctx;
@@ -246,6 +274,9 @@ static const struct metric computed[] = {
     ROW("vm_http_requests_total", "Answers by path.", COUNTER, .collect = collect_vm_requests),
     ROW("vm_http_request_errors_total", "Answers with a status from 400 on, by path.", COUNTER,
         .collect = collect_vm_errors),
+    ROW("prometheus_build_info", "The Prometheus whose API this is.", GAUGE, .collect = collect_prometheus_version),
+    ROW("prometheus_engine_query_duration_seconds", "Time of queries by part.", .kind = METRIC_SUMMARY,
+        .collect = collect_query_summary),
     ROW("gnomon_build_info", "Version and revision of this binary.", GAUGE, .collect = collect_version),
     ROW("vm_app_version", "Version, in the form that boards of VictoriaMetrics look for.", GAUGE,
         .collect = collect_vm_version),
@@ -289,6 +320,9 @@ static void add_counted(struct api *api)
             .u64 = &api->query_samples),
         ROW("vm_slow_queries_total", "Queries slower than query.log-slow.", COUNTER, .u64 = &api->slow_queries),
         ROW("vm_concurrent_select_current", "Queries that run.", GAUGE, .u64 = &g->running),
+        ROW("prometheus_remote_read_handler_queries", "Remote reads that are answered.", GAUGE, .u64 = &api->reads.running),
+        ROW("prometheus_engine_query_samples_read_total", "Samples that queries read.", COUNTER,
+            .u64 = &api->query_samples_read),
         ROW("vm_concurrent_select_limit_reached_total", "Queries that had to wait for a slot.", COUNTER,
             .u64 = &g->waited_total),
         ROW("gnomon_remote_write_unsupported_total",

@@ -234,6 +234,7 @@ static void run(struct http_request *r, void *ctx)
     } else {
         result->stats.queue_s += (double)(q->started_ns - q->entered_ns) * 1e-9;
         atomic_fetch_add_explicit(&api->query_samples, result->stats.total_queryable_samples, memory_order_relaxed);
+        atomic_fetch_add_explicit(&api->query_samples_read, result->stats.samples_read, memory_order_relaxed);
         query_answer(r, q, result);
         promql_result_free(result);
     }

@@ -12,8 +12,6 @@
 #include "numeric/timetext.h"
 #include "tsdb/tsdb.h"
 
-#define API_VERSION "3.15.0"
-
 void on_buildinfo(struct http_request *r, void *ctx)
 {
     struct api *api = ctx;

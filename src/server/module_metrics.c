@@ -107,7 +107,7 @@ struct copied_source {
  */
 enum { SNAPSHOT_NS = 100000000 };
 
-static void head_stats_recent(struct server *s, struct head_stats *out)
+void server_head_stats(struct server *s, struct head_stats *out)
 {
     int64_t now_ns = clock_mono_ns(s->clock);
     mutex_lock(&s->head_snapshot_lock);
@@ -123,7 +123,7 @@ static double head_get(void *ctx)
 {
     const struct copied_source *source = ctx;
     struct head_stats stats;
-    head_stats_recent(source->server, &stats);
+    server_head_stats(source->server, &stats);
     return read_copied(&stats, source->row);
 }
 
@@ -194,7 +194,7 @@ static double head_time_s(void *ctx, bool newest)
 {
     struct server *s = ctx;
     struct head_stats stats;
-    head_stats_recent(s, &stats);
+    server_head_stats(s, &stats);
     return stats.mint_ms > stats.maxt_ms ? 0 : (double)(newest ? stats.maxt_ms : stats.mint_ms) / 1000;
 }
 
@@ -222,7 +222,7 @@ static double lowest_time_s(void *ctx)
     struct server *s = ctx;
     struct head_stats stats;
     int64_t lowest = INT64_MAX;
-    head_stats_recent(s, &stats);
+    server_head_stats(s, &stats);
     if (stats.mint_ms <= stats.maxt_ms)
         lowest = stats.mint_ms;
     tsdb_blocks(s->tsdb, older, &lowest);
@@ -422,4 +422,5 @@ void server_metrics_register(struct server *s)
     add_wal(s);
     add_tsdb(s);
     add_http(s);
+    server_peer_metrics_register(s);
 }

@@ -50,6 +50,8 @@ void server_close(struct server *s); /* also of a half-open server */
 /* Bytes of the head from which on it takes no new series. */
 uint64_t server_head_limit(const struct server *s);
 void server_metrics_register(struct server *s);
+void server_peer_metrics_register(struct server *s);              /* peer_metrics.c */
+void server_head_stats(struct server *s, struct head_stats *out); /* at most a tenth of a second old */
 
 /* The guard of the HTTP server, from the settings, and what it counts (guard.c). */
 MUST_CHECK enum err server_make_web(struct server *s, struct errmsg *why);

@@ -17,8 +17,8 @@ INTRO = """# Own metrics
 What `/metrics` shows (and, with `--self-scrape-interval`, what the server writes into itself as `job="gnomon"`). Made from a
 running server by `WRITE=1 python3 tests/e2e/test_metrics.py`; the same test fails when this page is behind.
 
-Names: `gnomon_` is ours; `prometheus_` and `vm_` are names that dashboards and alerts of the peers rely on, only where the
-figure means the same here; `process_` is what both have. Boards of VictoriaMetrics find an instance by
+Names: `gnomon_` is ours; `prometheus_` and `vm_` are names that dashboards and alerts of the peers rely on, with the figure that means
+the same here, or a constant that keeps alerts silent where there is no such thing; `process_` is what both have. Boards of VictoriaMetrics find an instance by
 `vm_app_version{version=~"victoria-metrics-.*"}`. A figure that the kernel does not tell is absent.
 
 | name | type | labels | |
