@@ -58,6 +58,7 @@ void api_set_ingest(struct api *api, struct ingest *ingest);
 /* Settings were read again, or could not be. */
 void api_set_reloaded(struct api *api, bool well);
 void api_register_routes(struct http_server *server, struct api *api);
+const char *api_route_prefix(const struct api *api); /* "" or "/x" */
 
 /* Hooks of struct http_options, ctx = struct api. */
 bool api_before(struct http_request *r, void *ctx);

@@ -34,8 +34,10 @@
     \
     X(WEB_LISTEN_ADDRESS, WEB, "web.listen-address", LIST, ":8428", "", \
       "Where to listen: address:port or :port.") \
+    X(WEB_EXTERNAL_URL, WEB, "web.external-url", STRING, "", "", \
+      "URL under which others reach this server; its path is the default of web.route-prefix.") \
     X(WEB_ROUTE_PREFIX, WEB, "web.route-prefix", STRING, "", "", \
-      "Path that stands before every route, for a reverse proxy that does not strip it.") \
+      "Path that stands before every route, for a reverse proxy that does not strip it; / is none.") \
     X(WEB_LOOPS, WEB, "web.loops", COUNT, "0", "0..1024", \
       "Network threads; 0 is one for each CPU core.") \
     X(WEB_WORKERS, WEB, "web.workers", COUNT, "0", "0..1024", \

@@ -66,6 +66,7 @@ struct http_request {
     const struct http_header_field *headers;
     uint32_t header_count;
     struct slice path_rest; /* what stood where the route has '*' */
+    bool routed;            /* path and method have a route; else it will be 404, 405, or 204 to OPTIONS */
     struct slice peer;      /* "127.0.0.1:53122" */
     struct cancel cancel;   /* set when nobody waits for the answer any more */
     struct arena *arena;    /* freed with the request */

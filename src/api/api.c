@@ -12,13 +12,47 @@
 #include "metrics/metrics.h"
 #include "regex/regex.h"
 
-static enum err check_prefix(const char *prefix, struct errmsg *why)
+/* The path of a URL: "http://a/b?c" -> "/b". */
+static struct slice url_path(struct slice url)
 {
-    size_t n = strlen(prefix);
-    if (n == 0 || (prefix[0] == '/' && n > 1 && prefix[n - 1] != '/' && !strpbrk(prefix, "*?#% ")))
-        return ERR_OK;
-    return err_set(why, ERR_INVALID, "web.route-prefix: \"%s\" must start with a slash and must not end with one",
-                   prefix);
+    size_t start = 0;
+    for (size_t i = 0; i + 2 < url.len && !start; i++)
+        if (!memcmp(url.data + i, "://", 3))
+            start = i + 3;
+    while (start && start < url.len && url.data[start] != '/' && url.data[start] != '?' && url.data[start] != '#')
+        start++;
+    struct slice path = slice_from(url, start);
+    for (size_t i = 0; i < path.len; i++)
+        if (path.data[i] == '?' || path.data[i] == '#')
+            path.len = i;
+    return path;
+}
+
+/* "" or "/x": web.route-prefix, or else the path of web.external-url; slashes around it do not count, as in Prometheus.
+ */
+static enum err find_prefix(struct api *api, struct errmsg *why)
+{
+    const char *given = config_string(api->o.config, OPT_WEB_ROUTE_PREFIX), *option = "web.route-prefix";
+    struct slice prefix = slice_str(given);
+    if (!prefix.len) {
+        option = "web.external-url";
+        given = config_string(api->o.config, OPT_WEB_EXTERNAL_URL);
+        prefix = url_path(slice_str(given));
+    }
+    while (prefix.len && prefix.data[0] == '/')
+        prefix = slice_from(prefix, 1);
+    while (prefix.len && prefix.data[prefix.len - 1] == '/')
+        prefix.len--;
+    for (size_t i = 0; i < prefix.len; i++)
+        if (strchr("*?#% \"'", prefix.data[i]) || (prefix.data[i] == '/' && prefix.data[i + 1] == '/'))
+            return err_set(why, ERR_INVALID, "%s: \"%s\" cannot be a path; allowed: /x or /x/y", option, given);
+    api->route_prefix = prefix.len ? arena_printf(&api->arena, "/%.*s", SLICE_ARG(prefix)) : "";
+    return ERR_OK;
+}
+
+const char *api_route_prefix(const struct api *api)
+{
+    return api->route_prefix;
 }
 
 enum err api_new(const struct api_options *o, struct api **out, struct errmsg *why)
@@ -29,7 +63,6 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     api->start_ms = clock_now_ms(o->clock);
     api->reloaded_ms = api->start_ms;
     api->reload_ok = true;
-    api->route_prefix = config_string(o->config, OPT_WEB_ROUTE_PREFIX);
     arena_init(&api->arena, NULL);
     gate_init(&api->queries, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
     gate_init(&api->exports, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
@@ -49,7 +82,7 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     }
     api->query_seconds = api->queue_seconds =
         (struct metric_histogram){.bounds = metric_seconds_bounds, .bound_count = metric_seconds_bound_count};
-    enum err err = check_prefix(api->route_prefix, why);
+    enum err err = find_prefix(api, why);
     if (err == ERR_OK && *origin) {
         err = regex_compile(slice_str(origin), &api->arena, REGEX_WRAPPED, &api->cors, why);
         if (err != ERR_OK)
@@ -107,12 +140,20 @@ static void cors_headers(const struct api *api, struct http_request *r)
 {
     struct slice origin = http_request_header(r, "Origin");
     http_header(r, "Vary", "Origin");
-    if (!origin.len || !api->cors || !regex_match(api->cors, origin))
+    if (!origin.len || !api->cors)
         return;
     http_header(r, "Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Origin");
     http_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    http_header(r, "Access-Control-Allow-Origin", arena_strdup(r->arena, origin));
+    if (regex_match(api->cors, origin))
+        http_header(r, "Access-Control-Allow-Origin", arena_strdup(r->arena, origin));
     http_header(r, "Access-Control-Expose-Headers", "Date");
+}
+
+/* Remote write and read: no browser asks for them, and Prometheus says nothing of origins there. */
+static bool is_transfer(struct slice path)
+{
+    return slice_eq_str(path, "/api/v1/write") || slice_eq_str(path, "/api/v1/push") ||
+           slice_eq_str(path, "/api/v1/read");
 }
 
 /* Answers for a server that is not ready; true when it did. */
@@ -135,9 +176,9 @@ bool api_before(struct http_request *r, void *ctx)
     bool is_api = slice_starts_with(path, api_prefix);
     if (!is_api && !slice_eq(path, federate))
         return false;
-    if (is_api)
+    if (is_api && (r->routed ? !is_transfer(path) : r->method == HTTP_OPTIONS))
         cors_headers(api, r);
-    if (r->method == HTTP_OPTIONS) {
+    if (is_api && r->method == HTTP_OPTIONS) {
         http_respond(r, 204, (struct slice){0});
         return true;
     }

@@ -81,6 +81,9 @@ void on_root(struct http_request *r, void *ctx)
     struct api *api = ctx;
     const char *p = api->route_prefix;
     http_header(r, "Content-Type", "text/html; charset=utf-8");
+    http_header(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    http_header(r, "X-Content-Type-Options", "nosniff");
+    http_header(r, "Referrer-Policy", "no-referrer");
     http_respond(r, 200, slice_str(arena_printf(r->arena, page, api->o.version, p, p, p, p, p, p)));
 }
 

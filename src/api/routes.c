@@ -152,9 +152,19 @@ unsigned api_route_find(const struct api *api, struct slice path)
     return i;
 }
 
+static void on_outside(struct http_request *r, void *ctx)
+{
+    const struct api *api = ctx;
+    http_header(r, "Location", api->route_prefix);
+    http_respond(r, 302, (struct slice){0});
+}
+
 void api_register_routes(struct http_server *server, struct api *api)
 {
     api->server = server;
+    if (*api->route_prefix)
+        http_server_route(server,
+                          &(struct http_route){.path = "/", .methods = LOOK, .handler = on_outside, .ctx = api});
     for (unsigned i = 0; i < api_route_count; i++)
         for (unsigned a = 0; a < ALIAS_COUNT; a++) {
             const struct route *route = &routes[i];

@@ -245,7 +245,6 @@ const struct alias config_aliases[] = {
     NOOP_BOOL(PROMETHEUS, "web.enable-remote-write-receiver", "remote write is always taken"),
     NOOP_BOOL(PROMETHEUS, "web.enable-otlp-receiver", NO_PROTOCOL),
     NOOP(PROMETHEUS, "web.remote-write-receiver.accepted-protobuf-messages", "see docs/api.md for what is taken"),
-    NOOP(PROMETHEUS, "web.external-url", NO_RULES),
     NOOP(PROMETHEUS, "web.console.*", "there are no consoles"),
     NOOP(PROMETHEUS, "web.page-title", "there are no such pages"),
     NOOP(PROMETHEUS, "web.user-assets", "there are no such pages"),

@@ -21,8 +21,8 @@ static bool type_compressible(const struct http_answer *a)
         if (!http_token_eq(name, "content-type"))
             continue;
         static const char *const worth[] = {
-            "text/",           "application/json", "application/javascript", "application/openmetrics-text",
-            "application/xml", "image/svg+xml"};
+            "text/",           "application/json",        "application/javascript", "application/openmetrics-text",
+            "application/xml", "application/stream+json", "application/x-ndjson",   "image/svg+xml"};
         for (size_t i = 0; i < sizeof worth / sizeof *worth; i++)
             if (slice_starts_with(value, slice_str(worth[i])))
                 return true;

@@ -95,6 +95,8 @@ static void unrouted_answer(struct http_request_state *q)
 {
     bool any = slice_eq_str(q->pub.path, "*");
     unsigned all = HTTP_GET | HTTP_HEAD | HTTP_POST | HTTP_PUT | HTTP_DELETE | HTTP_OPTIONS;
+    if (q->head.method != HTTP_OPTIONS || (!q->methods && !any))
+        http_header(&q->pub, "X-Content-Type-Options", "nosniff");
     if (!q->methods && !any) {
         http_answer_text(q, 404, "404 page not found");
         return;
@@ -125,6 +127,7 @@ static void route_find(struct http_request_state *q)
     q->route = m.route;
     q->methods = m.methods;
     q->pub.path_rest = m.rest;
+    q->pub.routed = m.route;
 }
 
 static bool too_large(const struct http_request_state *q)

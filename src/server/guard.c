@@ -5,7 +5,7 @@
 /* VictoriaMetrics' probes: they tell nothing but that somebody is there. */
 static const char *const *open_paths(struct server *s)
 {
-    const char *prefix = config_string(s->config, OPT_WEB_ROUTE_PREFIX);
+    const char *prefix = api_route_prefix(s->api);
     const char **paths = ARENA_ARRAY(&s->arena, const char *, 3);
     paths[0] = arena_printf(&s->arena, "%s/health", prefix);
     paths[1] = arena_printf(&s->arena, "%s/ping", prefix);

@@ -30,7 +30,23 @@ Test(api_http, every_path_also_lives_under_prometheus_and_the_route_prefix)
     EXPECT_STATUS(&f, 200, "GET /tsdb/api/v1/labels", "", NULL);
     EXPECT_STATUS(&f, 200, "GET /tsdb/prometheus/api/v1/labels", "", NULL);
     EXPECT_STATUS(&f, 404, "GET /api/v1/labels", "", NULL);
+    struct exchange e = api_exchange(&f, "GET /", "", NULL);
+    cr_expect(e.status == 302 && head_has(&e, "Location: /tsdb\r\n"));
     api_fixture_close(&f);
+    static const char *const settings[][3] = {{"web.route-prefix=a/b/", NULL, "/a/b"},
+                                              {"web.external-url=https://host:1/x/y/", NULL, "/x/y"},
+                                              {"web.external-url=https://host:1/x?q", NULL, "/x"},
+                                              {"web.external-url=/x/", NULL, "/x"},
+                                              {"web.external-url=https://host:1", NULL, ""},
+                                              {"web.external-url=https://host/x", "web.route-prefix=/", ""},
+                                              {"web.external-url=https://host/x", "web.route-prefix=/y", "/y"}};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        char line[64];
+        api_fixture_open(&f, (const char *const[]){settings[i][0], settings[i][1], NULL});
+        snprintf(line, sizeof line, "GET %s/api/v1/labels", settings[i][2]);
+        EXPECT_STATUS(&f, 200, line, "", NULL);
+        api_fixture_close(&f);
+    }
 }
 
 Test(api_http, unknown_paths_are_404_and_wrong_methods_405)
@@ -67,7 +83,10 @@ Test(api_http, cors_answers_origins_that_match)
     api_fixture_close(&f);
     api_fixture_open(&f, (const char *const[]){"web.cors.origin=https?://(a|b)", NULL});
     e = api_exchange(&f, "GET /api/v1/labels", "Origin: http://c\r\n", NULL);
-    cr_expect_not(head_has(&e, "Access-Control"));
+    cr_expect_not(head_has(&e, "Access-Control-Allow-Origin"));
+    cr_expect(head_has(&e, "Access-Control-Expose-Headers: Date\r\n"), "as Prometheus, all but the permission");
+    e = api_exchange(&f, "GET /api/v1/nope", "Origin: https://b\r\n", NULL);
+    cr_expect_not(head_has(&e, "Access-Control") || head_has(&e, "Vary: Origin"));
     e = api_exchange(&f, "GET /api/v1/labels", "Origin: https://b\r\n", NULL);
     cr_expect(head_has(&e, "Access-Control-Allow-Origin: https://b\r\n"));
     api_fixture_close(&f);
@@ -75,8 +94,10 @@ Test(api_http, cors_answers_origins_that_match)
 
 Test(api_http, settings_that_cannot_be_used_are_refused)
 {
-    static const char *const bad[][2] = {
-        {"web.cors.origin", "("}, {"web.route-prefix", "tsdb"}, {"web.route-prefix", "/a/"}};
+    static const char *const bad[][2] = {{"web.cors.origin", "("},
+                                         {"web.route-prefix", "/a b"},
+                                         {"web.route-prefix", "/a//b"},
+                                         {"web.external-url", "http://a/b%20c"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct config *c = config_new();
         struct metrics *m = metrics_new();
