@@ -38,7 +38,7 @@ enum promql_feature { /* bits; names as in --enable-feature */
 };
 
 struct engine_options {
-    struct storage *storage;        /* borrowed */
+    struct storage *storage;        /* borrowed; NULL: the engine only parses */
     unsigned features;              /* enum promql_feature bits */
     int64_t lookback_ms;            /* default 5 m */
     int64_t default_interval_ms;    /* subquery step without a value: 1 m */

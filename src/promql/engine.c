@@ -19,7 +19,7 @@ void engine_options_default(struct engine_options *o)
 
 struct engine *engine_new(const struct engine_options *o)
 {
-    assert(o->storage && o->lookback_ms > 0 && o->default_interval_ms > 0);
+    assert(o->lookback_ms > 0 && o->default_interval_ms > 0);
     struct engine *e = MEM_NEW(struct engine);
     e->options = *o;
     e->kernels = step_kernels_best();

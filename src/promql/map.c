@@ -5,6 +5,7 @@
  */
 #include "promql/ops.h"
 
+#include "histogram/histogram.h"
 #include "numeric/gomath.h"
 #include "numeric/timetext.h"
 #include "promql/binop.h"
@@ -299,7 +300,7 @@ static enum err negate_tile(struct oper *op, struct worker *w, uint32_t first, s
         const struct histogram **h = batch_h(b, r);
         for (uint32_t s = 0; h && s < b->steps; s++)
             if (h[s])
-                h[s] = binop_cells(&w->tile, OP_MUL, (struct cell){.h = h[s]}, (struct cell){.v = -1}).cell.h;
+                h[s] = histogram_mul(&w->tile, h[s], -1); /* with its empty buckets, unlike a product */
     }
     return ERR_OK;
 }

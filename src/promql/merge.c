@@ -92,6 +92,8 @@ static enum err merge_prepare(struct oper *op)
     TRY(op_prepare(child));
     op_series_same(op, child);
     bool distinct = m->clean ? !any_name_drops(child) : child->one_name || not_yet(m);
+    if (m->clean && grid_is_instant(&op->grid))
+        distinct = distinct && child->one_name;
     if (m->clean && !distinct)
         TRY(clean_labels(op, child, &distinct));
     if (distinct)

@@ -145,6 +145,19 @@ static enum err plan_args(struct exec *x, const struct node *n, const struct gri
     return ERR_OK;
 }
 
+/* With @ and offset the reference looks at the time of @, but only has what both together would read. */
+static struct oper *timestamp_with_both(struct exec *x, const struct node *call, const struct node *arg,
+                                        const struct grid *g, enum select_yield yield)
+{
+    struct node *at = ARENA_NEW(&x->arena, struct node);
+    int64_t offset = arg->vector.mod.offset_ms;
+    *at = *arg;
+    at->vector.mod.offset_ms = at->vector.mod.offset_ns = 0;
+    struct oper *op = select_op_new(x, call, at, g, yield);
+    select_op_shift(op, offset);
+    return op;
+}
+
 /* timestamp() of a plain selector looks at the samples themselves. */
 static bool plan_timestamp(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
@@ -155,7 +168,9 @@ static bool plan_timestamp(struct exec *x, const struct node *n, const struct gr
     if (arg->kind != NODE_VECTOR_SELECTOR)
         return false;
     enum select_yield yield = id == FUNCTION_TIMESTAMP ? SELECT_TIMESTAMP : SELECT_START_TIMESTAMP;
-    struct oper *select = select_op_new(x, n, arg, g, yield);
+    struct oper *select = arg->vector.mod.at == AT_TIME && arg->vector.mod.offset_ms != 0
+                              ? timestamp_with_both(x, n, arg, g, yield)
+                              : select_op_new(x, n, arg, g, yield);
     if (id == FUNCTION_START_TIMESTAMP && !exec_has(x, PROMQL_USE_START_TIMESTAMPS))
         select = nothing_op_new(select);
     *out = merge_op_new(select);

@@ -135,6 +135,8 @@ double quantile_reference(double phi, double *v, size_t n)
 
 /* ---- The aggregation ---- */
 
+enum { CHECK_VALUES = 1 << 20 }; /* values after which to ask whether to go on */
+
 struct quantile_op {
     struct aggregation agg;
     struct matrix in;
@@ -177,18 +179,19 @@ static uint32_t gather(struct quantile_op *q, const uint32_t *rows, uint32_t cou
 static enum err quantile_group(struct quantile_op *q, uint32_t group, const uint32_t *rows, uint32_t count,
                                double *values)
 {
-    bool drop = false, any = false;
+    bool drop = false;
     for (uint32_t i = 0; i < count; i++)
-        if (bits_any(matrix_present(&q->in, rows[i]), q->in.steps)) {
-            any = true;
+        if (bits_any(matrix_present(&q->in, rows[i]), q->in.steps))
             drop |= op_drops_name(q->agg.child, rows[i]);
-        }
-    if (!any)
-        return ERR_OK;
-    uint32_t out;
+    uint32_t out, looked_at = 0;
     TRY(rowset_append(&q->rows, &q->agg.groups.labels[group], drop, &out));
     for (uint32_t s = 0; s < q->in.steps; s++) {
         uint32_t n = gather(q, rows, count, s, values);
+        looked_at += count;
+        if (looked_at > CHECK_VALUES) {
+            looked_at = 0;
+            TRY(exec_check(q->agg.base.x, q->agg.base.x->why));
+        }
         if (n == 0)
             continue;
         double phi = q->agg.params[s], result = quantile_select(phi, values, n);
@@ -209,10 +212,16 @@ static enum err quantile_prepare(struct oper *op)
     check_params(q);
     TRY(groups_lists(&q->agg.groups, op->x, q->in.rows, &start, &rows));
     double *values = exec_alloc(op->x, q->in.rows, sizeof *values);
-    if (!values)
+    bool *met = exec_alloc(op->x, q->agg.groups.count, sizeof *met);
+    if (!values || !met)
         return exec_no_memory(op->x, op->x->why);
-    for (uint32_t g = 0; g < q->agg.groups.count; g++)
+    for (uint32_t row = 0; row < q->in.rows; row++) { /* groups come in the order of their first samples */
+        uint32_t g = groups_of(&q->agg.groups, row);
+        if (met[g] || !bits_any(matrix_present(&q->in, row), q->in.steps))
+            continue;
+        met[g] = true;
         TRY(quantile_group(q, g, rows + start[g], start[g + 1] - start[g], values));
+    }
     op_series_rowset(op, &q->rows);
     return ERR_OK;
 }

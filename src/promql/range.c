@@ -422,7 +422,7 @@ static const struct oper_ops range_ops = {
 bool range_op_census(const struct oper *op, struct selector *sel, struct census_request *request)
 {
     const struct range_op *r = (const struct range_op *)op;
-    if (op->ops != &range_ops || op->grid.count != 1 || r->child || r->function->id != FUNCTION_LAST_OVER_TIME ||
+    if (op->ops != &range_ops || op->grid.count != 1 || r->child || !r->function || r->function->id != FUNCTION_LAST_OVER_TIME ||
         op->x->exact_stats)
         return false;
     const struct vector_selector_node *vs = &r->matrix->matrix.selector->vector;

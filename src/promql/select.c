@@ -177,6 +177,15 @@ bool select_op_census(const struct oper *op, struct selector *sel, struct census
     return true;
 }
 
+void select_op_shift(struct oper *op, int64_t offset_ms)
+{
+    struct select_op *s = (struct select_op *)op;
+    if (offset_ms > 0)
+        s->maxt_ms = time_sub(s->maxt_ms, offset_ms);
+    else
+        s->mint_ms = time_sub(s->mint_ms, offset_ms);
+}
+
 void select_op_unsorted(struct oper *op)
 {
     assert(op_is_select(op));

@@ -36,6 +36,8 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
  */
 bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request);
 /* The order of rows does not matter to whoever reads them. */
+/* Leaves out what a reading range moved into the past by the offset would not have. */
+void select_op_shift(struct oper *op, int64_t offset_ms);
 void select_op_unsorted(struct oper *op);
 /* After prepare: only these rows, in this order, from now on. */
 MUST_CHECK enum err select_op_choose(struct oper *op, const uint32_t *rows, uint32_t count);

@@ -70,20 +70,29 @@ static enum err open_tsdb(struct server *s, struct errmsg *why)
     return tsdb_open(&o, &s->tsdb, why);
 }
 
+static const struct {
+    const char *name;
+    unsigned bit;
+} features[] = {
+    {"promql-experimental-functions", PROMQL_EXPERIMENTAL_FUNCTIONS},
+    {"promql-delayed-name-removal", PROMQL_DELAYED_NAME_REMOVAL},
+    {"promql-extended-range-selectors", PROMQL_EXTENDED_RANGE_SELECTORS},
+    {"promql-binop-fill-modifiers", PROMQL_BINOP_FILL_MODIFIERS},
+    {"type-and-unit-labels", PROMQL_TYPE_AND_UNIT_LABELS},
+    {"use-start-timestamps", PROMQL_USE_START_TIMESTAMPS},
+    {"all", PROMQL_ALL_FEATURES},
+};
+
+unsigned server_feature(struct slice name)
+{
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
+        if (slice_eq_str(name, features[i].name))
+            return features[i].bit;
+    return 0;
+}
+
 static unsigned features_of(const struct config *c)
 {
-    static const struct {
-        const char *name;
-        unsigned bit;
-    } features[] = {
-        {"promql-experimental-functions", PROMQL_EXPERIMENTAL_FUNCTIONS},
-        {"promql-delayed-name-removal", PROMQL_DELAYED_NAME_REMOVAL},
-        {"promql-extended-range-selectors", PROMQL_EXTENDED_RANGE_SELECTORS},
-        {"promql-binop-fill-modifiers", PROMQL_BINOP_FILL_MODIFIERS},
-        {"type-and-unit-labels", PROMQL_TYPE_AND_UNIT_LABELS},
-        {"use-start-timestamps", PROMQL_USE_START_TIMESTAMPS},
-        {"all", PROMQL_ALL_FEATURES},
-    };
     unsigned bits = PROMQL_DURATION_EXPR; /* for everybody since Prometheus 3.14 */
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
         if (config_list_has(c, OPT_ENABLE_FEATURE, features[i].name))

@@ -64,6 +64,8 @@ enum err server_reload(void *ctx, struct errmsg *why);
 /* Subcommands; each returns an exit status: 0 fine, 1 failed, 2 wrong usage. */
 int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
+/* The engine's bits of a feature's name; 0 when it concerns no query. */
+unsigned server_feature(struct slice name);
 int command_inspect(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_backup(int argc, char **argv);

@@ -1,51 +1,13 @@
-/* tool.c - `gnomon check config`, `gnomon inspect DIR`, `gnomon verify DIR`: looks, changes nothing. */
+/* tool.c - `gnomon inspect DIR`, `gnomon verify DIR`: looks, changes nothing. */
 #include <stdio.h>
 #include <string.h>
 
-#include "api/rules.h"
 #include "server/server_internal.h"
-
-enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
 
 static int usage(const char *text)
 {
     fprintf(stderr, "usage: %s\n", text);
     return 2;
-}
-
-static int check_web_config(const char *path)
-{
-    struct errmsg why = {0};
-    if (web_check(fs_posix(), path, &why) == ERR_OK) {
-        printf("%s is valid\n", path);
-        return 0;
-    }
-    fprintf(stderr, "%s\n", why.text);
-    return 1;
-}
-
-int command_check(int argc, char **argv)
-{
-    if (argc == 2 && strcmp(argv[0], "web-config") == 0)
-        return check_web_config(argv[1]);
-    if (argc != 2 || strcmp(argv[0], "config") != 0)
-        return usage("gnomon check config FILE | gnomon check web-config FILE");
-    struct buf text = {0};
-    struct errmsg why = {0};
-    struct config *c = config_new();
-    enum err err = fs_read_file(fs_posix(), argv[1], CONFIG_FILE_BYTES_MAX, &text, &why);
-    if (err == ERR_OK)
-        err = config_load_yaml(c, argv[1], buf_view(&text), &why);
-    struct rule_set rules = {0};
-    if (err == ERR_OK && (err = rule_set_init(&rules, c, &why)) == ERR_OK)
-        rule_set_deinit(&rules);
-    if (err == ERR_OK)
-        printf("%s is valid\n", argv[1]);
-    else
-        fprintf(stderr, "%s\n", why.text);
-    buf_deinit(&text);
-    config_free(c);
-    return err == ERR_OK ? 0 : 1;
 }
 
 /* Takes --json and --quick off the arguments; false: something else is there. */

@@ -1,6 +1,7 @@
 """The command line: help, version, aliases of VictoriaMetrics, clear errors, graceful stop."""
 import json
 import os
+import tempfile
 import signal
 import subprocess
 import threading
@@ -31,6 +32,25 @@ def test_an_unknown_flag_names_the_nearest():
 def test_a_bad_value_names_option_and_value():
     code, _, err = call("--storage.retention.time=soon")
     assert code == 2 and "soon" in err and "storage.retention.time" in err, (code, err)
+
+
+def test_check_rules_and_expressions():
+    with tempfile.TemporaryDirectory(prefix="gnomon-check-") as tmp:
+        good, bad, dashboard = (os.path.join(tmp, name) for name in ("good.yml", "bad.yml", "dashboard.json"))
+        with open(good, "w") as f:
+            f.write("groups:\n- name: a\n  rules:\n  - record: x:y\n    expr: sum(rate(x_total[5m]))\n")
+        with open(bad, "w") as f:
+            f.write("groups:\n- name: a\n  rules:\n  - record: x:y\n    expr: sum(x\n")
+        with open(dashboard, "w") as f:
+            f.write('{"panels":[{"targets":[{"expr":"sum by ($by) (rate(x_total{job=~\\"$job\\"}[$__rate_interval]))"}]}]}')
+        code, out, err = call("check", "rules", good)
+        assert code == 0 and "SUCCESS: 1 rules found" in out, (code, out, err)
+        code, out, err = call("check", "rules", good, bad)
+        assert code == 1 and "unclosed left parenthesis" in err and "5:11" in err, (code, out, err)
+        code, out, err = call("check", "expressions", good, dashboard)
+        assert code == 0 and "2 expressions: 2 parsed" in out, (code, out, err)
+        code, out, err = call("check", "rules")
+        assert code == 2 and "usage" in err, (code, out, err)
 
 
 def test_check_config():

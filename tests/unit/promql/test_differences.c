@@ -1,0 +1,119 @@
+/*
+ * What random queries beside a live Prometheus 3.15 (tests/differential) found to be answered differently.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "engine_test.h"
+
+static const char data[] =
+    "load 15s\n"
+    "  m 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40\n"
+    "  b{instance=\"i\",job=\"j\"} 3\n"
+    "  target_info{instance=\"i\",job=\"j\",cloud=\"x\",version=\"1\"} 1\n"
+    "  build_info{instance=\"i\",job=\"j\",revision=\"r\",version=\"2\"} 1\n"
+    "  o{a=\"1\",g=\"x\"} _ 5\n"
+    "  o{a=\"2\",g=\"y\"} 1\n"
+    "  o{a=\"3\",g=\"x\"} 2\n"
+    "  n_bucket{le=\"0.1\"} 58\n"
+    "  n_bucket{le=\"0.5\"} 111\n"
+    "  n_bucket{le=\"1\"} NaN\n"
+    "  n_bucket{le=\"5\"} 234\n"
+    "  n_bucket{le=\"+Inf\"} 287\n"
+    "  hb_bucket{le=\"1\"} 5\n"
+    "  hb_bucket{le=\"2\"} 4\n"
+    "  hb_bucket{le=\"4\"} 10\n"
+    "  hb_bucket{le=\"+Inf\"} 10\n"
+    "  h{a=\"1\"} {{schema:0 sum:1 count:1 buckets:[1]}}\n"
+    "  h{a=\"2\"} {{schema:-53 sum:1 count:1 custom_values:[5] buckets:[1]}}\n";
+
+static const struct {
+    const char *expression;
+    int64_t t_ms;
+    const char *answer;
+} cases[] = {
+    {"info(b, {__name__=~\".+_info\"})", 0, "error: conflicting label: version"},
+    {"info(info(b, {__name__=\"build_info\"}), {__name__=\"build_info\",version=~\".+\"})", 0,
+     "b{instance=\"i\", job=\"j\", revision=\"r\", version=\"2\"} 3"},
+    {"start_timestamp(m)", 0, ""},
+    {"start_timestamp(abs(m))", 0, ""},
+    {"label_replace(resets(m[1m] smoothed), \"x\", \"y\", \"job\", \"(\")", 0,
+     "error: invalid regular expression in label_replace(): ("},
+    {"count(sum_over_time(m[1m] anchored))", 0,
+     "error: anchored modifier can only be used with: changes, delta, increase, rate, resets - not with sum_over_time"},
+    {"topk by (g) (1, o)", 0, "o{a=\"2\", g=\"y\"} 1; o{a=\"3\", g=\"x\"} 2"},
+    {"limitk by (g) (1, o)", 0, "o{a=\"2\", g=\"y\"} 1; o{a=\"3\", g=\"x\"} 2"},
+    {"quantile by (g) (0.5, o)", 0, "{g=\"y\"} 1; {g=\"x\"} 2"},
+    {"histogram_quantile(0, n_bucket)", 0, "{} NaN"},
+    {"timestamp(m @ 100 offset 31s)", 0, "{} 60"},
+    {"timestamp(m @ 100 offset -31s)", 0, "{} 90"},
+    {"(m smoothed) - m", 7500, "{} 0.5"},
+    {"sum(h)", 0,
+     " | PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
+     "\"h\" (1:5)"},
+};
+
+Test(differences, are_gone)
+{
+    struct engine_test t;
+    engine_test_init(&t,
+                     PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_EXTENDED_RANGE_SELECTORS | PROMQL_BINOP_FILL_MODIFIERS, data);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *got = engine_test_ask(&t, cases[i].expression, cases[i].t_ms);
+        cr_expect_str_eq(got, cases[i].answer, "%s: got %s", cases[i].expression, got);
+    }
+    engine_test_deinit(&t);
+}
+
+/* Each step after the first adds what was counted before to itself. */
+Test(differences, repaired_buckets_are_counted_as_the_reference_counts_them)
+{
+    struct engine_test t;
+    engine_test_init(&t, PROMQL_EXPERIMENTAL_FUNCTIONS, data);
+    cr_expect(strstr(engine_test_range(&t, "histogram_quantile(0.4, hb_bucket)", 0, 30000, 15000), "over 10 samples"));
+    cr_expect(strstr(engine_test_range(&t, "histogram_quantiles(hb_bucket, \"q\", 0.4, 0.5)", 0, 15000, 15000),
+                     "over 4 samples"));
+    engine_test_deinit(&t);
+}
+
+Test(differences, samples_are_accounted_for_as_there)
+{
+    static const struct {
+        const char *expression;
+        uint64_t queryable, read, peak;
+    } q[] = {
+        {"minute()", 0, 0, 5},
+        {"vector(1)", 0, 0, 5},
+        {"m", 5, 5, 5},
+        {"m + m", 10, 10, 17},
+        {"sum_over_time(m[1m:15s])", 20, 20, 29},
+        {"sum_over_time(m[15s:15s])", 5, 5, 23}, /* what lies between two windows is not read */
+    };
+    struct engine_test t;
+    engine_test_init(&t, 0, data);
+    for (size_t i = 0; i < sizeof q / sizeof q[0]; i++) {
+        engine_test_range(&t, q[i].expression, 120000, 360000, 60000);
+        cr_expect(t.stats.total_queryable_samples == q[i].queryable && t.stats.samples_read == q[i].read &&
+                      t.stats.peak_samples == q[i].peak,
+                  "%s: %llu %llu %llu", q[i].expression, (unsigned long long)t.stats.total_queryable_samples,
+                  (unsigned long long)t.stats.samples_read, (unsigned long long)t.stats.peak_samples);
+    }
+    engine_test_deinit(&t);
+}
+
+/* A window that moves by many samples at once: merged, not sample by sample; the same as each step by itself. */
+Test(differences, long_windows_that_move_far_have_their_quantiles)
+{
+    struct engine_test t;
+    engine_test_init(&t, 0, data);
+    const char *query = "quantile_over_time(0.3, (vector(time() % 17) * m)[250s:1s])";
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s", engine_test_range(&t, query, 260000, 560000, 100000));
+    size_t at = 2;
+    for (int64_t ms = 260000; ms <= 560000; ms += 100000) {
+        const char *one = engine_test_ask(&t, query, ms) + 2;
+        cr_expect(strncmp(whole + at, one, strlen(one)) == 0, "at %lld: %s in %s", (long long)ms, one, whole);
+        at += strlen(one);
+    }
+    engine_test_deinit(&t);
+}
