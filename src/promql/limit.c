@@ -10,10 +10,11 @@
 struct limit_op {
     struct aggregation agg;
     struct rowset rows;
-    uint32_t *k;     /* limitk: per step */
-    uint32_t *taken; /* limitk: [groups * steps] */
-    uint32_t *group; /* of each row in `rows`; room for all of the child's */
-    double *ratios;  /* limit_ratio: per step, capped */
+    uint32_t *k;                /* limitk: per step */
+    uint32_t *taken;            /* limitk: [groups * steps] */
+    uint32_t *number, numbered; /* [groups]: + 1, as their first sample came, taken or not */
+    uint32_t *group;            /* of each row in `rows`; room for all of the child's */
+    double *ratios;             /* limit_ratio: per step, capped */
 };
 
 static enum err visit_nothing(void *ctx, uint32_t first, struct batch *b)
@@ -29,6 +30,14 @@ static enum err limit_tile(struct oper *op, struct worker *w, uint32_t first, st
     (void)w;
     rowset_tile(&((struct limit_op *)op)->rows, first, b);
     return ERR_OK;
+}
+
+/* Before anything of the row is left out. */
+static void limit_meet(struct limit_op *l, uint32_t child_row, const struct batch *b, uint32_t i)
+{
+    uint32_t *number = &l->number[groups_of(&l->agg.groups, child_row)];
+    if (*number == 0 && bits_any(batch_present(b, i), b->steps))
+        *number = ++l->numbered;
 }
 
 /* Copies the cells in `present` of a row to a row of the output. */
@@ -60,6 +69,7 @@ static enum err limitk_visit(void *ctx, uint32_t first, struct batch *b)
     for (uint32_t i = 0; i < b->rows; i++) {
         uint32_t *taken = l->taken + (size_t)groups_of(&l->agg.groups, first + i) * b->steps;
         uint64_t *present = batch_present(b, i);
+        limit_meet(l, first + i, b, i);
         BITS_EACH(s, present, b->steps)
         {
             if (taken[s] < l->k[s])
@@ -116,19 +126,10 @@ static enum err reorder(struct limit_op *l, const uint32_t *order)
     return ERR_OK;
 }
 
-/* Numbers groups as their first row came: those without a sample do not count. */
-static enum err renumber_groups(struct limit_op *l)
+static void renumber_groups(struct limit_op *l)
 {
-    struct exec *x = l->agg.base.x;
-    uint32_t *number = exec_alloc(x, l->agg.groups.count, sizeof *number), count = 0; /* + 1 */
-    if (!number)
-        return exec_no_memory(x, x->why);
-    for (uint32_t i = 0; i < l->rows.count; i++) {
-        uint32_t *n = &number[l->group[i]];
-        *n = *n ? *n : ++count;
-        l->group[i] = *n - 1;
-    }
-    return ERR_OK;
+    for (uint32_t i = 0; i < l->rows.count; i++)
+        l->group[i] = l->number[l->group[i]] - 1;
 }
 
 /* Group by group, each in heap order. */
@@ -137,7 +138,7 @@ static enum err instant_order(struct limit_op *l)
     struct exec *x = l->agg.base.x;
     struct groups groups = {.count = l->agg.groups.count, .of_row = l->group};
     uint32_t *start, *order;
-    TRY(renumber_groups(l));
+    renumber_groups(l);
     TRY(groups_lists(&groups, x, l->rows.count, &start, &order));
     for (uint32_t g = 0; g < groups.count; g++) {
         struct heap_order heap = {l, order + start[g]};
@@ -152,7 +153,8 @@ static enum err limit_init(struct limit_op *l)
     struct exec *x = l->agg.base.x;
     TRY(aggregate_op_prepare(&l->agg, NULL));
     l->group = exec_alloc(x, l->agg.child->count, sizeof *l->group);
-    return l->group ? rowset_init(&l->rows, x, l->agg.base.grid.count) : exec_no_memory(x, x->why);
+    l->number = exec_alloc(x, l->agg.groups.count, sizeof *l->number);
+    return l->group && l->number ? rowset_init(&l->rows, x, l->agg.base.grid.count) : exec_no_memory(x, x->why);
 }
 
 static enum err limitk_prepare(struct oper *op)
@@ -197,6 +199,7 @@ static enum err ratio_visit(void *ctx, uint32_t first, struct batch *b)
     struct limit_op *l = ctx;
     for (uint32_t i = 0; i < b->rows; i++) {
         uint64_t *present = batch_present(b, i);
+        limit_meet(l, first + i, b, i);
         double offset = (double)labels_prometheus_hash(&l->agg.child->labels[first + i]) / 18446744073709551616.0;
         BITS_EACH(s, present, b->steps)
         if (!ratio_takes(l->ratios[s], offset))
