@@ -192,6 +192,37 @@ def label_requests():
     yield "POST", "/api/v1/labels", "match[]=%zz"
 
 
+def search_requests():
+    at = {"start": NOW - 600, "end": NOW}
+    terms = ([], ["temp"], ["t"], ["rat"], ["requests"], ["lsb"], ["http", "special"], ["TEMP"], ["tempratur"], ["ö"], [""], ["utf8.metric"],
+             ["e", "a"], ["job"], ["i:1"], ["xyz"], ["_"], ["temperature"])
+    extras = ({}, {"include_score": "true"}, {"include_score": "1", "sort_by": "score"}, {"fuzz_threshold": 40, "include_score": "t"},
+              {"fuzz_alg": "jarowinkler", "include_score": "true"}, {"fuzz_alg": "jarowinkler", "fuzz_threshold": 60, "include_score": "true"},
+              {"case_sensitive": "false", "include_score": "true"}, {"sort_by": "alpha", "sort_dir": "dsc"}, {"limit": 2}, {"batch_size": 2},
+              {"limit": 3, "batch_size": 1, "sort_by": "score"})
+    for term, extra in itertools.product(terms, extras):
+        yield q("/api/v1/search/metric_names", **{"search[]": term, **at, **extra})
+        yield q("/api/v1/search/label_names", **{"search[]": term, **at, **extra})
+        yield form("/api/v1/search/label_values", **{"label": "__name__", "search[]": term, **at, **extra})
+    for match in (["temperature"], ["temperature", '{job="web"}'], ["nope"], ["{"], ["{}"]):
+        yield q("/api/v1/search/label_values", **{"label": "job", "match[]": match, **at})
+        yield q("/api/v1/search/label_names", **{"match[]": match, "search[]": "o", **at})
+        yield q("/api/v1/search/metric_names", **{"match[]": match, **at})
+    for name in ("start", "end", "fuzz_threshold", "fuzz_alg", "case_sensitive", "include_score", "include_metadata", "sort_by", "sort_dir",
+                 "limit", "batch_size"):
+        for bad in ("x", "-1", "0", "101", "10001", "1.5", " "):
+            yield q("/api/v1/search/metric_names", **{**at, "search[]": "t", name: bad})
+    yield q("/api/v1/search/metric_names", **at, sort_by="score")
+    yield q("/api/v1/search/metric_names", **at, sort_dir="asc")
+    yield q("/api/v1/search/metric_names", **{**at, "sort_by": "score", "sort_dir": "asc", "search[]": "t"})
+    yield q("/api/v1/search/label_values", **at)
+    yield q("/api/v1/search/metric_names", **{**at, "search[]": ["t"] * 33})
+    yield q("/api/v1/search/metric_names", start=NOW, end=NOW - 1)
+    yield "GET", "/api/v1/search/metric_names?search[]=%zz", None
+    yield "DELETE", "/api/v1/search/metric_names", None
+    yield "GET", "/api/v1/search/nope", None
+
+
 def other_requests():
     for path in ("rules", "alerts", "alertmanagers", "scrape_pools", "notifications", "targets"):
         yield q(f"/api/v1/{path}")
@@ -256,7 +287,7 @@ class Pair:
         self.port = free_port()
         self.prometheus = Process([prometheus, f"--config.file={self.tmp}/p.yml", f"--storage.tsdb.path={self.tmp}/data",
                                    f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver",
-                                   "--enable-feature=exemplar-storage"],
+                                   "--enable-feature=exemplar-storage,search-api"],
                                   self.tmp + "/prometheus.log")
         self.gnomon = Gnomon("--log.level=warn")
         self.gnomon.start()
@@ -335,6 +366,10 @@ def test_exemplars_answer_as_in_prometheus():
 
 def test_label_endpoints_answer_as_prometheus_does():
     asked(label_requests())
+
+
+def test_searches_answer_as_in_prometheus():
+    asked(search_requests())
 
 
 def test_other_endpoints_answer_as_prometheus_does():

@@ -81,9 +81,10 @@ def methods():
 
 def shared_cases():
     """What both must answer alike, each once, without those whose answer depends on the hour."""
-    seen = set()
+    seen, searches = set(), list(differential.search_requests())
+    searches = searches[:-100:6] + searches[-100:]
     for case in (*evil_queries(), *bad_parameters(), *methods(), *differential.query_requests(), *differential.label_requests(),
-                 *differential.other_requests(), *differential.exemplar_requests()):
+                 *differential.other_requests(), *differential.exemplar_requests(), *searches):
         method, path, body = case
         asked = path + (body or "")
         timeless = "/query" in path and "time=" not in asked and "start=" not in asked and "/query_exemplars" not in path
@@ -200,7 +201,7 @@ def record_all():
         f.write("global: {scrape_interval: 1m}\n")
     port = free_port()
     p = Process([since((3, 15), "prometheus"), f"--config.file={tmp}/p.yml", f"--storage.tsdb.path={tmp}/data",
-                 f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage",
+                 f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage,search-api",
                  "--storage.tsdb.retention.time=100y"], tmp + "/log")
 
     def ready():
