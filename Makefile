@@ -34,7 +34,7 @@ obj      = $(1:%.c=$(OUT)/%.o)
 LIB     := $(call obj,$(filter-out src/server/main.c,$(SRC)))
 link     = @echo "  LD $@"; $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o $@
 
-.PHONY: differential differential-api all run release install-deps test unit asan tsan fuzz bench bench-peers lint fmt fmt-check layers headers threads check bare clean help
+.PHONY: differential differential-api all run release install-deps test unit asan tsan fuzz bench bench-guard bench-peers lint fmt fmt-check layers headers threads check bare clean help
 all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|release|asan|tsan)
 
 run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
@@ -85,6 +85,8 @@ fuzz: ## fuzz one target (F=regex SECONDS=60), or each for SECONDS when F is not
 bench: ## run the benchmarks, or one (B=chunk)
 	@for b in $(or $(B),$(BENCHES)); do \
 	    $(MAKE) --no-print-directory build/release/bench_$$b VARIANT=release && build/release/bench_$$b || exit 1; done
+bench-guard: ## instruction counts of the hot paths against bench/guard.json (needs valgrind; WRITE=1 makes a new baseline)
+	@$(MAKE) --no-print-directory build/release/bench_micro VARIANT=release && python3 bench/guard.py
 bench-peers: ## race Gnomon beside VictoriaMetrics and Prometheus (RACES="ingest labels" SERIES=1000000; bench/README.md)
 	@$(MAKE) --no-print-directory VARIANT=release build/release/$(NAME) build/release/tool_rwgen build/release/tool_rwreplay
 	@bench/peers.sh && python3 bench/peers.py

@@ -26,7 +26,7 @@ as_root() {
 if command -v apt-get >/dev/null; then
     packages=$(pick "gcc libc6-dev libuv1-dev libsnappy-dev libzstd-dev zlib1g-dev libxxhash-dev libyaml-dev libssl-dev libcrypt-dev" \
         "libcriterion-dev libprotobuf-c-dev protobuf-c-compiler python3 curl openssl zstd" \
-        "clang clang-format libclang-rt-14-dev cppcheck")
+        "clang clang-format libclang-rt-14-dev cppcheck valgrind")
     if ! apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then
         packages=$(echo "$packages" | sed 's/libclang-rt-14-dev/libclang-rt-dev/')
     fi
@@ -37,12 +37,12 @@ if command -v apt-get >/dev/null; then
     }
 elif command -v dnf >/dev/null; then
     packages=$(pick "gcc libuv-devel snappy-devel libzstd-devel zlib-devel xxhash-devel libyaml-devel openssl-devel libxcrypt-devel" \
-        "criterion-devel protobuf-c-devel protobuf-c-compiler python3 curl openssl zstd" "clang clang-tools-extra compiler-rt cppcheck")
+        "criterion-devel protobuf-c-devel protobuf-c-compiler python3 curl openssl zstd" "clang clang-tools-extra compiler-rt cppcheck valgrind")
     installed() { rpm -q "$1" >/dev/null 2>&1; }
     install() { as_root dnf install -y -q "$@"; }
 elif command -v apk >/dev/null; then
     packages=$(pick "gcc musl-dev libuv-dev snappy-dev zstd-dev zlib-dev xxhash-dev yaml-dev openssl-dev linux-headers" \
-        "criterion-dev protobuf-c-dev protobuf-c-compiler python3 curl openssl zstd" "clang clang-extra-tools compiler-rt cppcheck")
+        "criterion-dev protobuf-c-dev protobuf-c-compiler python3 curl openssl zstd" "clang clang-extra-tools compiler-rt cppcheck valgrind")
     installed() { apk info -e "$1" >/dev/null 2>&1; }
     install() { as_root apk add -q "$@"; }
 elif command -v brew >/dev/null; then
