@@ -1,5 +1,5 @@
 /*
- * ingest.h - bytes from senders to durable samples: remote write 1.0, and samples given one by one.
+ * ingest.h - bytes from senders to durable samples: remote write 1.0 and 2.0, and samples given one by one.
  *
  *     struct ingest_request req = {.lane = loop, .encoding = INGEST_SNAPPY, .body = body,
  *                                  .stream = connection, .ticket = &mine->ticket};
@@ -84,6 +84,7 @@ enum ingest_encoding { INGEST_SNAPPY, INGEST_IDENTITY };
 struct ingest_request {
     unsigned lane;
     enum ingest_encoding encoding;
+    bool version2; /* the body is an io.prometheus.write.v2.Request, not a prometheus.WriteRequest */
     struct slice body;
     uint64_t stream;           /* the same for requests of one connection; 0 = unknown.  Only a hint. */
     struct wal_ticket *ticket; /* NULL: nobody waits */

@@ -12,6 +12,7 @@ struct write {
     struct wal_ticket ticket;
     struct http_request *r;
     struct api *api;
+    bool version2;
     struct ingest_result result;
 };
 
@@ -33,9 +34,10 @@ static struct slice take_part(struct slice *s)
 }
 
 /* The message that the type names; ERR_UNSUPPORTED with the text of the 415. */
-static enum err check_type(struct slice type, struct errmsg *why)
+static enum err check_type(struct slice type, bool *version2, struct errmsg *why)
 {
     static const struct slice proto = SLICE_LIT("proto=");
+    *version2 = false;
     struct slice rest = type, media = take_part(&rest);
     if (!type.len)
         return ERR_OK;
@@ -53,28 +55,44 @@ static enum err check_type(struct slice type, struct errmsg *why)
         if (!slice_starts_with(parameter, proto))
             continue;
         struct slice message = slice_from(parameter, proto.len);
-        if (!slice_eq_str(message, "prometheus.WriteRequest"))
+        *version2 = slice_eq_str(message, "io.prometheus.write.v2.Request");
+        if (!*version2 && !slice_eq_str(message, "prometheus.WriteRequest"))
             return err_set(why, ERR_UNSUPPORTED,
                            "got %.*s content type; remote write protobuf message %.*s is not accepted by this server, "
-                           "supported: prometheus.WriteRequest",
+                           "supported: io.prometheus.write.v2.Request,prometheus.WriteRequest",
                            SLICE_ARG(type), SLICE_ARG(message));
     }
     return ERR_OK;
 }
 
-static enum err check_headers(struct http_request *r, struct errmsg *why)
+static enum err check_headers(struct http_request *r, bool *version2, struct errmsg *why)
 {
     struct slice encoding = http_request_header(r, "Content-Encoding");
     if (encoding.len && !slice_eq_str(encoding, "snappy"))
         return err_set(why, ERR_UNSUPPORTED,
                        "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
                        SLICE_ARG(encoding));
-    return check_type(http_request_header(r, "Content-Type"), why);
+    return check_type(http_request_header(r, "Content-Type"), version2, why);
 }
 
-static void respond(struct http_request *r, const struct ingest_result *result)
+/* A sender of 2.0 counts what it reads here; without it, it takes everything for lost. */
+static void tell_written(struct http_request *r, const struct ingest_result *result)
 {
+    bool stored = result->err == ERR_OK;
+    http_header(r, "X-Prometheus-Remote-Write-Samples-Written",
+                arena_printf(r->arena, "%u", stored ? result->samples : 0));
+    http_header(r, "X-Prometheus-Remote-Write-Histograms-Written",
+                arena_printf(r->arena, "%u", stored ? result->histograms : 0));
+    http_header(r, "X-Prometheus-Remote-Write-Exemplars-Written",
+                arena_printf(r->arena, "%u", stored ? result->exemplars : 0));
+}
+
+static void respond(struct http_request *r, const struct write *w)
+{
+    const struct ingest_result *result = &w->result;
     int status = ingest_status(result);
+    if (w->version2)
+        tell_written(r, result);
     if (status == 503 || status == 429)
         http_header(r, "Retry-After", "1");
     if (status == 204) {
@@ -87,8 +105,7 @@ static void respond(struct http_request *r, const struct ingest_result *result)
 
 static void on_durable(struct http_request *r, void *ctx)
 {
-    const struct write *w = ctx;
-    respond(r, &w->result);
+    respond(r, ctx);
 }
 
 /* On the committer's thread: quick. */
@@ -107,7 +124,8 @@ void on_write(struct http_request *r, void *ctx)
     struct api *api = ctx;
     struct errmsg why = {0};
     struct ingest *ingest = atomic_load_explicit(&api->ingest, memory_order_acquire);
-    if (check_headers(r, &why) != ERR_OK) {
+    bool version2 = false;
+    if (check_headers(r, &version2, &why) != ERR_OK) {
         atomic_fetch_add_explicit(&api->writes_refused, 1, memory_order_relaxed);
         api_text(r, 415, arena_printf(r->arena, "%s\n", why.text));
         return;
@@ -123,9 +141,11 @@ void on_write(struct http_request *r, void *ctx)
     w->ticket.done = on_ticket;
     w->r = r;
     w->api = api;
+    w->version2 = version2;
     struct ingest_request request = {
         .lane = r->loop,
         .encoding = INGEST_SNAPPY,
+        .version2 = version2,
         .body = r->body,
         .stream = (uint64_t)(uintptr_t)r, /* one request at a time per connection, in the same memory */
         .ticket = &w->ticket,
@@ -133,5 +153,5 @@ void on_write(struct http_request *r, void *ctx)
     if (ingest_write(ingest, &request, &w->result))
         http_park(r); /* a wake from the committer is served by this same loop, so it cannot come too early */
     else
-        respond(r, &w->result);
+        respond(r, w);
 }

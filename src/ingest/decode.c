@@ -40,20 +40,26 @@ static enum err decode_snappy(struct lane *l, struct slice body, struct errmsg *
     return ERR_OK;
 }
 
+enum err decode_plain(struct lane *l, struct slice bytes, struct errmsg *why)
+{
+    if (bytes.len > l->ingest->options.body_bytes_max)
+        return err_set(why, ERR_INVALID, "request of %zu bytes exceeds %llu", bytes.len,
+                       (unsigned long long)l->ingest->options.body_bytes_max);
+    TRY(raw_reserve(l, bytes.len, why));
+    if (bytes.len)
+        memcpy(l->raw, bytes.data, bytes.len);
+    l->raw_len = bytes.len;
+    memset(l->raw + l->raw_len, 0, RAW_SLACK);
+    return ERR_OK;
+}
+
 enum err decode_body(struct lane *l, const struct ingest_request *req, struct errmsg *why)
 {
     if (req->body.len == 0)
         return err_set(why, ERR_INVALID, "empty request");
-    if (req->encoding == INGEST_SNAPPY) {
-        TRY(decode_snappy(l, req->body, why));
-    } else {
-        if (req->body.len > l->ingest->options.body_bytes_max)
-            return err_set(why, ERR_INVALID, "request of %zu bytes exceeds %llu", req->body.len,
-                           (unsigned long long)l->ingest->options.body_bytes_max);
-        TRY(raw_reserve(l, req->body.len, why));
-        memcpy(l->raw, req->body.data, req->body.len);
-        l->raw_len = req->body.len;
-    }
+    if (req->encoding != INGEST_SNAPPY)
+        return decode_plain(l, req->body, why);
+    TRY(decode_snappy(l, req->body, why));
     memset(l->raw + l->raw_len, 0, RAW_SLACK);
     return ERR_OK;
 }

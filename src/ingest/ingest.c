@@ -53,6 +53,7 @@ static void lane_free(struct lane *l)
     buf_deinit(&l->offenders);
     buf_deinit(&l->detail);
     lane_release(l);
+    version2_release(l);
     mem_free(l->raw);
     mem_free(l);
 }

@@ -59,6 +59,13 @@ struct ingest_counts {
     _Atomic uint64_t rejected[INGEST_REASONS];
 };
 
+/* What rewriting a message of version 2.0 needs; kept from request to request. */
+struct version2 {
+    struct buf out, series, message;
+    struct slice *symbols; /* views of the request */
+    size_t symbol_count, symbol_capacity;
+};
+
 struct lane {
     struct ingest *ingest;
     struct head_appender *appender;
@@ -83,6 +90,7 @@ struct lane {
     struct ingest_drops *drops; /* held while a request has unknown series; NULL: not yet */
     struct buf offenders; /* text for the sender */
     struct buf detail;    /* of the next offender: which bound */
+    struct version2 version2;
     uint32_t offender_count;
 };
 
@@ -171,5 +179,12 @@ void reject(struct lane *l, struct ingest_result *result, enum ingest_reason rea
 
 /* ---- decode.c ---- */
 MUST_CHECK enum err decode_body(struct lane *l, const struct ingest_request *req, struct errmsg *why);
+/* Makes bytes that need no decompression the request. */
+MUST_CHECK enum err decode_plain(struct lane *l, struct slice bytes, struct errmsg *why);
+
+/* ---- version2.c ---- */
+/* lane->raw, a message of 2.0, becomes one of 1.0. */
+MUST_CHECK enum err version2_rewrite(struct lane *l, struct errmsg *why);
+void version2_release(struct lane *l);
 
 #endif

@@ -322,6 +322,8 @@ static enum err prepare(struct lane *l, const struct ingest_request *req, struct
                         struct ingest_result *result)
 {
     TRY(decode_body(l, req, &result->why));
+    if (req->version2)
+        TRY(version2_rewrite(l, &result->why));
     TRY(scan_request(l, stream->last, &result->why));
     TRY(metadata_parse(l, &result->why));
     TRY(extras_parse(l, &result->why));

@@ -255,7 +255,8 @@ static enum err use_rules(struct tls_server *s, const struct tls_options *o, str
     SSL_CTX_set_alpn_select_cb(s->ctx, choose_protocol, NULL);
     if (!SSL_CTX_set_cipher_list(s->ctx, o->ciphers ? o->ciphers : usual))
         return complain(why, "none of the cipher suites can be used");
-    if (o->groups && !SSL_CTX_set1_groups_list(s->ctx, o->groups))
+    /* SSL_CTX_set1_groups_list() is a macro that casts const away, which clang refuses. */
+    if (o->groups && !SSL_CTX_ctrl(s->ctx, SSL_CTRL_SET_GROUPS_LIST, 0, (void *)(uintptr_t)o->groups))
         return complain(why, "the curves cannot be used");
     return ERR_OK;
 }

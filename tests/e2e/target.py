@@ -2,6 +2,7 @@
 
 /metrics answers OpenMetrics or text, /native the protobuf format with native histograms, by Accept.
 """
+import contextlib
 import http.server
 import struct
 import threading
@@ -128,7 +129,8 @@ class Target:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):  # a scraper that lost patience
+                    self.wfile.write(body)
 
             def log_message(self, *_):
                 pass

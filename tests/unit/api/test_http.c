@@ -211,9 +211,10 @@ Test(api_write, types_and_encodings_that_are_not_taken_are_415_with_their_name)
         {"Content-Type: application/json\r\n",
          "expected application/x-protobuf as the first (media) part, got application/json content-type\n"},
         {"Content-Type: ;;\r\n", "expected application/x-protobuf as the first (media) part, got ;; content-type\n"},
-        {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n",
-         "got application/x-protobuf;proto=io.prometheus.write.v2.Request content type; remote write protobuf message "
-         "io.prometheus.write.v2.Request is not accepted by this server, supported: prometheus.WriteRequest\n"},
+        {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v3.Request\r\n",
+         "got application/x-protobuf;proto=io.prometheus.write.v3.Request content type; remote write protobuf message "
+         "io.prometheus.write.v3.Request is not accepted by this server, supported: "
+         "io.prometheus.write.v2.Request,prometheus.WriteRequest\n"},
         {"Content-Type: application/x-protobuf;proto\r\n",
          "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters to be key-values, got proto in "
          "application/x-protobuf;proto content-type\n"},
