@@ -22,7 +22,7 @@ LDFLAGS := $(FLAGS_$(VARIANT)) -rdynamic
 LDLIBS  := -luv -lsnappy -lzstd -lz -lxxhash -lyaml -lssl -lcrypto -lcrypt -lpthread -lm
 
 SRC     := $(shell find src -name '*.c')
-TEST    := $(shell find tests/unit tests/lib tests/compat tests/sim -name '*.c' 2>/dev/null)
+TEST    := $(shell find tests/unit tests/lib tests/compat tests/sim -name '*.c' ! -name 'sim_*.c' 2>/dev/null)
 COMPAT  := $(filter-out tests/compat/test_%,$(wildcard tests/compat/*.c))
 TESTLIB := $(shell find tests/lib -name '*.c')
 GEN     := $(patsubst proto/%.proto,build/gen/%.pb-c.c,$(wildcard proto/*.proto))
@@ -51,10 +51,11 @@ $(OUT)/unit: $(call obj,$(TEST) $(GEN)) $(LIB) $(OUT)/files   ; $(call link,-lcr
 $(OUT)/replay_%: $(OUT)/tests/fuzz/fuzz_%.o $(OUT)/tests/fuzz/replay.o $(call obj,$(TESTLIB) $(GEN)) $(LIB) $(OUT)/files ; $(call link,-lprotobuf-c)
 $(OUT)/fuzz_%: $(OUT)/tests/fuzz/fuzz_%.o $(call obj,$(TESTLIB) $(GEN)) $(LIB) $(OUT)/files ; $(call link,-fsanitize=fuzzer -lprotobuf-c)
 $(OUT)/stress_%: $(OUT)/tests/stress/stress_%.o $(call obj,$(TESTLIB)) $(LIB) $(OUT)/files  ; $(call link)
+$(OUT)/sim_%: $(OUT)/tests/sim/sim_%.o $(call obj,$(TESTLIB) $(GEN)) $(LIB) $(OUT)/files ; $(call link,-lprotobuf-c)
 $(OUT)/bench_%: $(OUT)/bench/bench_%.o $(LIB) $(OUT)/files ; $(call link)
 $(OUT)/tool_%: $(OUT)/bench/load/tool_%.o $(LIB) $(OUT)/files   ; $(call link)
 $(OUT)/e2e_%: $(OUT)/tests/e2e/e2e_%.o $(call obj,$(TESTLIB) $(COMPAT)) $(LIB) $(OUT)/files ; $(call link)
-.PRECIOUS: $(OUT)/%.o $(OUT)/replay_% $(OUT)/fuzz_% $(OUT)/stress_% $(OUT)/bench_% $(OUT)/tool_% $(OUT)/e2e_%
+.PRECIOUS: $(OUT)/sim_% $(OUT)/%.o $(OUT)/replay_% $(OUT)/fuzz_% $(OUT)/stress_% $(OUT)/bench_% $(OUT)/tool_% $(OUT)/e2e_%
 
 $(OUT)/build/gen/%.o: CFLAGS += -w
 $(OUT)/tests/fuzz/%.o: CFLAGS += -Wno-missing-prototypes

@@ -5,7 +5,8 @@
  *     http_options.before = api_before; http_options.after = api_after; http_options.hook_ctx = api;
  *     ... http_server_new ...
  *     api_register_routes(server, api);
- *     http_server_start ... once the log is replayed: api_set_ingest, api_set_state(api, API_READY),
+ *     api_set_state(api, API_REPLAYING); http_server_start
+ *     ... once the log takes records: api_set_ingest; once it is replayed: api_set_state(api, API_READY),
  *     api_self_scrape_start
  *     ... api_set_state(api, API_STOPPING); api_self_scrape_stop; http_server_stop; api_free(api);
  *
@@ -31,7 +32,8 @@ struct api;
 struct ingest;
 struct tsdb;
 
-enum api_state { API_STARTING, API_READY, API_STOPPING };
+/* REPLAYING: what can carry a warning answers already, and remote write takes samples once api_set_ingest was called. */
+enum api_state { API_STARTING, API_REPLAYING, API_READY, API_STOPPING };
 
 struct api_options {
     const struct config *config;

@@ -22,6 +22,7 @@ struct buf {
     size_t capacity; /* bytes allocated */
     size_t limit;    /* 0 = none */
     bool failed;     /* an append would have passed the limit, or memory ended */
+    bool own;        /* sizes are ours and bounded: memory that cannot be had aborts, as in mem_alloc */
 };
 
 void buf_deinit(struct buf *b);

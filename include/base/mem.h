@@ -49,6 +49,7 @@ void mem_pages_free(void *p, size_t bytes); /* accepts NULL */
  * later ones too when `forever`.  0 switches it off.  Returns how many calls were made since.
  */
 uint64_t mem_fail_after(uint64_t n, bool forever);
+void mem_fail_pause(bool pause); /* calls while paused are neither counted nor failed: those of the test itself */
 
 /* A named bound shared by many users; budgets nest through parent. */
 struct mem_budget {

@@ -95,7 +95,7 @@ void head_exemplars(struct head *head, const struct matcher_set *sets, uint32_t 
 
 /* ---- from records ---- */
 
-/* Rebuilds a head that nobody else uses yet.  Frames must come in the order they were written. */
+/* Rebuilds a head that nobody appends to yet; queriers see what is there so far.  Frames must come in the order they were written. */
 struct head_replay;
 struct head_replay_report {
     uint64_t records, samples, series, metadata, exemplars, histograms;
@@ -109,6 +109,24 @@ struct head_replay *head_replay_new(struct head *head, unsigned threads);
 MUST_CHECK enum err head_replay_frame(struct head_replay *r, struct slice payload, struct errmsg *why);
 /* Applies what is still buffered and frees r. */
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out);
+
+/*
+ * A request that was logged as it came, while the head was being rebuilt (folder ingest).  It counts as
+ * stored; the head must not be cut and no checkpoint be taken before all are applied.
+ */
+struct head_deferred {
+    uint64_t life, number; /* which: the run of the log that took it, and its number in that run */
+    int64_t now_ms;        /* when it came */
+    uint64_t stream;
+    struct slice body; /* decompressed */
+};
+void head_record_deferred(struct buf *records, const struct head_deferred *d);
+/* Goes into the frame that has the samples of the request as ordinary records. */
+void head_record_applied(struct buf *records, uint64_t life, uint64_t number);
+/* Those a replay found without the record that they are applied, oldest first; one thread. */
+uint64_t head_deferred_count(struct head *head); /* any thread */
+const struct head_deferred *head_deferred_first(struct head *head); /* NULL: none */
+void head_deferred_drop(struct head *head);                         /* the first one */
 
 /*
  * Everything the head holds as records, in pieces of at most a few MiB.  Ingest goes on meanwhile; replaying these

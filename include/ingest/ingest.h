@@ -10,6 +10,10 @@
  * Good samples of a partly bad request are stored; the answer is then 400 with the count, the first
  * offenders and the reason.  done() comes before such an answer too.
  *
+ * While the head is rebuilt from the log (option deferring), a request is checked as ever, logged as it
+ * came and acknowledged when that is durable; ingest_catch_up applies it, in the order of the log, before
+ * anything that comes later.
+ *
  * Ownership: borrows the body for the call; the ticket and the result until done().
  * Threads:   a lane is used by one thread at a time (lane = index of a loop, more for others);
  *            different lanes side by side.
@@ -29,7 +33,9 @@ struct head;
 struct ingest;
 
 struct ingest_options {
-    struct head *head; /* replayed and ready */
+    struct head *head; /* replayed and ready, or `deferring` */
+    bool deferring;    /* the head is being rebuilt: until ingest_catch_up is through, requests are only logged */
+    uint64_t deferred_bytes_max; /* requests that wait then; more are refused */
     struct wal *wal;   /* NULL: nothing is logged, no ticket is called (tests, benches) */
     struct clock *clock;
     unsigned lanes;
@@ -95,6 +101,13 @@ struct ingest_request {
  */
 bool ingest_write(struct ingest *ingest, const struct ingest_request *req, struct ingest_result *result);
 
+/*
+ * Once the head is replayed: applies some of the requests that wait (those of an earlier run first), on a
+ * lane that nobody else uses.  True: none is left, and from here on requests go straight into the head.
+ * False: call again; at once when *again, else after a moment (the log is refusing).
+ */
+bool ingest_catch_up(struct ingest *ingest, unsigned lane, bool *again);
+
 /* Samples that are not bytes of a sender (own metrics, text exposition, rules): collected, then written as one. */
 struct ingest_batch;
 struct ingest_label {
@@ -152,6 +165,7 @@ struct ingest_stats {
     uint64_t series, samples, histograms, exemplars, metadata;
     uint64_t rejected[INGEST_REASONS];
     uint64_t canonicalised; /* series whose labels were not in canonical form */
+    uint64_t deferred, deferred_bytes; /* requests logged as they came; bytes of them that wait now */
 };
 void ingest_stats(struct ingest *ingest, struct ingest_stats *out);
 

@@ -6,7 +6,9 @@
  *     o.dir = "gnomon-data"; ...
  *     TRY(tsdb_open(&o, &db, why));       // lock, manifest, blocks: answers queries from blocks at once
  *     struct storage *s = tsdb_storage(db);
- *     ... tsdb_ready(db) becomes true when the log is replayed; until then writes are refused (503)
+ *     ... tsdb_accepting(db): the log takes records; ingest logs requests as they come (deferring)
+ *     ... tsdb_replayed(db): the head has the log; ingest_catch_up until it is through, tsdb_live(db)
+ *     ... tsdb_ready(db): from here on it flushes, takes checkpoints, merges
  *     TRY(tsdb_close(db, why));
  *
  * Writers encode into a lane of tsdb_wal() while they append to tsdb_head() (folder ingest does that).
@@ -41,10 +43,12 @@ struct tsdb_options {
     uint64_t checkpoint_bytes;  /* of log after which a checkpoint is taken */
     int64_t checkpoint_ms;      /* and age of log */
     uint64_t io_bytes_per_s;    /* bound of background writing; 0 = none */
+    uint64_t reserve_bytes;     /* given up when the disk is full, so that the manifest can still be written */
     uint64_t head_bytes_max;    /* head memory that triggers an early flush; 0 = none */
     int64_t snapshots_age_ms;   /* snapshots older than this are deleted; 0 = never */
     unsigned snapshots_max;     /* further ones are refused; 0 = no bound */
     bool flush_on_close;        /* write the head to a block at shutdown instead of keeping it in the log */
+    bool defers;                /* its owner calls tsdb_live; else it is ready once replayed, unless requests wait */
     bool manual;                /* no threads: the caller runs tsdb_run_once (simulation, tests) */
     struct mem_budget *head_budget, *cache_budget; /* may be NULL */
     uint64_t cache_bytes;     /* of decoded block pages; 0 = what cache_budget allows, else 256 MiB */
@@ -63,7 +67,13 @@ struct storage *tsdb_storage(struct tsdb *db);
 struct head *tsdb_head(struct tsdb *db);
 struct wal *tsdb_wal(struct tsdb *db);
 
-/* True once the log is replayed and writes are accepted. */
+/* True once requests can be logged. */
+bool tsdb_accepting(const struct tsdb *db);
+/* True once the head has what the log has, but for requests that were logged as they came. */
+bool tsdb_replayed(const struct tsdb *db);
+/* Nothing waits to be applied any more (ingest_catch_up): ready. */
+void tsdb_live(struct tsdb *db);
+/* True once everything acknowledged is in the head. */
 bool tsdb_ready(const struct tsdb *db);
 /* Waits for it; ERR_UNAVAILABLE with the reason when it failed or is closing. */
 MUST_CHECK enum err tsdb_wait_ready(struct tsdb *db, struct errmsg *why);

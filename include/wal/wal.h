@@ -19,7 +19,7 @@
  * frame until it succeeds.  So the log never misses something that the head has.  A request that got
  * the error may still become durable later.
  *
- * Reading back: struct wal_reader, before wal_start.  Format: docs/formats/wal.md.
+ * Reading back: struct wal_reader; its survey before wal_start, as that must know where the log ends.  Format: docs/formats/wal.md.
  *
  * Ownership: wal_close frees lanes that are still there.  Tickets belong to the caller until done().
  * Threads:   a lane is used by one thread at a time; everything else by any.  Lock order: lane, then
@@ -131,6 +131,8 @@ void wal_pin(struct wal *wal, struct wal_pin *out);
 void wal_unpin(struct wal *wal, struct wal_pin *pin);
 /* Bytes that a replay would have to read: the segments of frames not yet truncated. */
 uint64_t wal_replay_bytes(struct wal *wal);
+/* Once started: the sequence number of its first frame, another one in every run that wrote anything. */
+uint64_t wal_life(const struct wal *wal);
 struct wal_stats *wal_stats(struct wal *wal);
 
 /* Manual mode: what the threads would do: one spare segment if needed; one cut, write, sync and the tickets. */
@@ -184,6 +186,13 @@ MUST_CHECK enum err wal_reader_open(struct fs *fs, const char *dir, uint64_t id,
 /* ERR_NOT_FOUND at the end.  ERR_IO and ERR_NO_MEMORY concern one segment: calling again goes on after it. */
 MUST_CHECK enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_frame *out,
                                     struct errmsg *why);
+/*
+ * Reads everything once, handing nothing out: the report is then complete, and the log can be started.
+ * ERR_UNSUPPORTED: a segment was written by a newer version.
+ */
+MUST_CHECK enum err wal_reader_survey(struct wal_reader *r, struct errmsg *why);
+/* After it: from the beginning again, over the same segments; the report keeps its findings, only progress is new. */
+void wal_reader_again(struct wal_reader *r, uint64_t from);
 /* Readable by another thread while reading only for the four progress fields. */
 const struct wal_report *wal_reader_report(const struct wal_reader *r);
 void wal_reader_close(struct wal_reader *r);

@@ -1,7 +1,8 @@
 /*
  * api.c - the API object: made from the settings, and what happens around every request.
  *
- * Before a handler: CORS, OPTIONS, and the gate that keeps the API shut until the log is replayed.
+ * Before a handler: CORS, OPTIONS, and the gate that keeps the API shut while the server starts and stops.
+ * While the log is replayed, answers that can carry a warning are given; others would be silently incomplete.
  * After it: counters, and the slot that a query held.
  */
 #include "api/api.h"
@@ -156,11 +157,22 @@ static bool is_transfer(struct slice path)
            slice_eq_str(path, "/api/v1/read");
 }
 
+static bool answers_without_warnings(struct slice path)
+{
+    static const struct slice prefixes[] = {SLICE_LIT("/federate"), SLICE_LIT("/api/v1/read"), SLICE_LIT("/api/v1/export"),
+                                            SLICE_LIT("/api/v1/admin/")};
+    for (unsigned i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (slice_starts_with(path, prefixes[i]))
+            return true;
+    return false;
+}
+
 /* Answers for a server that is not ready; true when it did. */
 static bool shut(const struct api *api, struct http_request *r, struct slice path)
 {
     int state = atomic_load_explicit(&api->state, memory_order_relaxed);
-    if (state == API_READY || slice_eq_str(path, "/api/v1/status/walreplay"))
+    if (state == API_READY || slice_eq_str(path, "/api/v1/status/walreplay") ||
+        (state == API_REPLAYING && !answers_without_warnings(path)))
         return false;
     http_header(r, "X-Prometheus-Stopping", state == API_STOPPING ? "true" : "false");
     http_header(r, "Retry-After", "1");

@@ -152,7 +152,7 @@ struct api {
     struct http_server *server;
     struct arena arena;              /* strings of routes, the CORS rule; written before start only */
     _Atomic int state;               /* enum api_state */
-    _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
+    _Atomic(struct ingest *) ingest; /* NULL until the log takes records */
     int64_t start_ms;
     _Atomic bool reload_ok;      /* of the last try */
     _Atomic int64_t reloaded_ms; /* when settings were last read well */

@@ -64,7 +64,7 @@ void on_metadata(struct http_request *r, void *ctx)
         return;
     }
     struct entries e = {.arena = r->arena};
-    if (api->o.tsdb && atomic_load(&api->state) == API_READY)
+    if (api->o.tsdb && atomic_load(&api->state) != API_STARTING)
         head_metadata(tsdb_head(api->o.tsdb), param(r, "metric"), collect, &e);
     if (e.count)
         qsort(e.list, e.count, sizeof *e.list, by_metric);

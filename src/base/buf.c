@@ -8,7 +8,7 @@
 void buf_deinit(struct buf *b)
 {
     mem_free(b->data);
-    *b = (struct buf){.limit = b->limit};
+    *b = (struct buf){.limit = b->limit, .own = b->own};
 }
 
 void buf_reset(struct buf *b)
@@ -24,7 +24,7 @@ static bool buf_grow(struct buf *b, size_t need)
         capacity = capacity > SIZE_MAX / 2 ? need : capacity * 2;
     if (b->limit && capacity > b->limit)
         capacity = b->limit;
-    uint8_t *data = mem_try_realloc(b->data, capacity);
+    uint8_t *data = b->own ? mem_realloc(b->data, capacity) : mem_try_realloc(b->data, capacity);
     if (!data)
         return false;
     b->data = data;

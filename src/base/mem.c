@@ -13,7 +13,7 @@
 
 /* Fault injection of mem_try_*: armed counts down, calls counts up.  Off in production: one relaxed load. */
 static _Atomic uint64_t fail_armed, fail_calls;
-static _Atomic bool fail_forever;
+static _Atomic bool fail_forever, fail_paused;
 
 static __attribute__((noreturn, cold)) void out_of_memory(size_t bytes)
 {
@@ -98,10 +98,15 @@ char *mem_strdup(const char *text)
 static bool fail_now(void)
 {
     uint64_t armed = atomic_load_explicit(&fail_armed, memory_order_relaxed);
-    if (!armed)
+    if (!armed || atomic_load(&fail_paused))
         return false;
     uint64_t call = atomic_fetch_add(&fail_calls, 1) + 1;
     return call == armed || (call > armed && atomic_load(&fail_forever));
+}
+
+void mem_fail_pause(bool pause)
+{
+    atomic_store(&fail_paused, pause);
 }
 
 void *mem_try_alloc(size_t bytes)

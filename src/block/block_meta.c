@@ -296,7 +296,7 @@ enum err block_meta_parse(struct slice text, struct block_meta *out, struct errm
 
 enum err block_meta_read(struct fs *fs, const char *dir, struct block_meta *out, struct errmsg *why)
 {
-    struct buf path = {0}, text = {0};
+    struct buf path = {.own = true}, text = {0};
     buf_printf(&path, "%s/meta.json", dir);
     enum err err = fs_read_file(fs, buf_cstr(&path), META_BYTES_MAX, &text, why);
     if (err == ERR_OK)

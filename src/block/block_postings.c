@@ -19,6 +19,8 @@ static enum err read_stream(struct block *b, uint64_t offset, size_t bytes, stru
         n = n < bytes - out->len ? n : bytes - out->len;
         buf_append(out, page->data + in_page, n);
         page_release(page);
+        if (out->failed)
+            return err_set(why, ERR_NO_MEMORY, "block %s: no memory for a posting list of %zu bytes", b->dir, bytes);
         if (n == 0)
             return err_set(why, ERR_CORRUPT, "block %s: index: offset %" PRId64 ": postings page is short", b->dir,
                            s->offset.v[number]);

@@ -60,6 +60,8 @@ enum err block_writer_new(struct fs *fs, const char *dir, const struct block_wri
     w->fs = fs;
     w->dir = mem_strdup(dir);
     w->options = *options;
+    /* Pages and payloads are bounded: a writer that went on without some bytes would lose samples. */
+    w->page.own = w->payload.own = w->fences.own = true;
     w->max = options->chunk_samples_max ? options->chunk_samples_max : CHUNK_SAMPLES_GOOD;
     assert(w->max >= 1 && 2 * w->max <= CHUNK_SAMPLES_MAX);
     w->toc.meta = (struct block_meta){.id = options->id,
@@ -441,7 +443,7 @@ static enum err put_toc(struct block_writer *w, struct errmsg *why)
 
 static enum err put_meta(struct block_writer *w, struct errmsg *why)
 {
-    struct buf path = {0}, text = {0};
+    struct buf path = {.own = true}, text = {.own = true};
     buf_printf(&path, "%s/meta.json", w->dir);
     block_meta_print(&w->toc.meta, &text);
     enum err err = fs_replace_file(w->fs, buf_cstr(&path), buf_view(&text), why);

@@ -8,7 +8,8 @@ enum { SHARED_BYTES_MIN = 24 }; /* below, the reference costs more than the payl
 
 void chunk_group_init(struct chunk_group_writer *g, struct page_writer *data, int zstd_level)
 {
-    *g = (struct chunk_group_writer){.data = data, .zstd_level = zstd_level, .group = 1};
+    *g = (struct chunk_group_writer){
+        .data = data, .zstd_level = zstd_level, .group = 1, .inline_bytes.own = true, .page.own = true};
     g->places = (struct payload_place *)mem_array(PAYLOADS_REMEMBERED, sizeof *g->places);
 }
 

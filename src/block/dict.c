@@ -64,6 +64,7 @@ static bool read_entry(struct block *b, struct dict_cursor *c, uint32_t id)
     if (!in.p || c->count == 0)
         return fail(b, c, "entry is cut off or impossible");
     c->value.len = shared;
+    c->value.own = true; /* at most a page */
     buf_slice(&c->value, tail);
     c->p = in.p;
     c->id = id;

@@ -33,7 +33,7 @@ enum err page_file_open(struct page_file *f, struct fs *fs, const char *dir, enu
 {
     f->kind = kind;
     f->name = kind == FILE_INDEX ? "index" : "data";
-    struct buf path = {0};
+    struct buf path = {.own = true};
     buf_printf(&path, "%s/%s", dir, f->name);
     enum err err = fs_open(fs, buf_cstr(&path), FS_READ, &f->file, why);
     buf_deinit(&path);

@@ -59,8 +59,10 @@ enum err page_writer_open(struct page_writer *w, struct fs *fs, const char *dir,
                               .name = kind == FILE_INDEX ? "index" : "data",
                               .id = options->id,
                               .on_write = options->on_write,
-                              .ctx = options->ctx};
-    struct buf path = {0};
+                              .ctx = options->ctx,
+                              .pending.own = true,
+                              .packed.own = true};
+    struct buf path = {.own = true};
     buf_printf(&path, "%s/%s", dir, w->name);
     enum err err = fs_open(fs, buf_cstr(&path), FS_WRITE | FS_CREATE | FS_EXCLUSIVE, &w->file, why);
     buf_deinit(&path);

@@ -9,7 +9,7 @@ enum { SLOTS_MIN = 1024 };
 
 void symbols_init(struct symbols *s)
 {
-    *s = (struct symbols){.slot_count = SLOTS_MIN};
+    *s = (struct symbols){.slot_count = SLOTS_MIN, .lists.own = true};
     arena_init(&s->arena, NULL);
     s->slots = (uint32_t *)mem_array(SLOTS_MIN, sizeof *s->slots);
 }

@@ -69,6 +69,8 @@ static unsigned width_of(uint32_t range)
 static void put_ids(const uint32_t *ids, uint32_t n, uint32_t low, unsigned width, struct buf *out)
 {
     uint8_t *p = buf_reserve(out, (size_t)n * width);
+    if (!p)
+        return; /* the writer looks at out->failed */
     for (uint32_t i = 0; i < n && width; i++) {
         uint8_t le[4];
         le32_put(le, ids[i] - low);
@@ -257,7 +259,13 @@ static enum err put_all(struct postings_writer *w, struct errmsg *why)
 
 enum err symbols_put_postings(const struct symbols *s, symbols_emit emit, void *ctx, struct errmsg *why)
 {
-    struct postings_writer w = {.s = s, .emit = emit, .ctx = ctx};
+    struct postings_writer w = {.s = s,
+                                .emit = emit,
+                                .ctx = ctx,
+                                .stream.own = true,
+                                .entries.own = true,
+                                .page.own = true,
+                                .restarts.own = true};
     enum err err = put_all(&w, why);
     buf_deinit(&w.stream);
     buf_deinit(&w.entries);

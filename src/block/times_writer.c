@@ -17,7 +17,7 @@ enum { MAP_MIN = 256, SETTLED_REFERENCES = 3 };
 
 void times_writer_init(struct times_writer *w, const struct block_id *id)
 {
-    *w = (struct times_writer){.seed = le64_get(id->bytes) ^ le64_get(id->bytes + 8)};
+    *w = (struct times_writer){.seed = le64_get(id->bytes) ^ le64_get(id->bytes + 8), .store.own = true};
     w->scratch = (int64_t *)mem_array(CHUNK_SAMPLES_MAX, sizeof *w->scratch);
 }
 

@@ -279,7 +279,7 @@ bool head_histogram_append(struct head_appender *a, series_ref ref, int64_t time
     struct head *h = a->head;
     struct page *p = page_of(h, ref / PAGE_SERIES);
     struct series_line *x = line_of(h, ref);
-    struct buf code = {0};
+    struct buf code = {.own = true};
     hist_encode(hist, &code);
     assert(!code.failed);
     mutex_lock(&p->lock);

@@ -26,6 +26,7 @@ enum err head_new(const struct head_options *o, struct head **out, struct errmsg
     mutex_init(&h->stock);
     atomic_store(&h->floor_ms, NO_TIME);
     h->maintain_page = 1;
+    h->deferred_last = &h->deferred;
     segments_init(h);
     tags_init(&h->series_index, &bytes);
     bytes_add(&h->bytes_index, bytes);
@@ -46,6 +47,7 @@ void head_free(struct head *h)
     pairs_deinit(h);
     families_free(h->families);
     exemplars_free(h->exemplars);
+    deferred_free(h);
     tags_deinit(&h->series_index);
     mem_free(atomic_load(&h->aliases.block));
     mem_free(h->free_pages);

@@ -201,6 +201,9 @@ struct head {
     struct families *families;
     struct exemplars *exemplars;
 
+    struct deferred *deferred, **deferred_last; /* oldest first; the replay's, then of who applies them */
+    _Atomic uint64_t deferred_count;
+
     _Atomic uint64_t series, series_created, series_removed, replay_lost, cuts, chunks_sealed, chunks;
     _Atomic int64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels,
         bytes_postings;
@@ -338,6 +341,11 @@ enum exemplar_change exemplar_store(struct head *h, struct slice series, int64_t
                                     struct slice labels);
 void exemplars_record(struct head *h, struct buf *records); /* all of them, oldest first */
 bool canonical_is_sound(struct slice canonical);
+
+/* ---- deferred.c ---- */
+bool deferred_keep(struct head *h, const struct head_deferred *d); /* false: no memory */
+void deferred_applied(struct head *h, uint64_t life, uint64_t number);
+void deferred_free(struct head *h);
 
 /* ---- metadata.c ---- */
 enum metadata_change { METADATA_SAME, METADATA_CHANGED, METADATA_FULL };

@@ -145,7 +145,7 @@ static void parts_make(struct head *h, struct series_line *x, const struct hist_
 {
     const struct histogram **hists = mem_array(count, sizeof *hists);
     int64_t *times = mem_array(count, sizeof *times);
-    struct buf out = {0};
+    struct buf out = {.own = true};
     for (uint32_t i = 0; i < count; i++) {
         hists[i] = list[i].h;
         times[i] = list[i].time_ms;

@@ -17,6 +17,8 @@ enum record_type {
     RECORD_EXEMPLAR = 6,
     RECORD_HISTOGRAM = 7,
     RECORD_PAGE = 8, /* checkpoint: all samples of a page */
+    RECORD_DEFERRED = 9, /* a request as it came, to be applied later */
+    RECORD_APPLIED = 10, /* which one was: its samples stand before this, in the same frame */
 };
 
 /* RECORD_SAMPLES: control byte of a sample whose bit is set; 1..8: changed, as in tails. */

@@ -245,6 +245,39 @@ static const uint8_t *parse_page(struct head_replay *r, const uint8_t *p, const 
     return p;
 }
 
+static const uint8_t *parse_deferred(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    struct head_deferred d;
+    if (end - p < 8)
+        return NULL;
+    d.life = le64_get(p);
+    if (!(p = varint_get(p + 8, end, &d.number)) || end - p < 16)
+        return NULL;
+    d.now_ms = (int64_t)le64_get(p);
+    d.stream = le64_get(p + 8);
+    p = get_bytes(p + 16, end, &d.body);
+    return p && deferred_keep(r->head, &d) ? p : NULL;
+}
+
+/* Remembered until the end of the frame: another lane may have it before the request itself. */
+static const uint8_t *parse_applied(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t number;
+    if (end - p < 8 || !varint_get(p + 8, end, &number))
+        return NULL;
+    r->applied = mem_grow(r->applied, &r->applied_capacity, r->applied_count + 1, sizeof *r->applied);
+    r->applied[r->applied_count].life = le64_get(p);
+    r->applied[r->applied_count++].number = number;
+    return varint_get(p + 8, end, &number);
+}
+
+static void settle_applied(struct head_replay *r)
+{
+    for (size_t i = 0; i < r->applied_count; i++)
+        deferred_applied(r->head, r->applied[i].life, r->applied[i].number);
+    r->applied_count = 0;
+}
+
 static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     r->report.records++;
@@ -267,6 +300,10 @@ static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, cons
         return parse_histogram(r, p, end);
     case RECORD_PAGE:
         return parse_page(r, p, end);
+    case RECORD_DEFERRED:
+        return parse_deferred(r, p, end);
+    case RECORD_APPLIED:
+        return parse_applied(r, p, end);
     default:
         return NULL;
     }
@@ -296,7 +333,7 @@ static bool canonical_of(struct head *h, const uint32_t *ids, uint32_t count, st
     return !out->failed && len <= LABELS_BYTES_MAX;
 }
 
-/* Nobody else uses the head yet, so its lock is not taken. */
+/* (The caller holds the lock: clang does not see that the lock of r->head is that of h.) */
 NO_LOCK_CHECK bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
 {
     struct head *h = r->head;
@@ -353,7 +390,9 @@ enum err head_replay_frame(struct head_replay *r, struct slice payload, struct e
     r->time_ms = NO_TIME;
     while (p && p < end)
         p = parse_record(r, p, end);
+    settle_applied(r);
     bool made = make_series(r);
+    epoch_tidy(&r->head->epochs);
     if (!p)
         return replay_damaged(r, why, "a record breaks the format");
     return made ? ERR_OK : replay_damaged(r, why, "a series contradicts what is known");
@@ -391,5 +430,6 @@ void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
     mem_free(r->runs);
     mem_free(r->pages);
     mem_free(r->series);
+    mem_free(r->applied);
     mem_free(r);
 }

@@ -37,6 +37,8 @@ struct head_replay {
     size_t page_count, page_capacity;
     uint32_t *series; /* where records of series start in the batch; of one frame */
     size_t series_count, series_capacity;
+    struct { uint64_t life, number; } *applied; /* of one frame */
+    size_t applied_count, applied_capacity;
     uint32_t frame; /* number of the one at hand */
     uint32_t page;  /* what differences in records refer to */
     int64_t time_ms;

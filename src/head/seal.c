@@ -75,6 +75,7 @@ static uint32_t copy_tails(struct sealer *s, uint32_t page)
             one->last = x->more->chunks[x->more->chunk_count - 1];
         one->hint = x->more ? x->more->hint : (struct chunk_hint){0};
         buf_reset(&one->ids);
+        one->ids.own = one->copy.lines.own = true;
         tail_copy_full(s->head, x, &one->copy, &one->ids);
     }
     mutex_unlock(&p->lock);
@@ -201,7 +202,7 @@ static void sealer_deinit(struct sealer *s)
 
 bool head_maintain(struct head *h, struct cancel *cancel)
 {
-    struct sealer s = {.head = h};
+    struct sealer s = {.head = h, .gaps.own = true, .payload.own = true};
     uint32_t pages = atomic_load_explicit(&h->page_count, memory_order_acquire), page = h->maintain_page;
     uint32_t end = pages - page > PAGES_PER_SLICE ? page + PAGES_PER_SLICE : pages;
     for (; page < end && cancel_check(cancel) == ERR_OK; page++) {

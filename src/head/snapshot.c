@@ -166,7 +166,7 @@ static enum err send(struct snapshot *s, head_emit emit, void *ctx, struct errms
 /* clang does not see that s.head is h. */
 NO_LOCK_CHECK enum err head_checkpoint(struct head *h, head_emit emit, void *ctx, struct errmsg *why)
 {
-    struct snapshot s = {.head = h};
+    struct snapshot s = {.head = h, .records.own = true, .page.own = true, .stream.own = true};
     uint32_t pages = atomic_load_explicit(&h->page_count, memory_order_acquire);
     enum err err = ERR_OK;
     assert(!h->cut);

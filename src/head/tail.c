@@ -8,6 +8,7 @@ void tail_copy_take(struct head *h, const struct series_line *x, struct tail_cop
     out->first = x->first;
     out->run = x->run;
     buf_reset(&out->lines);
+    out->lines.own = true;
     uint32_t tail = get_relaxed(&x->tail);
     if (tail == 0)
         return;

@@ -38,6 +38,7 @@ static void trim_tail(struct truncation *t, struct series_line *x, uint32_t star
         return;
     }
     buf_reset(&t->stream);
+    t->stream.own = true;
     tail_copy_stream(t->head, x, &t->stream);
     struct tail_walk w = {.at = t->stream.data,
                           .end = t->stream.data + t->stream.len,

@@ -15,6 +15,7 @@ void ingest_options_default(struct ingest_options *o)
         .label_value_bytes_max = 4096,
         .labels_bytes_max = 32 << 10,
         .future_max_ms = 10 * 60 * 1000,
+        .deferred_bytes_max = UINT64_C(64) << 20,
     };
 }
 
@@ -58,6 +59,13 @@ static void lane_free(struct lane *l)
     mem_free(l);
 }
 
+void ingest_newest_find(struct ingest *ingest)
+{
+    struct head_stats head;
+    head_stats(ingest->options.head, &head);
+    atomic_store(&ingest->newest_ms, head.mint_ms > head.maxt_ms ? INT64_MIN : head.maxt_ms);
+}
+
 enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct errmsg *why)
 {
     assert(o->head && o->clock && o->lanes > 0);
@@ -67,13 +75,12 @@ enum err ingest_new(const struct ingest_options *o, struct ingest **out, struct 
     if (o->body_bytes_max > (UINT64_C(1) << 31))
         return err_set(why, ERR_INVALID, "a request can be allowed at most 2 GiB");
     struct ingest *ingest = MEM_NEW(struct ingest);
-    struct head_stats head;
-    head_stats(o->head, &head);
     ingest->options = *o;
-    ingest->newest_ms = head.mint_ms > head.maxt_ms ? INT64_MIN : head.maxt_ms;
     ingest->retention_ms = o->retention_ms;
     mutex_init(&ingest->drops_lock);
+    ingest_newest_find(ingest);
     refusals_init(&ingest->refusals);
+    defer_init(ingest);
     ingest->lanes = mem_array(o->lanes, sizeof *ingest->lanes);
     for (unsigned i = 0; i < o->lanes; i++)
         ingest->lanes[i] = lane_new(ingest);
@@ -87,6 +94,7 @@ void ingest_free(struct ingest *ingest)
         return;
     for (unsigned i = 0; i < ingest->options.lanes; i++)
         lane_free(ingest->lanes[i]);
+    defer_deinit(ingest);
     mem_free(ingest->lanes);
     refusals_deinit(&ingest->refusals);
     ingest_drops_free(ingest->drops);
@@ -147,6 +155,8 @@ int ingest_status(const struct ingest_result *r)
 void ingest_stats(struct ingest *ingest, struct ingest_stats *out)
 {
     *out = (struct ingest_stats){0};
+    out->deferred = atomic_load_explicit(&ingest->deferred, memory_order_relaxed);
+    out->deferred_bytes = atomic_load_explicit(&ingest->deferred_bytes, memory_order_relaxed);
     for (unsigned i = 0; i < ingest->options.lanes; i++) {
         struct ingest_counts *c = &ingest->lanes[i]->counts;
         out->requests += atomic_load_explicit(&c->requests, memory_order_relaxed);

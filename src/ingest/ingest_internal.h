@@ -92,6 +92,7 @@ struct lane {
     struct buf detail;    /* of the next offender: which bound */
     struct version2 version2;
     uint32_t offender_count;
+    bool deferred; /* the request at hand was accepted before */
 };
 
 /* What was refused lately (refusals.c). */
@@ -103,6 +104,15 @@ struct refusals {
     uint64_t untold[INGEST_REASONS];
 };
 
+/* A request that waits for the head; its record is in the log. */
+struct waiting {
+    struct waiting *next;
+    uint64_t number, stream;
+    int64_t now_ms;
+    size_t len;
+    uint8_t body[];
+};
+
 struct ingest {
     struct ingest_options options;
     _Atomic int64_t retention_ms; /* options.retention_ms, until it is changed */
@@ -111,10 +121,17 @@ struct ingest {
     _Atomic bool has_drops;
     struct refusals refusals;
     _Atomic int64_t newest_ms; /* strict: newest sample of the head; INT64_MIN: none */
-    struct lane **lanes; /* [options.lanes] */
+    struct lane **lanes;    /* [options.lanes] */
+    _Atomic bool deferring; /* changes under defer_lock, once */
+    struct mutex defer_lock; /* before a lane of the log */
+    struct waiting *first, **last; /* guarded by defer_lock */
+    uint64_t next_number;          /* guarded by defer_lock */
+    bool said;                     /* that the log refuses; who catches up */
+    _Atomic uint64_t deferred, deferred_bytes;
 };
 
 /* ---- ingest.c ---- */
+void ingest_newest_find(struct ingest *ingest); /* sets newest_ms from the head */
 void lane_release(struct lane *l); /* gives back the arrays that grew with a request */
 
 /* ---- scan.c ---- */
@@ -176,6 +193,21 @@ MUST_CHECK enum err make_series(struct lane *l, struct miss *m, int64_t time_ms,
 /* Counts rejected samples and remembers the first offenders. */
 void reject(struct lane *l, struct ingest_result *result, enum ingest_reason reason, uint32_t count, uint32_t at,
             uint32_t len, int64_t time_ms);
+
+/* ---- defer.c ---- */
+void defer_init(struct ingest *ingest);
+void defer_deinit(struct ingest *ingest);
+/*
+ * Logs the request in l->raw as it is, if it must wait.  ERR_NOT_FOUND: it need not, the head is ready.
+ * ERR_OK: done, with the ticket; the result may be gone.
+ */
+MUST_CHECK enum err defer_request(struct lane *l, const struct ingest_request *req, int64_t now_ms,
+                                  struct ingest_result *result);
+
+/* ---- write.c ---- */
+/* A request that waited, named by life and number, into the head; lane used by nobody else. */
+MUST_CHECK enum err write_deferred(struct lane *l, const struct head_deferred *d, struct errmsg *why);
+void finish(struct lane *l, struct ingest_result *result); /* figures and text of a request, before its ticket is given away */
 
 /* ---- decode.c ---- */
 MUST_CHECK enum err decode_body(struct lane *l, const struct ingest_request *req, struct errmsg *why);

@@ -291,7 +291,7 @@ static void store(struct lane *l, struct stream *stream, struct buf *records, st
 }
 
 /* All figures of a request; before the lane is committed, as the result may be gone afterwards. */
-static void finish(struct lane *l, struct ingest_result *result)
+void finish(struct lane *l, struct ingest_result *result)
 {
     explain(l, result);
     head_count_found(l->appender, l->predicted, l->series_count - l->predicted);
@@ -318,7 +318,7 @@ static enum err strict_refuse(struct lane *l, struct ingest_result *result, int6
     return err;
 }
 
-static enum err prepare(struct lane *l, const struct ingest_request *req, struct stream *stream,
+static enum err prepare(struct lane *l, const struct ingest_request *req, int64_t now, struct stream *stream,
                         struct ingest_result *result)
 {
     TRY(decode_body(l, req, &result->why));
@@ -330,8 +330,8 @@ static enum err prepare(struct lane *l, const struct ingest_request *req, struct
     TRY(find_misses(l, &result->why));
     const struct ingest_options *o = &l->ingest->options;
     int64_t keep = atomic_load_explicit(&l->ingest->retention_ms, memory_order_relaxed);
-    int64_t now = clock_now_ms(o->clock), oldest = keep ? now - keep : INT64_MIN + 1;
-    if (o->strict)
+    int64_t oldest = keep ? now - keep : INT64_MIN + 1;
+    if (o->strict && !l->deferred)
         TRY(strict_refuse(l, result, now + o->future_max_ms));
     check_rows(l, result, oldest, now + o->future_max_ms);
     extras_check(l, result, oldest, now + o->future_max_ms);
@@ -343,9 +343,18 @@ static enum err write_request(struct lane *l, const struct ingest_request *req, 
 {
     struct stream *stream = &l->streams[req->stream * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (STREAMS - 1)];
     struct buf *records = NULL;
+    int64_t now = clock_now_ms(l->ingest->options.clock);
     if (stream->id != req->stream)
         *stream = (struct stream){.id = req->stream};
-    TRY(prepare(l, req, stream, result));
+    if (l->ingest->options.strict && atomic_load_explicit(&l->ingest->deferring, memory_order_acquire))
+        return err_set(&result->why, ERR_UNAVAILABLE, "the log is being read: what is in order is not known yet");
+    TRY(prepare(l, req, now, stream, result));
+    if (atomic_load_explicit(&l->ingest->deferring, memory_order_acquire)) {
+        enum err err = defer_request(l, req, now, result);
+        *pending = err == ERR_OK && req->ticket;
+        if (err != ERR_NOT_FOUND)
+            return err;
+    }
     if (l->wal)
         TRY(wal_lane_begin(l->wal, 3 * l->raw_len + 4096, &records, &result->why));
     store(l, stream, records, result);
@@ -370,6 +379,42 @@ static void lane_reset(struct lane *l)
     if (l->row_capacity + l->miss_capacity + l->late_capacity + l->extra_capacity + l->metadata_capacity <= KEEP)
         return;
     lane_release(l);
+}
+
+/* What was rejected when the request came is counted already. */
+static void uncount(struct lane *l, const struct ingest_result *result)
+{
+    for (unsigned i = 0; i < INGEST_REASONS; i++)
+        if (i != INGEST_SERIES_LIMIT)
+            count_add(&l->counts.rejected[i], (uint64_t)-(int64_t)result->rejected[i]);
+}
+
+enum err write_deferred(struct lane *l, const struct head_deferred *d, struct errmsg *why)
+{
+    struct ingest_request req = {.encoding = INGEST_IDENTITY, .body = d->body, .stream = d->stream};
+    struct ingest_result result = {0};
+    struct stream stream = {0};
+    struct buf *records = NULL;
+    lane_reset(l);
+    head_appender_enter(l->appender, d->stream);
+    l->deferred = true;
+    enum err err = prepare(l, &req, d->now_ms, &stream, &result);
+    l->deferred = false;
+    if (err == ERR_INVALID) /* it was accepted, so these are not its bytes any more */
+        l->raw_len = l->row_count = l->extra_count = l->miss_count = l->metadata_count = 0;
+    if (err == ERR_OK || err == ERR_INVALID)
+        err = wal_lane_begin(l->wal, 3 * l->raw_len + 4096, &records, &result.why);
+    if (err == ERR_OK) {
+        store(l, &stream, records, &result);
+        head_record_applied(records, d->life, d->number);
+        wal_lane_commit(l->wal, NULL);
+    }
+    head_appender_leave(l->appender);
+    drops_release(l);
+    uncount(l, &result);
+    if (err != ERR_OK && why)
+        *why = result.why;
+    return err;
 }
 
 bool ingest_write(struct ingest *ingest, const struct ingest_request *req, struct ingest_result *result)

@@ -67,6 +67,7 @@ static enum err open_tsdb(struct server *s, struct errmsg *why)
     o.head_budget = &s->head_memory;
     o.cache_budget = &s->cache_memory;
     o.wal.sync = modes[config_sync(s->config, &o.wal.sync_interval_ms)];
+    o.defers = true;
     return tsdb_open(&o, &s->tsdb, why);
 }
 
@@ -225,6 +226,7 @@ enum err server_open(struct server *s, const struct config *config, const struct
     make_engine(s);
     TRY(make_api(s, why));
     TRY(server_make_web(s, why));
+    api_set_state(s->api, API_REPLAYING);
     return start_http(s, why);
 }
 
@@ -235,7 +237,8 @@ static enum err make_ingest(struct server *s, struct errmsg *why)
     o.head = tsdb_head(s->tsdb);
     o.wal = tsdb_wal(s->tsdb);
     o.clock = s->clock;
-    o.lanes = http_server_loops(s->http) + API_EXTRA_LANES;
+    o.lanes = http_server_loops(s->http) + API_EXTRA_LANES + 1; /* the last one catches up */
+    o.deferring = true;
     o.body_bytes_max = config_bytes(s->config, OPT_WEB_MAX_BODY_SIZE);
     o.retention_ms = config_duration_ms(s->config, OPT_STORAGE_RETENTION_TIME);
     o.future_max_ms = config_duration_ms(s->config, OPT_INGEST_MAX_FUTURE);
@@ -275,25 +278,46 @@ static int take_signal(int64_t wait_ms)
     return got > 0 ? got : 0;
 }
 
-enum { READY_POLL_MS = 20, IDLE_POLL_MS = 60000 };
+/* Whether one waits to be taken. */
+static bool signal_pending(void)
+{
+    sigset_t set;
+    return sigpending(&set) == 0 && (sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1);
+}
+
+/* What came during the replay goes into the head; then the server is ready. */
+static void catch_up(struct server *s)
+{
+    bool again, through;
+    do
+        through = ingest_catch_up(s->ingest, http_server_loops(s->http) + API_EXTRA_LANES, &again);
+    while (!through && again && !signal_pending());
+    if (!through)
+        return;
+    tsdb_live(s->tsdb);
+    api_set_state(s->api, API_READY);
+    api_self_scrape_start(s->api);
+    say_where(s);
+}
+
+enum { READY_POLL_MS = 5, IDLE_POLL_MS = 60000 };
 
 enum err server_run(struct server *s, struct errmsg *why)
 {
     for (;;) {
-        int got = take_signal(s->ingest ? IDLE_POLL_MS : READY_POLL_MS);
+        int got = take_signal(tsdb_ready(s->tsdb) ? IDLE_POLL_MS : READY_POLL_MS);
         if (got == SIGTERM || got == SIGINT) {
             log_info("server", "stopping", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
             return ERR_OK;
         }
         if (got == SIGHUP && server_reload(s, NULL) != ERR_OK)
             continue; /* it is in the log; everything stays as it was */
-        if (!s->ingest && tsdb_ready(s->tsdb)) {
+        if (!s->ingest && tsdb_accepting(s->tsdb)) {
             TRY(make_ingest(s, why));
             api_set_ingest(s->api, s->ingest);
-            api_set_state(s->api, API_READY);
-            api_self_scrape_start(s->api);
-            say_where(s);
         }
+        if (s->ingest && !tsdb_ready(s->tsdb) && tsdb_replayed(s->tsdb))
+            catch_up(s);
     }
 }
 

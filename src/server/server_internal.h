@@ -33,7 +33,7 @@ struct server {
     struct mutex reload_lock;        /* one reload at a time */
     struct config *rules_config;     /* settings as last read again; NULL: never; guarded by reload_lock */
     struct web *web;                 /* NULL: nothing is guarded */
-    _Atomic(struct ingest *) ingest; /* NULL until the log is replayed */
+    _Atomic(struct ingest *) ingest; /* NULL until the log takes records */
     struct arena arena;              /* small things that live as long as the server */
     struct mutex head_snapshot_lock;
     struct head_stats head_snapshot; /* guarded by head_snapshot_lock; for own metrics */

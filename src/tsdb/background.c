@@ -102,7 +102,7 @@ static void *head_thread(void *arg)
     if (!tsdb_replay(db))
         return NULL;
     while (tick(db))
-        while (head_round(db) && cancel_check(&db->stop) == ERR_OK)
+        while (tsdb_ready(db) && head_round(db) && cancel_check(&db->stop) == ERR_OK)
             ;
     return NULL;
 }

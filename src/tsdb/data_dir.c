@@ -24,7 +24,7 @@
 #include "tsdb/dir_view.h"
 #include "tsdb/tsdb_internal.h"
 
-enum { FORMAT_BYTES_MAX = 4096, RESERVE_BYTES = 256 << 10 };
+enum { FORMAT_BYTES_MAX = 4096 };
 
 void tsdb_path(const struct tsdb *db, char out[TSDB_PATH_BYTES], const char *a)
 {
@@ -116,7 +116,7 @@ static enum err format_load(struct tsdb *db, uint64_t *id, struct errmsg *why)
 static enum err format_store(struct tsdb *db, struct errmsg *why)
 {
     char path[TSDB_PATH_BYTES];
-    struct buf text = {0};
+    struct buf text = {.own = true};
     tsdb_path(db, path, "format");
     format_print(db->id, &text);
     enum err err = fs_replace_file(db->o.fs, path, buf_view(&text), why);
@@ -260,13 +260,14 @@ void reserve_keep(struct tsdb *db)
     char path[TSDB_PATH_BYTES];
     struct fs_stat st;
     struct file *file;
+    size_t bytes = (size_t)db->o.reserve_bytes;
     tsdb_path(db, path, "reserve");
-    if (fs_stat_path(db->o.fs, path, &st, NULL) == ERR_OK && st.bytes >= RESERVE_BYTES)
+    if (fs_stat_path(db->o.fs, path, &st, NULL) == ERR_OK && st.bytes >= db->o.reserve_bytes)
         return;
     if (fs_open(db->o.fs, path, FS_WRITE | FS_CREATE, &file, NULL) != ERR_OK)
         return;
-    uint8_t *zeros = mem_zalloc(RESERVE_BYTES);
-    enum err err = file_pwrite(file, zeros, RESERVE_BYTES, 0, NULL);
+    uint8_t *zeros = mem_zalloc(bytes);
+    enum err err = file_pwrite(file, zeros, bytes, 0, NULL);
     mem_free(zeros);
     enum err close_err = file_close(file, NULL);
     if (err != ERR_OK || close_err != ERR_OK)

@@ -251,7 +251,7 @@ enum err manifest_parse(struct slice text, struct manifest *out, struct errmsg *
 
 enum err manifest_load(struct fs *fs, const char *path, struct manifest *out, struct errmsg *why)
 {
-    struct buf text = {0};
+    struct buf text = {.own = true};
     enum err err = fs_read_file(fs, path, MANIFEST_BYTES_MAX, &text, why);
     if (err == ERR_OK) {
         buf_cstr(&text); /* numbers are read up to a byte that is no digit */
@@ -265,7 +265,7 @@ enum err manifest_load(struct fs *fs, const char *path, struct manifest *out, st
 
 enum err manifest_store(struct fs *fs, const char *path, const struct manifest *m, struct errmsg *why)
 {
-    struct buf text = {0};
+    struct buf text = {.own = true};
     manifest_print(m, &text);
     enum err err = fs_replace_file(fs, path, buf_view(&text), why);
     buf_deinit(&text);

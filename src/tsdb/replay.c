@@ -1,5 +1,10 @@
 /*
- * replay.c - the head from checkpoint and log, then the log opened for writing.
+ * replay.c - the log opened for writing, then the head from checkpoint and log.
+ *
+ * The log is read twice: once to know its end and its damage, so that it accepts records again after a
+ * fraction of a second, and once, with the checkpoint before it, into the head.  Requests that come
+ * meanwhile are logged as they are (folder ingest) and applied when this is through; queries see what is
+ * there so far, with a warning.
  *
  * Frames up to the checkpoint's number are in the checkpoint; newer ones are read from the log, in
  * order.  Of a damaged checkpoint the log may still have what is missing: then all of it is read, the
@@ -94,6 +99,15 @@ static enum err replay_checkpoint(struct replay *r, uint64_t number, struct errm
 
 /* ---- log ---- */
 
+static void progress(struct replay *r, struct wal_reader *reader, const struct wal_frame *frame)
+{
+    const struct wal_report *report = wal_reader_report(reader);
+    uint64_t done = r->checkpoint_bytes + frame->offset;
+    for (uint64_t i = 0; i < report->segments_done; i++)
+        done += report->list[i].used;
+    TSDB_SET(r->db, replay_bytes_done, done);
+}
+
 static enum err replay_log(struct replay *r, struct wal_reader *reader, struct errmsg *why)
 {
     struct buf buffer = {0};
@@ -111,7 +125,8 @@ static enum err replay_log(struct replay *r, struct wal_reader *reader, struct e
             feed(r, frame.payload);
         if (err == ERR_OK && cancel_check(&db->stop) != ERR_OK)
             err = err_set(why, ERR_CANCELED, "closing");
-        TSDB_SET(db, replay_bytes_done, r->checkpoint_bytes + wal_reader_report(reader)->bytes_done);
+        if (got == ERR_OK)
+            progress(r, reader, &frame);
     }
     buf_deinit(&buffer);
     return err;
@@ -133,9 +148,9 @@ static void replay_say(struct tsdb *db, const struct wal_report *log, const stru
                   (unsigned long long)head->damaged, head->first_damage);
 }
 
-static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t checkpoint)
+/* Flushes go on counting after those of the blocks that are there. */
+static void sequence_find(struct tsdb *db)
 {
-    uint64_t last = report->last_sequence > checkpoint ? report->last_sequence : checkpoint;
     mutex_lock(&db->manifest_lock);
     for (size_t i = 0; i < db->manifest.block_count; i++)
         if (db->manifest.blocks[i].seq_max > db->flush_sequence)
@@ -147,23 +162,36 @@ static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t
         if (stones->list[i]->sequence > db->flush_sequence)
             db->flush_sequence = stones->list[i]->sequence;
     tombstones_release(stones);
+}
+
+/* From here on records are accepted. */
+static void log_start(struct tsdb *db, const struct wal_report *report, uint64_t checkpoint)
+{
+    uint64_t last = report->last_sequence > checkpoint ? report->last_sequence : checkpoint;
     struct errmsg text = {0};
     if (wal_start(db->wal, last + 1, report, &text) != ERR_OK)
         log_error("tsdb", "starts without a log that can be written: queries only", "err=\"%s\"", text.text);
-    wal_truncate(db->wal, checkpoint + 1);
-    db->checkpoint_sequence = checkpoint;
+    atomic_store_explicit(&db->accepting, true, memory_order_release);
 }
 
-/* From the oldest frame that is still there. */
-static enum err reader_restart(struct tsdb *db, struct wal_reader **reader, struct errmsg *why)
+/* What there is to read: the checkpoint and the used parts of the segments. */
+static uint64_t bytes_to_read(struct tsdb *db, const struct wal_report *report, uint64_t checkpoint)
 {
     char path[TSDB_PATH_BYTES];
-    struct wal_reader *all;
-    tsdb_path(db, path, "wal");
-    TRY(wal_reader_open(db->o.fs, path, db->id, 1, &all, why));
-    wal_reader_close(*reader);
-    *reader = all;
-    return ERR_OK;
+    struct fs_stat st = {0};
+    checkpoint_path(db, checkpoint, "", path);
+    if (checkpoint > 0 && fs_stat_path(db->o.fs, path, &st, NULL) != ERR_OK)
+        st.bytes = 0;
+    for (uint64_t i = 0; i < report->segments_done; i++)
+        st.bytes += report->list[i].used;
+    return st.bytes;
+}
+
+static enum err replay_into_head(struct replay *r, struct wal_reader *reader, uint64_t checkpoint, struct errmsg *why)
+{
+    enum err err = replay_checkpoint(r, checkpoint, why);
+    wal_reader_again(reader, r->checkpoint_damaged ? 0 : checkpoint + 1); /* of a damaged one: all that is there */
+    return err == ERR_OK ? replay_log(r, reader, why) : err;
 }
 
 enum err replay_run(struct tsdb *db, struct errmsg *why)
@@ -176,23 +204,23 @@ enum err replay_run(struct tsdb *db, struct errmsg *why)
     mutex_unlock(&db->manifest_lock);
     tsdb_path(db, path, "wal");
     TRY(wal_reader_open(db->o.fs, path, db->id, checkpoint + 1, &reader, why));
-    struct fs_stat st = {0};
-    checkpoint_path(db, checkpoint, "", path);
-    if (checkpoint > 0 && fs_stat_path(db->o.fs, path, &st, NULL) != ERR_OK)
-        st.bytes = 0;
-    TSDB_SET(db, replay_bytes, st.bytes + wal_reader_report(reader)->bytes);
+    enum err err = wal_reader_survey(reader, why);
+    if (err != ERR_OK) {
+        wal_reader_close(reader);
+        return err;
+    }
+    TSDB_SET(db, replay_bytes, bytes_to_read(db, wal_reader_report(reader), checkpoint));
+    sequence_find(db);
+    log_start(db, wal_reader_report(reader), checkpoint);
     struct replay r = {.db = db, .head = head_replay_new(db->head, replay_threads(db))};
-    enum err err = replay_checkpoint(&r, checkpoint, why);
-    if (err == ERR_OK && r.checkpoint_damaged)
-        err = reader_restart(db, &reader, why);
-    if (err == ERR_OK)
-        err = replay_log(&r, reader, why);
+    err = replay_into_head(&r, reader, checkpoint, why);
     struct head_replay_report report;
     head_replay_finish(r.head, &report);
     TSDB_SET(db, replay_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
     if (err == ERR_OK) {
         replay_say(db, wal_reader_report(reader), &report);
-        log_start(db, wal_reader_report(reader), checkpoint);
+        wal_truncate(db->wal, checkpoint + 1);
+        db->checkpoint_sequence = checkpoint;
     }
     TSDB_SET(db, replay_bytes_done, db->stats.replay_bytes);
     wal_reader_close(reader);

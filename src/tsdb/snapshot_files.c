@@ -165,7 +165,7 @@ enum err snapshot_copy_segment(struct snapshot_maker *s, const char *file, uint6
 static enum err store_texts(struct snapshot_maker *s, struct errmsg *why)
 {
     char path[SNAPSHOT_PATH_BYTES];
-    struct buf text = {0};
+    struct buf text = {.own = true};
     TRY(in_tmp(s, "format", "", path, why));
     format_print(s->manifest.id, &text);
     enum err err = fs_replace_file(s->fs, path, buf_view(&text), why);

@@ -45,7 +45,7 @@ static enum err copy_write(struct tsdb *db, const char *name, struct slice conte
 
 enum err stones_store(struct tsdb *db, struct tombstones *next, struct errmsg *why)
 {
-    struct buf text = {0};
+    struct buf text = {.own = true};
     struct errmsg second = {0};
     tombstones_print(next, db->id, &text);
     enum err err = copy_write(db, names[0], buf_view(&text), why);
@@ -71,7 +71,7 @@ struct copy {
 static void copy_read(struct tsdb *db, const char *name, struct copy *c)
 {
     char path[TSDB_PATH_BYTES];
-    struct buf text = {0};
+    struct buf text = {.own = true};
     tsdb_path(db, path, name);
     c->err = fs_read_file(db->o.fs, path, TOMBSTONES_BYTES_MAX + (1 << 20), &text, &c->why);
     if (c->err == ERR_OK)

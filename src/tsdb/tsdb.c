@@ -26,6 +26,7 @@ void tsdb_options_default(struct tsdb_options *o)
         .io_bytes_per_s = UINT64_C(64) << 20,
         .snapshots_age_ms = 3 * 24 * HOUR_MS,
         .snapshots_max = 32,
+        .reserve_bytes = 256 << 10,
     };
     head_options_default(&o->head);
     wal_options_default(&o->wal);
@@ -49,10 +50,31 @@ bool tsdb_ready(const struct tsdb *db)
     return atomic_load_explicit(&db->state, memory_order_acquire) == TSDB_READY;
 }
 
+bool tsdb_accepting(const struct tsdb *db)
+{
+    return atomic_load_explicit(&db->accepting, memory_order_acquire);
+}
+
+bool tsdb_replayed(const struct tsdb *db)
+{
+    int state = atomic_load_explicit(&db->state, memory_order_acquire);
+    return state == TSDB_REPLAYED || state == TSDB_READY;
+}
+
+void tsdb_live(struct tsdb *db)
+{
+    assert(head_deferred_count(db->head) == 0);
+    mutex_lock(&db->state_lock);
+    if (db->state == TSDB_REPLAYED)
+        db->state = TSDB_READY;
+    cond_broadcast(&db->state_cond);
+    mutex_unlock(&db->state_lock);
+}
+
 enum err tsdb_wait_ready(struct tsdb *db, struct errmsg *why)
 {
     mutex_lock(&db->state_lock);
-    while (db->state == TSDB_REPLAYING)
+    while (db->state == TSDB_REPLAYING || db->state == TSDB_REPLAYED)
         cond_wait(&db->state_cond, &db->state_lock);
     enum err err = db->state == TSDB_READY ? ERR_OK : ERR_UNAVAILABLE;
     if (err != ERR_OK && why)
@@ -70,7 +92,8 @@ bool tsdb_replay(struct tsdb *db)
     mutex_unlock(&db->head_work);
     if (err != ERR_OK && err != ERR_CANCELED)
         log_error("tsdb", "the log cannot be replayed, samples are refused", "err=\"%s\"", why.text);
-    state_set(db, err == ERR_OK ? TSDB_READY : TSDB_FAILED, &why);
+    bool waits = db->o.defers || head_deferred_count(db->head) > 0;
+    state_set(db, err != ERR_OK ? TSDB_FAILED : waits ? TSDB_REPLAYED : TSDB_READY, &why);
     return err == ERR_OK;
 }
 
@@ -227,7 +250,10 @@ enum err tsdb_flush(struct tsdb *db, struct errmsg *why)
     struct head_stats s;
     mutex_lock(&db->head_work);
     head_stats(db->head, &s);
-    enum err err = s.mint_ms > s.maxt_ms ? ERR_OK : flush_before(db, s.maxt_ms + 1, why);
+    bool whole = tsdb_ready(db) || atomic_load(&db->state) == TSDB_CLOSING; /* then tsdb_close asks, and knows */
+    enum err err = !whole                     ? err_set(why, ERR_UNAVAILABLE, "the log is still being read")
+                   : s.mint_ms > s.maxt_ms ? ERR_OK
+                                             : flush_before(db, s.maxt_ms + 1, why);
     mutex_unlock(&db->head_work);
     return err;
 }

@@ -18,7 +18,8 @@
 
 enum { TSDB_PATH_BYTES = 1024, TSDB_DIR_BYTES_MAX = 900 };
 
-enum tsdb_state { TSDB_REPLAYING, TSDB_READY, TSDB_FAILED, TSDB_CLOSING };
+/* REPLAYED: the head has all of the log but requests that were logged as they came; its owner applies them. */
+enum tsdb_state { TSDB_REPLAYING, TSDB_REPLAYED, TSDB_READY, TSDB_FAILED, TSDB_CLOSING };
 
 /* A block that cannot be used, as text for warnings. */
 struct block_problem {
@@ -82,6 +83,7 @@ struct tsdb {
     struct mutex state_lock;
     struct cond state_cond;
     _Atomic int state;     /* enum tsdb_state; written under state_lock */
+    _Atomic bool accepting; /* the log takes records */
     struct errmsg failure; /* guarded by state_lock */
     struct cancel stop;    /* set when closing: ends waits and long work */
     bool threads;

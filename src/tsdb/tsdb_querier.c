@@ -42,7 +42,10 @@ static void pin_problems(struct tsdb *db, struct pin *pin, int64_t mint_ms, int6
     if (tsdb_ready(db))
         return;
     uint64_t done = db->stats.replay_bytes_done, all = db->stats.replay_bytes;
-    if (atomic_load(&db->state) == TSDB_REPLAYING)
+    int state = atomic_load(&db->state);
+    if (state == TSDB_REPLAYED)
+        snprintf(pin->replaying, sizeof pin->replaying, "the newest samples are still being applied");
+    else if (state == TSDB_REPLAYING)
         snprintf(pin->replaying, sizeof pin->replaying, "the newest samples are still being read from the log (%d %%)",
                  all ? (int)(done * 100 / all) : 0);
     else
@@ -93,9 +96,8 @@ static enum err sources_open(struct tsdb *db, struct pin *pin, int64_t mint_ms, 
                              struct errmsg *why)
 {
     struct querier *head = NULL;
-    if (tsdb_ready(db))
-        TRY(head_querier(db->head, mint_ms, maxt_ms, &head, why));
-    if (head && mint_ms < sources->floors.max_ms && sources->rules->count)
+    TRY(head_querier(db->head, mint_ms, maxt_ms, &head, why)); /* during a replay: what is there so far */
+    if (mint_ms < sources->floors.max_ms && sources->rules->count)
         head = kept_querier_new(head, sources->rules, &sources->floors);
     pin->set = block_set_acquire(db); /* after the head: see above */
     sources->list = mem_array((size_t)pin->set->count + 1, sizeof *sources->list);

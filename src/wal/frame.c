@@ -44,10 +44,11 @@ enum err segment_header_get(const uint8_t in[SEGMENT_HEADER_BYTES], struct segme
 {
     if (memcmp(in, segment_magic, sizeof segment_magic) != 0 || le32_get(in + SEG_CRC) != segment_crc(in))
         return ERR_CORRUPT;
-    if (le32_get(in + SEG_VERSION) != SEGMENT_VERSION)
+    uint32_t version = le32_get(in + SEG_VERSION);
+    if (version < 1 || version > SEGMENT_VERSION)
         return ERR_UNSUPPORTED;
     *out = (struct segment_header){
-        .version = SEGMENT_VERSION,
+        .version = version,
         .number = le64_get(in + SEG_NUMBER),
         .id = le64_get(in + SEG_ID),
         .created_ms = (int64_t)le64_get(in + SEG_CREATED),

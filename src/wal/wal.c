@@ -94,6 +94,12 @@ NO_LOCK_CHECK enum err wal_lane_begin(struct wal_lane *lane, size_t bytes_hint, 
                        FRAME_PAYLOAD_BYTES_MAX);
     TRY(reserve(wal, bytes_hint, why));
     mutex_lock(&lane->lock);
+    if (!buf_reserve(&lane->records, bytes_hint)) { /* now: once the head is touched there is no way back */
+        lane->records.failed = false;
+        mutex_unlock(&lane->lock);
+        atomic_fetch_sub_explicit(&wal->stats.pending_bytes, bytes_hint, memory_order_relaxed);
+        return err_set(why, ERR_NO_MEMORY, "out of memory: %zu bytes for log records", bytes_hint);
+    }
     lane->reserved = bytes_hint;
     lane->records_before = lane->records.len;
     *records = &lane->records;
@@ -190,6 +196,11 @@ void wal_unpin(struct wal *wal, struct wal_pin *pin)
 uint64_t wal_replay_bytes(struct wal *wal)
 {
     return files_replay_bytes(wal);
+}
+
+uint64_t wal_life(const struct wal *wal)
+{
+    return wal->life;
 }
 
 struct wal_stats *wal_stats(struct wal *wal)
@@ -350,7 +361,7 @@ enum err wal_start(struct wal *wal, uint64_t next_sequence, const struct wal_rep
     assert(!wal->started && next_sequence > 0);
     struct errmsg text = {0};
     wal->started = true;
-    wal->next_sequence = next_sequence;
+    wal->next_sequence = wal->life = next_sequence;
     wal->stats.last_sequence = next_sequence - 1;
     files_scan_done(wal, report, next_sequence - 1);
     wal->resettle = true;

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "wal/wal_internal.h"
 
-enum { BUFFER_KEEP_BYTES = 1 << 20 }; /* larger buffers are given back after use */
+enum { BUFFER_KEEP_BYTES = 4 << 20 }; /* larger buffers are given back after use */
 
 const int64_t wal_sync_bucket_ns[WAL_SYNC_BUCKETS] = {
     50000,    100000,   200000,   300000,    500000,    1000000,    2000000,     5000000,
@@ -69,29 +69,44 @@ static void tickets_finish(struct wal *wal, enum err err, const struct errmsg *w
 
 /* ---- the cut ---- */
 
-/* Swaps buffers and waiting lists of all lanes; returns the bytes taken.  No request is half in it. */
-NO_LOCK_CHECK static size_t cut(struct wal *wal, bool with_records)
+/* All lanes are locked.  Room for their records in one frame; false: no memory. */
+NO_LOCK_CHECK static bool frame_fits(struct wal *wal)
 {
     size_t bytes = 0;
+    for (struct wal_lane *l = wal->lanes; l; l = l->next)
+        bytes += l->records.len;
+    bool fits = buf_reserve(&wal->unsynced, (size_t)frame_aligned(FRAME_HEADER_BYTES + bytes)) != NULL;
+    wal->unsynced.failed = false;
+    return fits;
+}
+
+/*
+ * Swaps buffers and waiting lists of all lanes; *bytes: what was taken.  No request is half in it.  False: no memory
+ * for the frame, only the waiting lists were taken.
+ */
+NO_LOCK_CHECK static bool cut(struct wal *wal, bool with_records, size_t *bytes)
+{
+    *bytes = 0;
     mutex_lock(&wal->lanes_lock);
     atomic_store_explicit(&wal->work, false, memory_order_seq_cst);
     for (struct wal_lane *l = wal->lanes; l; l = l->next)
         mutex_lock(&l->lock);
     wal->barrier_taken = wal->barrier_lane->tickets.count > 0;
+    bool fits = !with_records || frame_fits(wal);
     for (struct wal_lane *l = wal->lanes; l; l = l->next) {
         ticket_list_append(&wal->taken, &l->tickets);
-        if (!with_records)
+        if (!with_records || !fits)
             continue;
         assert(l->taken.len == 0);
         struct buf full = l->records;
         l->records = l->taken;
         l->taken = full;
-        bytes += full.len;
+        *bytes += full.len;
     }
     for (struct wal_lane *l = wal->lanes; l; l = l->next)
         mutex_unlock(&l->lock);
     mutex_unlock(&wal->lanes_lock);
-    return bytes;
+    return fits;
 }
 
 static void buf_recycle(struct buf *b)
@@ -318,7 +333,8 @@ static bool probe(struct wal *wal, bool now)
 /* Requests that slipped in before the refusal: their records stay in the lanes, their senders are told. */
 static void turn_away(struct wal *wal)
 {
-    cut(wal, false);
+    size_t none;
+    (void)cut(wal, false, &none);
     mutex_lock(&wal->state_lock);
     struct errmsg why = wal->refusal;
     mutex_unlock(&wal->state_lock);
@@ -370,9 +386,11 @@ void commit_cycle(struct wal *wal, bool closing)
         return;
     }
     struct errmsg why = {0};
-    size_t payload = cut(wal, true);
+    size_t payload;
+    bool fits = cut(wal, true, &payload);
     wal->last_tickets = wal->taken.count;
-    enum err err = write_taken(wal, payload, closing, &why);
+    enum err err = fits ? write_taken(wal, payload, closing, &why)
+                        : err_set(&why, ERR_NO_MEMORY, "no memory for a frame of the log");
     if (err != ERR_OK)
         refuse(wal, err, &why);
     else if (wal->o.sync == WAL_SYNC_OS && payload > 0)

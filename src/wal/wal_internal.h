@@ -51,6 +51,7 @@ struct wal {
     uint64_t active_number, active_offset;
     _Atomic uint64_t active_bytes; /* active_offset for others; files_lock may be held over slow calls */
     uint64_t next_sequence;
+    uint64_t life; /* the first one of this run */
     struct buf unsynced;       /* whole frames that are not known to be on the disk, oldest first */
     uint64_t unsynced_payload; /* bytes of them that lanes reserved */
     struct ticket_list taken;  /* of the frame being written */

@@ -30,6 +30,7 @@ struct wal_reader {
     uint64_t id;           /* that its frames are salted with */
     uint64_t expected;     /* sequence of the next frame; 0: any */
     bool header_bad, ignore_crc;
+    bool again;                    /* everything was surveyed before */
     unsigned read_errors;          /* in the open segment */
     struct wal_segment_info *info; /* [segments.count]; of the open one: info[index] */
     uint8_t *window;
@@ -39,6 +40,8 @@ struct wal_reader {
 
 static void damage_note(struct wal_reader *r, uint64_t offset, uint64_t bytes, const char *what)
 {
+    if (r->again)
+        return; /* it was noted by the survey */
     if (r->report.damage_count < WAL_DAMAGE_MAX) {
         struct wal_damage *d = &r->report.damage[r->report.damage_count];
         *d = (struct wal_damage){.segment = r->number, .offset = offset, .bytes = bytes};
@@ -121,7 +124,8 @@ static enum err segment_enter(struct wal_reader *r, struct errmsg *why)
     r->number = r->segments.list[r->index].number;
     r->offset = SEGMENT_HEADER_BYTES;
     r->window_bytes = r->read_errors = 0;
-    r->info[r->index] = (struct wal_segment_info){.number = r->number, .bytes = r->segments.list[r->index].bytes};
+    if (!r->again)
+        r->info[r->index] = (struct wal_segment_info){.number = r->number, .bytes = r->segments.list[r->index].bytes};
     segment_path(&r->dir, r->number, "wal", path);
     enum err err = fs_open(r->dir.fs, path, FS_READ, &r->file, &text);
     if (err == ERR_OK)
@@ -195,17 +199,22 @@ static void segment_finish(struct wal_reader *r)
     segment_leave(r);
 }
 
+static void info_add(struct wal_segment_info *info, uint64_t end, uint64_t sequence)
+{
+    info->frames++;
+    info->used = end;
+    info->last_sequence = sequence > info->last_sequence ? sequence : info->last_sequence;
+}
+
 /* A frame was found at `at`: false when it is a copy of one that was delivered or is not wanted. */
 static bool frame_accept(struct wal_reader *r, const struct buf *buffer, uint64_t at, struct wal_frame *out)
 {
     uint64_t sequence = frame_sequence(buffer->data), skipped_from = r->offset;
     r->offset = frame_aligned(at + buffer->len);
-    struct wal_segment_info *info = &r->info[r->index];
-    info->frames++;
-    info->used = r->offset;
-    info->last_sequence = sequence > info->last_sequence ? sequence : info->last_sequence;
+    if (!r->again)
+        info_add(&r->info[r->index], r->offset, sequence);
     if (sequence < r->expected) {
-        r->report.passed++;
+        r->report.passed += !r->again;
         return false;
     }
     uint64_t lost = r->expected ? sequence - r->expected : 0;
@@ -213,12 +222,14 @@ static bool frame_accept(struct wal_reader *r, const struct buf *buffer, uint64_
         char what[48];
         snprintf(what, sizeof what, "%llu frames are missing", (unsigned long long)lost);
         damage_note(r, skipped_from, at - skipped_from, what);
-        r->report.lost_frames += lost;
+        r->report.lost_frames += r->again ? 0 : lost;
     }
     r->expected = sequence + 1;
     r->report.torn_tail = false; /* what was begun before has a successor: it was given up */
-    r->report.first_sequence = r->report.frames++ ? r->report.first_sequence : sequence;
-    r->report.last_sequence = sequence;
+    if (!r->again) {
+        r->report.first_sequence = r->report.frames++ ? r->report.first_sequence : sequence;
+        r->report.last_sequence = sequence;
+    }
     *out = (struct wal_frame){
         .sequence = sequence,
         .lost_before = lost,
@@ -233,6 +244,8 @@ enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_fr
 {
     for (;;) {
         if (!r->file) {
+            while (r->again && r->index < r->segments.count && r->info[r->index].frames == 0)
+                segment_leave(r); /* it holds nothing, and may be in use for something else by now */
             if (r->index == r->segments.count)
                 return err_set(why, ERR_NOT_FOUND, "end of the log");
             TRY(segment_enter(r, why));
@@ -243,6 +256,28 @@ enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_fr
         else if (frame_accept(r, buffer, at, out))
             return ERR_OK;
     }
+}
+
+enum err wal_reader_survey(struct wal_reader *r, struct errmsg *why)
+{
+    struct buf buffer = {0};
+    struct wal_frame frame;
+    enum err err;
+    do /* damage is in the report */
+        err = wal_reader_next(r, &buffer, &frame, why);
+    while (err != ERR_NOT_FOUND && err != ERR_UNSUPPORTED);
+    buf_deinit(&buffer);
+    return err == ERR_UNSUPPORTED ? err : ERR_OK;
+}
+
+void wal_reader_again(struct wal_reader *r, uint64_t from)
+{
+    if (r->file)
+        segment_leave(r);
+    r->again = true;
+    r->index = 0;
+    r->expected = from;
+    r->report.segments_done = r->report.bytes_done = 0;
 }
 
 /* ---- life ---- */

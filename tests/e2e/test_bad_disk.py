@@ -55,7 +55,9 @@ class Store:
 
     @classmethod
     def files(cls):
-        return sorted(os.path.relpath(os.path.join(d, f), cls.path) for d, _, names in os.walk(cls.path) for f in names)
+        """Without what a merge had begun when the server was killed: that holds nothing."""
+        return sorted(os.path.relpath(os.path.join(d, f), cls.path)
+                      for d, _, names in os.walk(cls.path) if not d.endswith(".tmp") for f in names)
 
     @classmethod
     def copy(cls):

@@ -28,6 +28,8 @@ struct store_sim *store_sim_new(uint64_t seed)
     s->o.retention_ms = 0;
     s->o.manual = true;
     s->o.cache_bytes = 1 << 20;
+    s->o.reserve_bytes = 4096;
+    s->o.head.exemplars_max = s->o.head.metadata_max = 64;
     s->o.wal.segment_bytes = 16384;
     return s;
 }
@@ -53,9 +55,21 @@ enum err store_sim_open(struct store_sim *s, struct errmsg *why)
     o.head = tsdb_head(s->db);
     o.wal = tsdb_wal(s->db);
     o.clock = s->o.clock;
-    o.lanes = 1;
+    o.lanes = 2;
     o.retention_ms = s->o.retention_ms;
-    return ingest_new(&o, &s->ingest, why);
+    o.deferring = s->o.defers;
+    TRY(ingest_new(&o, &s->ingest, why));
+    return s->o.defers ? ERR_OK : store_sim_catch_up(s, why);
+}
+
+enum err store_sim_catch_up(struct store_sim *s, struct errmsg *why)
+{
+    bool again = true;
+    while (!ingest_catch_up(s->ingest, 1, &again))
+        if (!again)
+            return err_set(why, ERR_UNAVAILABLE, "the log refuses");
+    tsdb_live(s->db);
+    return ERR_OK;
 }
 
 enum err store_sim_close(struct store_sim *s, struct errmsg *why)
@@ -134,11 +148,14 @@ bool store_sim_write(struct store_sim *s, uint32_t first, uint32_t count, int64_
     struct store_request *r = &s->requests[n];
     r->samples = count;
     r->ticket = (struct store_ticket){.ticket.done = on_done, .store = s, .request = n};
+    mem_fail_pause(true);
     for (uint32_t i = first; i < first + count; i++)
         body_sample(s, i, time_ms, value_bits(i, time_ms, n));
     struct ingest_result result = {0};
+    struct slice body = rw_finish(&s->body);
+    mem_fail_pause(false);
     struct ingest_request request = {
-        .encoding = INGEST_IDENTITY, .body = rw_finish(&s->body), .stream = 1, .ticket = &r->ticket.ticket};
+        .encoding = INGEST_IDENTITY, .body = body, .stream = 1, .ticket = &r->ticket.ticket};
     bool waits = ingest_write(s->ingest, &request, &result);
     r->stored = result.err == ERR_OK;
     if (!r->stored)
@@ -165,12 +182,14 @@ bool store_sim_delete(struct store_sim *s, uint32_t first, uint32_t count, int64
     struct buf pattern = {0};
     struct matcher m = {.op = MATCH_REGEX, .name = SLICE_LIT("id")};
     struct tsdb_selector selector = {&m, 1};
+    mem_fail_pause(true);
     arena_init(&arena, NULL);
     for (uint32_t i = first; i < first + count; i++)
         buf_printf(&pattern, "%s%u", i > first ? "|" : "", i);
     m.value = buf_view(&pattern);
     enum err err = regex_compile(m.value, &arena, 0, &m.regex, NULL);
     assert(err == ERR_OK);
+    mem_fail_pause(false);
     err = tsdb_delete(s->db, &(struct tsdb_delete){&selector, 1, mint_ms, maxt_ms}, NULL);
     for (uint32_t i = first; i < first + count; i++)
         model_delete(s, i, mint_ms, maxt_ms, err == ERR_OK);

@@ -64,6 +64,8 @@ struct store_sim {
 struct store_sim *store_sim_new(uint64_t seed);
 void store_sim_free(struct store_sim *s);
 MUST_CHECK enum err store_sim_open(struct store_sim *s, struct errmsg *why);
+/* With o.defers: requests only wait in the log until this is called. */
+MUST_CHECK enum err store_sim_catch_up(struct store_sim *s, struct errmsg *why);
 enum err store_sim_close(struct store_sim *s, struct errmsg *why);
 /* Closes without mercy: every call of the disk fails, as after power loss. */
 void store_sim_kill(struct store_sim *s);

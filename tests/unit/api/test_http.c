@@ -127,6 +127,12 @@ Test(api_http, the_api_is_shut_until_ready_and_again_when_stopping)
     EXPECT_STATUS(&f, 200, "GET /health", "", NULL);
     EXPECT_STATUS(&f, 200, "GET /metrics", "", NULL);
     EXPECT_STATUS(&f, 200, "GET /api/v1/status/walreplay", "", NULL);
+    api_set_state(f.api, API_REPLAYING);
+    EXPECT_STATUS(&f, 503, "GET /-/ready", "", NULL);
+    EXPECT_STATUS(&f, 200, "GET /api/v1/query?query=1", "", NULL);
+    EXPECT_STATUS(&f, 503, "GET /federate?match[]=up", "", NULL); /* could not say that it is incomplete */
+    EXPECT_STATUS(&f, 503, "POST /api/v1/read", "", "x");
+    EXPECT_STATUS(&f, 503, "GET /api/v1/export?match[]=up", "", NULL);
     api_set_state(f.api, API_READY);
     EXPECT_STATUS(&f, 200, "GET /-/ready", "", NULL);
     EXPECT_STATUS(&f, 200, "GET /api/v1/query?query=1", "", NULL);

@@ -1,0 +1,165 @@
+/* store_workload.c - the contract is in store_workload.h. */
+#include "lib/store_workload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tsdb/snapshot_internal.h"
+
+enum { STEP_MS = 15000, HOUR_MS = 3600000, SNAPSHOTS = 2 };
+
+/*
+ * Two snapshots: a name is in the list only when it was handed out, so it must hold what was acknowledged
+ * then; one that a crash cut off is there whole under its name, or not at all.
+ */
+static struct {
+    struct store_sim *then; /* what the store had to remember when it was asked for */
+    char name[TSDB_SNAPSHOT_NAME];
+} taken[SNAPSHOTS];
+
+static void snapshot_take(struct store_sim *s, int i)
+{
+    if (taken[i].then || !tsdb_ready(s->db))
+        return;
+    clock_fake_advance(&s->clock, 1000); /* each has a second of its own, by which it is found again */
+    taken[i].then = store_sim_fork(s, "");
+    enum err may_fail = tsdb_snapshot(s->db, TSDB_SNAPSHOT_PROMETHEUS, false, taken[i].name, NULL);
+    if (may_fail != ERR_OK)
+        taken[i].name[0] = 0;
+    clock_fake_advance(&s->clock, 1000);
+}
+
+static void fail(const char *context, const char *what, const char *text)
+{
+    fprintf(stderr, "%s: snapshot: %s: %s\n", context, what, text);
+    abort();
+}
+
+struct look {
+    struct store_sim *s;
+    const char *context;
+    bool found[SNAPSHOTS];
+    unsigned count;
+};
+
+static void snapshot_check(struct look *l, struct store_sim *then, const char *name)
+{
+    struct errmsg why = {0};
+    snprintf(then->dir, sizeof then->dir, "data/snapshots/%s", name);
+    then->sim = l->s->sim;
+    then->o.fs = fs_sim_fs(l->s->sim);
+    if (store_sim_open(then, &why) != ERR_OK)
+        fail(l->context, "does not open", why.text);
+    store_sim_check(then, l->context);
+    if (store_sim_close(then, &why) != ERR_OK)
+        fail(l->context, "does not close", why.text);
+}
+
+static bool snapshot_visit(void *ctx, const char *name)
+{
+    struct look *l = ctx;
+    int64_t made_ms;
+    if (!snapshot_name_parse(name, &made_ms))
+        fail(l->context, "no name", name);
+    for (int i = 0; i < SNAPSHOTS; i++) {
+        struct store_sim *then = taken[i].then;
+        if (!then || clock_now_ms(&then->clock.base) / 1000 != made_ms / 1000)
+            continue;
+        snapshot_check(l, then, name);
+        l->found[i] = true;
+        l->count++;
+    }
+    return true;
+}
+
+unsigned store_workload_check_snapshots(struct store_sim *s, const char *context)
+{
+    struct errmsg why = {0};
+    char copy[256];
+    snprintf(copy, sizeof copy, "%s", context);
+    struct look l = {.s = s, .context = copy};
+    if (tsdb_snapshots(s->db, snapshot_visit, &l, &why) != ERR_OK)
+        fail(copy, "no list", why.text);
+    for (int i = 0; i < SNAPSHOTS; i++)
+        if (taken[i].name[0] && !l.found[i])
+            fail(copy, "lost", taken[i].name);
+    return l.count;
+}
+
+void store_workload_free(struct store_sim *s)
+{
+    for (int i = 0; i < SNAPSHOTS; i++) {
+        if (taken[i].then)
+            store_sim_free(taken[i].then);
+        memset(&taken[i], 0, sizeof taken[i]);
+    }
+    store_sim_free(s);
+}
+
+struct store_sim *store_workload_new(uint64_t seed)
+{
+    struct store_sim *s = store_sim_new(seed);
+    s->o.checkpoint_bytes = 6000;
+    s->o.block_range_max_ms = 6 * HOUR_MS;
+    s->o.wal.segment_bytes = seed % 3 == 2 ? 4096 : 8192;
+    s->o.retention_ms = seed % 2 ? 3 * HOUR_MS : 0;
+    s->o.snapshots_age_ms = 0;
+    return s;
+}
+
+/* A range of some series, all of one, a sample written where one was deleted; now and then the disk follows. */
+static void deletes(struct store_sim *s, int i, int64_t now)
+{
+    if (i % 16 == 6)
+        store_sim_delete(s, 2, 3, now - 5400000, now - 20000);
+    else
+        store_sim_delete(s, WORKLOAD_SERIES + 1, 1, INT64_MIN, INT64_MAX);
+    store_sim_write(s, 2, 2, now - 1800000 - i);
+    if (i % 16 != 6)
+        return;
+    enum err may_fail = tsdb_clean_tombstones(s->db, NULL);
+    (void)may_fail;
+}
+
+/* Scrapes with new series, late samples, changed values; hours that pass; what the background does. */
+static void step(struct store_sim *s, int i)
+{
+    int64_t now = clock_now_ms(&s->clock.base);
+    store_sim_write(s, 0, WORKLOAD_SERIES / 2 + (uint32_t)(i % 6), now);
+    if (i % 3 == 1)
+        store_sim_write(s, WORKLOAD_SERIES, 3, now + 1000); /* another target, in the same frame */
+    if (i % 7 == 3)
+        store_sim_write(s, 0, 2, now - 2 * HOUR_MS - i); /* late */
+    if (i % 7 == 5)
+        store_sim_write(s, 1, 2, now); /* the time is known: the last write wins */
+    if (i % 8 == 6)
+        deletes(s, i, now);
+    store_sim_commit(s);
+    clock_fake_advance(&s->clock, i % 4 == 3 ? 40 * 60000 : STEP_MS);
+    if (i % 4 == 3)
+        tsdb_run_once(s->db);
+    if (i % 11 == 10) {
+        enum err may_fail = tsdb_flush(s->db, NULL);
+        (void)may_fail;
+    }
+    if (i == 9 || i == 29)
+        snapshot_take(s, i == 29);
+}
+
+void store_workload_run(struct store_sim *s, int steps)
+{
+    for (int i = 0; i < steps && !fs_sim_is_off(s->sim); i++)
+        step(s, i);
+}
+
+void store_workload_defer(struct store_sim *s, int steps)
+{
+    for (int i = 0; i < steps && !fs_sim_is_off(s->sim); i++) {
+        int64_t now = clock_now_ms(&s->clock.base);
+        store_sim_write(s, (uint32_t)i % 4, WORKLOAD_SERIES, now);
+        if (i % 2)
+            store_sim_write(s, 2, 3, now); /* the last write wins */
+        store_sim_commit(s);
+        clock_fake_advance(&s->clock, STEP_MS);
+    }
+}

@@ -1,0 +1,25 @@
+/*
+ * store_workload.h - what a store goes through in the simulator: everything that changes the disk.
+ *
+ * Steps depend on their number and the seed alone, so a run can be repeated to the same call of the disk.
+ * One store at a time.  A new kind of background work gets a line in step(): then it is crashed at every change of the disk, too.
+ */
+#ifndef TESTS_LIB_STORE_WORKLOAD_H
+#define TESTS_LIB_STORE_WORKLOAD_H
+
+#include "lib/store_sim.h"
+
+enum { WORKLOAD_STEPS = 40, WORKLOAD_SERIES = 12 };
+
+/* A store with small limits, so that all happens often; odd seeds have a retention. */
+struct store_sim *store_workload_new(uint64_t seed);
+void store_workload_free(struct store_sim *s);
+/* Ends early when the power is off. */
+void store_workload_run(struct store_sim *s, int steps);
+/* Deferring (s->o.defers): requests that only wait in the log; no background work. */
+void store_workload_defer(struct store_sim *s, int steps);
+
+/* Store open: the snapshots it took are there whole, others are not; how many.  Aborts with `context` if not. */
+unsigned store_workload_check_snapshots(struct store_sim *s, const char *context);
+
+#endif
