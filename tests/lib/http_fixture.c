@@ -25,7 +25,8 @@ static size_t bytes_param(struct http_request *r)
 {
     char text[32] = {0};
     struct slice value = http_param_get(r, "bytes", NULL);
-    memcpy(text, value.data, value.len < 31 ? value.len : 31);
+    if (value.len)
+        memcpy(text, value.data, value.len < 31 ? value.len : 31);
     return strtoul(text, NULL, 10);
 }
 
