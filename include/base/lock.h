@@ -53,5 +53,7 @@ void rwlock_write_unlock(struct rwlock *l) RELEASES(*l);
 
 /* Starts a named thread (name: at most 15 bytes, shown by top and gdb); aborts when it cannot. */
 pthread_t thread_start(const char *name, void *(*run)(void *arg), void *arg);
+/* The calling thread gets less of the CPU than others, where the system can do that per thread. */
+void thread_lower(void);
 
 #endif

@@ -161,6 +161,12 @@ struct head_cut;
 typedef int (*labels_order)(const struct labels *a, const struct labels *b);
 /* Samples with t < before_ms. */
 void head_cut_begin(struct head *head, int64_t before_ms, struct head_cut **out);
+/*
+ * Old samples come in fewer, longer windows, so that a backfill of a year is not thousands of blocks: a sample's window is
+ * the longest of these ranges (each a multiple of the one before, base first) that ends before the cut does.  Before
+ * the first head_cut_window; borrowed until the cut ends.
+ */
+void head_cut_ranges(struct head_cut *cut, const int64_t *ranges_ms, uint32_t count);
 /* The next window [k*range, (k+1)*range) with samples, both ends inclusive in the results; false: no more. */
 bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, int64_t *maxt_ms);
 /* Chooses the series that have samples in a window.  order: must compare metric names first. */

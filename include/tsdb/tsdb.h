@@ -42,6 +42,7 @@ struct tsdb_options {
     int64_t block_range_max_ms; /* merged blocks span at most this (and a tenth of the retention) */
     uint64_t checkpoint_bytes;  /* of log after which a checkpoint is taken */
     int64_t checkpoint_ms;      /* and age of log */
+    uint64_t block_bytes_max;   /* blocks that are larger together are not merged; 0 = no bound */
     uint64_t io_bytes_per_s;    /* bound of background writing; 0 = none */
     uint64_t reserve_bytes;     /* given up when the disk is full, so that the manifest can still be written */
     uint64_t head_bytes_max;    /* head memory that triggers an early flush; 0 = none */
@@ -108,6 +109,7 @@ MUST_CHECK enum err tsdb_snapshot_dir_remove(struct fs *fs, const char *dir, con
 
 struct tsdb_stats {
     _Atomic uint64_t flushes, flush_errors, flush_ns, flushed_samples;
+    _Atomic uint64_t backoffs; /* times that background writing was slowed because the log's syncs were slow */
     _Atomic uint64_t compactions, compaction_errors, compaction_ns, compacted_bytes;
     _Atomic uint64_t checkpoints, checkpoint_errors, checkpoint_ns, checkpoint_bytes;
     _Atomic uint64_t snapshots, snapshots_made, snapshot_errors; /* now there; since the start */

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 
@@ -128,4 +131,13 @@ pthread_t thread_start(const char *name, void *(*run)(void *arg), void *arg)
     pthread_setname_np(thread, name);
 #endif
     return thread;
+}
+
+void thread_lower(void)
+{
+#if defined(__linux__)
+    enum { NICER = 10 };
+    int ignored = setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICER); /* only a wish */
+    (void)ignored;
+#endif
 }

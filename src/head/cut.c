@@ -75,23 +75,43 @@ void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
 
 /* ---- windows ---- */
 
-static int64_t window_of(int64_t time_ms, int64_t range_ms)
+static int64_t align_down(int64_t time_ms, int64_t range_ms)
 {
-    int64_t k = time_ms / range_ms;
-    return time_ms % range_ms < 0 ? k - 1 : k;
+    int64_t rest = time_ms % range_ms;
+    return time_ms - (rest < 0 ? rest + range_ms : rest);
 }
 
-static void window_add(struct head_cut *cut, int64_t window)
+void head_cut_ranges(struct head_cut *cut, const int64_t *ranges_ms, uint32_t count)
 {
-    if (cut->window_count && cut->windows[cut->window_count - 1] == window)
+    assert(!cut->windows_known);
+    cut->ranges_ms = ranges_ms;
+    cut->range_count = count;
+}
+
+/* The longest range whose window ends before the cut; windows of different ranges are apart, as each is a multiple of the next. */
+static struct cut_window window_of(const struct head_cut *cut, int64_t time_ms, int64_t range_ms)
+{
+    for (uint32_t i = cut->range_count; i > 0; i--) {
+        int64_t mint = align_down(time_ms, cut->ranges_ms[i - 1]);
+        if (mint <= cut->before_ms - cut->ranges_ms[i - 1])
+            return (struct cut_window){mint, mint + cut->ranges_ms[i - 1] - 1};
+    }
+    int64_t mint = align_down(time_ms, range_ms);
+    return (struct cut_window){mint, mint + range_ms - 1};
+}
+
+static void window_add(struct head_cut *cut, int64_t time_ms, int64_t range_ms)
+{
+    const struct cut_window *last = cut->window_count ? &cut->windows[cut->window_count - 1] : NULL;
+    if (last && time_ms >= last->mint_ms && time_ms <= last->maxt_ms)
         return;
     cut->windows = mem_grow(cut->windows, &cut->window_capacity, cut->window_count + 1, sizeof *cut->windows);
-    cut->windows[cut->window_count++] = window;
+    cut->windows[cut->window_count++] = window_of(cut, time_ms, range_ms);
 }
 
-static int by_value(const void *a, const void *b)
+static int by_start(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    int64_t x = ((const struct cut_window *)a)->mint_ms, y = ((const struct cut_window *)b)->mint_ms;
     return (x > y) - (x < y);
 }
 
@@ -99,9 +119,9 @@ static void windows_unique(struct head_cut *cut)
 {
     size_t n = 0;
     if (cut->window_count)
-        qsort(cut->windows, cut->window_count, sizeof *cut->windows, by_value);
+        qsort(cut->windows, cut->window_count, sizeof *cut->windows, by_start);
     for (size_t i = 0; i < cut->window_count; i++)
-        if (n == 0 || cut->windows[n - 1] != cut->windows[i])
+        if (n == 0 || cut->windows[n - 1].mint_ms != cut->windows[i].mint_ms)
             cut->windows[n++] = cut->windows[i];
     cut->window_count = n;
 }
@@ -118,7 +138,7 @@ static void windows_of_hists(struct head_cut *cut, const struct series_line *x, 
         enum err err = times_decode(slice_of(p->data, p->times_bytes), p->count, times);
         assert(err == ERR_OK); /* our own bytes */
         for (uint32_t k = 0; k < p->count; k++)
-            window_add(cut, window_of(times[k], range_ms));
+            window_add(cut, times[k], range_ms);
     }
 }
 
@@ -129,11 +149,11 @@ static void windows_of_page(struct head_cut *cut, uint32_t page, int64_t range_m
     mutex_lock(&p->lock);
     uint32_t end = column_find(p, cut->before_ms);
     for (uint32_t i = p->start; i < end; i++)
-        window_add(cut, window_of(column_at(p, i), range_ms));
+        window_add(cut, column_at(p, i), range_ms);
     for (uint32_t slot = 0; slot < get_relaxed(&p->slots); slot++) {
         const struct series_line *x = line_of(h, page * PAGE_SERIES + slot);
         for (uint32_t i = 0; x->more && i < x->more->side.frozen_count; i++)
-            window_add(cut, window_of(x->more->side.frozen[i].time_ms, range_ms));
+            window_add(cut, x->more->side.frozen[i].time_ms, range_ms);
         windows_of_hists(cut, x, range_ms);
     }
     mutex_unlock(&p->lock);
@@ -153,8 +173,8 @@ bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, i
     }
     if (cut->window_next == cut->window_count)
         return false;
-    *mint_ms = cut->windows[cut->window_next++] * range_ms;
-    *maxt_ms = *mint_ms + range_ms - 1;
+    *mint_ms = cut->windows[cut->window_next].mint_ms;
+    *maxt_ms = cut->windows[cut->window_next++].maxt_ms;
     if (*maxt_ms >= cut->before_ms)
         *maxt_ms = cut->before_ms - 1;
     return true;
@@ -164,10 +184,8 @@ bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, i
 
 static bool side_within(const struct side *s, int64_t mint_ms, int64_t maxt_ms)
 {
-    for (uint32_t i = 0; i < s->frozen_count; i++)
-        if (s->frozen[i].time_ms >= mint_ms && s->frozen[i].time_ms <= maxt_ms)
-            return true;
-    return false;
+    uint32_t low = side_first(s->frozen, s->frozen_count, mint_ms);
+    return low < s->frozen_count && s->frozen[low].time_ms <= maxt_ms;
 }
 
 static bool stream_within(const struct series_line *x, uint32_t low, uint32_t high)

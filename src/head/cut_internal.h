@@ -7,12 +7,19 @@
 #include "head/append_internal.h"
 #include "head/seal_internal.h"
 
+/* [mint_ms, maxt_ms] of an aligned window. */
+struct cut_window {
+    int64_t mint_ms, maxt_ms;
+};
+
 struct head_cut {
     struct head *head;
     struct epoch_slot epoch;
     int64_t before_ms;
     uint32_t pages;   /* those that existed at the start */
-    int64_t *windows; /* numbers of aligned windows with samples, ascending once known */
+    const int64_t *ranges_ms; /* longer ones for old samples; NULL: none */
+    uint32_t range_count;
+    struct cut_window *windows; /* with samples, ascending and apart once known */
     size_t window_count, window_capacity, window_next;
     bool windows_known;
     struct refs refs;           /* of the window that was selected, by metric name */

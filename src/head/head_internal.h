@@ -296,6 +296,8 @@ void series_canonical(struct head *h, series_ref ref, struct buf *out); /* label
 struct series_more *series_more(struct head *h, struct series_line *line);
 
 /* ---- side.c: the page's lock is held ---- */
+/* The first of a sorted list that is not before. */
+uint32_t side_first(const struct side_sample *list, uint32_t count, int64_t time_ms);
 void side_add(struct head *h, struct page *p, struct series_line *line, int64_t time_ms, uint64_t bits);
 void side_settle(struct side *s);                                      /* sorts it; later ones win */
 bool side_find(const struct side *s, int64_t time_ms, uint64_t *bits); /* among what is not frozen */

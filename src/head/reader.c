@@ -104,7 +104,11 @@ static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, 
         }
     }
     if (series_alive(x) && x->more) {
-        copy_side_list(r, x->more->side.frozen, x->more->side.frozen_count, mint_ms, maxt_ms);
+        const struct side *side = &x->more->side;
+        uint32_t from = side_first(side->frozen, side->frozen_count, mint_ms);
+        uint32_t to = maxt_ms == INT64_MAX ? side->frozen_count : side_first(side->frozen, side->frozen_count, maxt_ms + 1);
+        if (from < to)
+            copy_side_list(r, side->frozen + from, to - from, mint_ms, maxt_ms);
         if (!r->frozen)
             copy_side_list(r, x->more->side.list, x->more->side.count, mint_ms, maxt_ms);
         if (x->more->hists) {

@@ -75,6 +75,19 @@ bool side_find(const struct side *s, int64_t time_ms, uint64_t *bits)
     return true;
 }
 
+uint32_t side_first(const struct side_sample *list, uint32_t count, int64_t time_ms)
+{
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (list[mid].time_ms < time_ms)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 void side_add(struct head *h, struct page *p, struct series_line *line, int64_t time_ms, uint64_t bits)
 {
     struct side *s = &series_more(h, line)->side;

@@ -60,6 +60,7 @@ bool block_round(struct tsdb *db)
         while (snapshots_age(db))
             ;
     }
+    quiet_look(db);
     bool did = retention_once(db);
     did = compact_once(db) || did;
     did = clean_once(db) || did;
@@ -70,13 +71,56 @@ bool block_round(struct tsdb *db)
 
 /* ---- throttle ---- */
 
+/* Average sync since the last look, in ns; -1: too few to tell. */
+static int64_t sync_average(struct tsdb *db, struct sync_watch *w)
+{
+    enum { FEW = 4 };
+    const struct wal_stats *stats = wal_stats(db->wal);
+    uint64_t syncs = atomic_load_explicit(&stats->syncs, memory_order_relaxed);
+    uint64_t ns = atomic_load_explicit(&stats->sync_ns, memory_order_relaxed);
+    if (syncs < w->syncs + FEW)
+        return -1;
+    int64_t average = (int64_t)((ns - w->ns) / (syncs - w->syncs));
+    *w = (struct sync_watch){syncs, ns};
+    return average;
+}
+
+void quiet_look(struct tsdb *db)
+{
+    enum { WEIGHT = 8 };
+    int64_t average = sync_average(db, &db->quiet_watch);
+    if (average >= 0)
+        db->quiet_sync_ns += (average - db->quiet_sync_ns) / (db->quiet_sync_ns ? WEIGHT : 1);
+}
+
+/* Writers wait for syncs: when they take much longer than without us, half of the rate, and again; else back up. */
+static void back_off(struct tsdb *db, struct throttle *t, int64_t now)
+{
+    enum { LOOK_NS = 500000000, SLOW_NS = 5000000, TIMES = 2 };
+    if (now - t->looked_ns < LOOK_NS)
+        return;
+    bool first = t->looked_ns == 0;
+    int64_t average = sync_average(db, &t->watch);
+    t->looked_ns = now;
+    if (first || average < 0)
+        return;
+    bool slow = average > TIMES * db->quiet_sync_ns + SLOW_NS;
+    if (slow && t->slowed < THROTTLE_SLOWED_MAX) {
+        t->slowed++;
+        TSDB_COUNT(db, backoffs, 1);
+    } else if (!slow && t->slowed > 0) {
+        t->slowed--;
+    }
+}
+
 void throttle_take(struct tsdb *db, struct throttle *t, size_t bytes)
 {
     if (t->bytes_per_s == 0)
         return;
     int64_t now = clock_mono_ns(db->o.clock);
+    back_off(db, t, now);
     t->next_ns = t->next_ns > now ? t->next_ns : now;
-    t->next_ns += (int64_t)((double)bytes * 1e9 / (double)t->bytes_per_s);
+    t->next_ns += (int64_t)((double)bytes * 1e9 / (double)(t->bytes_per_s >> t->slowed));
     while (t->next_ns - now > SLICE_MS * INT64_C(1000000) && cancel_check(&db->stop) == ERR_OK) {
         clock_sleep_ns(db->o.clock, SLICE_MS * INT64_C(1000000));
         now = clock_mono_ns(db->o.clock);
@@ -110,6 +154,7 @@ static void *head_thread(void *arg)
 static void *block_thread(void *arg)
 {
     struct tsdb *db = arg;
+    thread_lower(); /* whoever answers goes first */
     while (tick(db))
         while (block_round(db) && cancel_check(&db->stop) == ERR_OK)
             ;

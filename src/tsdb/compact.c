@@ -38,12 +38,15 @@ static enum err on_write(void *ctx, size_t bytes, struct errmsg *why)
 
 /* ---- choosing ---- */
 
-static struct compact_ranges ranges_of(const struct tsdb *db)
+struct compact_ranges compact_ranges(const struct tsdb *db)
 {
     int64_t max = db->o.block_range_max_ms;
     if (db->o.retention_ms > 0 && db->o.retention_ms / 10 < max)
         max = db->o.retention_ms / 10; /* so that retention drops whole blocks in time */
-    return compact_ranges_of(db->o.block_range_ms, max > db->o.block_range_ms ? max : db->o.block_range_ms);
+    struct compact_ranges ranges =
+        compact_ranges_of(db->o.block_range_ms, max > db->o.block_range_ms ? max : db->o.block_range_ms);
+    ranges.bytes_max = db->o.block_bytes_max;
+    return ranges;
 }
 
 static void sources_add(struct compaction *c, const struct block_meta *m, bool *overflow)
@@ -85,7 +88,7 @@ static bool choose(struct compaction *c)
 {
     struct tsdb *db = c->db;
     struct compact_plan plan;
-    struct compact_ranges ranges = ranges_of(db);
+    struct compact_ranges ranges = compact_ranges(db);
     mutex_lock(&db->manifest_lock);
     int64_t complete_ms = db->manifest.flushed_ms;
     mutex_unlock(&db->manifest_lock);

@@ -92,6 +92,12 @@ static bool close_over_sequence(const struct compact_block *blocks, uint32_t cou
     return true;
 }
 
+/* A merge needs as much free space as it writes, and nobody wants a file of a terabyte. */
+static bool fits(const struct compact_block *blocks, const struct compact_plan *p, uint64_t bytes_max)
+{
+    return bytes_max == 0 || span_of(blocks, p).bytes <= bytes_max;
+}
+
 static bool worth(const struct compact_block *blocks, const struct compact_plan *p)
 {
     if (p->count < 2)
@@ -112,19 +118,19 @@ static void sort_picked(struct compact_plan *p)
 
 /* Picks what is in the window of block `first`. */
 static bool pick_window(const struct compact_block *blocks, uint32_t count, uint32_t first, int64_t range,
-                        struct compact_plan *p)
+                        uint64_t bytes_max, struct compact_plan *p)
 {
     int64_t window = window_of(blocks[first].mint_ms, range);
     p->count = 0;
     for (uint32_t i = 0; i < count && p->count < COMPACT_BLOCKS_MAX; i++)
         if (!blocks[i].stuck && in_window(&blocks[i], window, range))
             p->picked[p->count++] = i;
-    return close_over_sequence(blocks, count, p) && worth(blocks, p);
+    return close_over_sequence(blocks, count, p) && worth(blocks, p) && fits(blocks, p, bytes_max);
 }
 
 /* Picks TIER or more blocks of the smallest size class in a window of the first range. */
 static bool pick_tier(const struct compact_block *blocks, uint32_t count, uint32_t smallest, int64_t range,
-                      struct compact_plan *p)
+                      uint64_t bytes_max, struct compact_plan *p)
 {
     int64_t window = window_of(blocks[smallest].mint_ms, range);
     p->count = 0;
@@ -132,13 +138,14 @@ static bool pick_tier(const struct compact_block *blocks, uint32_t count, uint32
         if (!blocks[i].stuck && in_window(&blocks[i], window, range) &&
             blocks[i].bytes / TIER_SIZES <= blocks[smallest].bytes && blocks[i].bytes >= blocks[smallest].bytes)
             p->picked[p->count++] = i;
-    return p->count >= TIER && close_over_sequence(blocks, count, p);
+    return p->count >= TIER && close_over_sequence(blocks, count, p) && fits(blocks, p, bytes_max);
 }
 
-static bool plan_tier(const struct compact_block *blocks, uint32_t count, int64_t range, struct compact_plan *out)
+static bool plan_tier(const struct compact_block *blocks, uint32_t count, const struct compact_ranges *ranges,
+                      struct compact_plan *out)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (pick_tier(blocks, count, i, range, out)) {
+        if (pick_tier(blocks, count, i, ranges->ms[0], ranges->bytes_max, out)) {
             out->range = 0;
             sort_picked(out);
             return true;
@@ -156,15 +163,15 @@ bool compact_plan_next(const struct compact_block *blocks, uint32_t count, const
             int64_t window = window_of(blocks[i].mint_ms, range);
             bool complete = (window + 1) * range <= complete_ms && in_window(&blocks[i], window, range);
             bool older = best == count || blocks[i].mint_ms < blocks[best].mint_ms;
-            if (complete && older && pick_window(blocks, count, i, range, out))
+            if (complete && older && pick_window(blocks, count, i, range, ranges->bytes_max, out))
                 best = i;
         }
         if (best == count)
             continue;
-        pick_window(blocks, count, best, range, out);
+        pick_window(blocks, count, best, range, ranges->bytes_max, out);
         out->range = r;
         sort_picked(out);
         return true;
     }
-    return plan_tier(blocks, count, ranges->ms[0], out);
+    return plan_tier(blocks, count, ranges, out);
 }

@@ -9,8 +9,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "tsdb/compact_plan.h"
 #include "tsdb/tsdb_internal.h"
 
+enum { SIDE_BYTES_MAX = 256 << 20 };
 enum { IDLE_MS = 3600000 }; /* a series without samples for so long leaves the head */
 
 struct flush {
@@ -107,10 +109,13 @@ static enum err flush_window(struct flush *f, struct head_cut *cut, int64_t mint
     return ERR_OK;
 }
 
+/* A backfill goes straight into blocks as long as merged ones. */
 static enum err flush_windows(struct flush *f, struct head_cut *cut, struct errmsg *why)
 {
     int64_t mint_ms, maxt_ms;
     enum err err = ERR_OK;
+    struct compact_ranges ranges = compact_ranges(f->db);
+    head_cut_ranges(cut, ranges.ms, ranges.count);
     while (err == ERR_OK && head_cut_window(cut, f->db->o.block_range_ms, &mint_ms, &maxt_ms))
         err = flush_window(f, cut, mint_ms, maxt_ms, why);
     return err;
@@ -147,6 +152,9 @@ enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why)
     struct flush f = {.db = db};
     db->log_has_flushed = true;
     enum err err = flush_cut(&f, before_ms, why);
+    struct head_stats after;
+    head_stats(db->head, &after);
+    db->side_kept = after.bytes_side; /* late, but not old enough for this flush */
     TSDB_COUNT(db, flush_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
     if (err == ERR_OK) {
         TSDB_COUNT(db, flushes, 1);
@@ -169,6 +177,13 @@ static int64_t align_down(int64_t t, int64_t range)
     return t - (rest < 0 ? rest + range : rest);
 }
 
+/* Old samples cost 16 bytes each until they are in a block: what a backfill may take of the head. */
+static uint64_t side_max(const struct tsdb *db)
+{
+    uint64_t share = db->o.head_bytes_max / 8;
+    return share && share < SIDE_BYTES_MAX ? share : SIDE_BYTES_MAX;
+}
+
 bool flush_due(struct tsdb *db, int64_t *before_ms)
 {
     struct head_stats s;
@@ -182,6 +197,10 @@ bool flush_due(struct tsdb *db, int64_t *before_ms)
     bool crossed = before > db->manifest.flushed_ms;
     mutex_unlock(&db->manifest_lock);
     if (crossed && s.mint_ms < before) {
+        *before_ms = before;
+        return true;
+    }
+    if (s.bytes_side > db->side_kept + side_max(db) && s.mint_ms < before) {
         *before_ms = before;
         return true;
     }

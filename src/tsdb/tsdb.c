@@ -23,6 +23,7 @@ void tsdb_options_default(struct tsdb_options *o)
         .block_range_max_ms = 7 * 24 * HOUR_MS,
         .checkpoint_bytes = UINT64_C(256) << 20,
         .checkpoint_ms = HOUR_MS / 2,
+        .block_bytes_max = UINT64_C(16) << 30,
         .io_bytes_per_s = UINT64_C(64) << 20,
         .snapshots_age_ms = 3 * 24 * HOUR_MS,
         .snapshots_max = 32,

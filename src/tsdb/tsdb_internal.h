@@ -18,6 +18,7 @@
 
 enum { TSDB_PATH_BYTES = 1024, TSDB_DIR_BYTES_MAX = 900 };
 
+struct compact_ranges;
 /* REPLAYED: the head has all of the log but requests that were logged as they came; its owner applies them. */
 enum tsdb_state { TSDB_REPLAYING, TSDB_REPLAYED, TSDB_READY, TSDB_FAILED, TSDB_CLOSING };
 
@@ -35,9 +36,19 @@ struct block_set {
     struct block_problem *problems; /* missing, unreadable or quarantined ones */
 };
 
+/* Syncs of the log since the last look. */
+struct sync_watch {
+    uint64_t syncs, ns;
+};
+
+enum { THROTTLE_SLOWED_MAX = 5 };
+
 struct throttle {
     uint64_t bytes_per_s;
     int64_t next_ns; /* when the bytes so far are paid for */
+    int64_t looked_ns;
+    struct sync_watch watch;
+    uint32_t slowed; /* the rate is halved this many times, as the log's syncs are slow */
 };
 
 /* Selectors of series that are to leave the head. */
@@ -77,6 +88,7 @@ struct tsdb {
     int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
     int64_t checkpoint_ns;                 /* when the last one was taken; guarded by head_work */
     bool log_has_flushed;                  /* the log may hold samples that left the head; guarded by head_work */
+    uint64_t side_kept;                            /* bytes beside the columns after the last flush; as the next */
     uint64_t flush_sequence;               /* of the newest flush; strictly grows; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
 
@@ -91,6 +103,8 @@ struct tsdb {
 
     /* the clock's steps, to hold retention back after a jump; background thread of blocks only */
     int64_t opened_ns, jump_seen_ms, jump_seen_ns, retention_held_until_ns;
+    struct sync_watch quiet_watch; /* guarded by block_work, as the next one */
+    int64_t quiet_sync_ns;         /* average sync of the log while no merge runs */
     int64_t blocks_tried_ns; /* when unreadable blocks were tried last; guarded by block_work */
 };
 
@@ -156,6 +170,7 @@ bool checkpoint_due(struct tsdb *db);
 void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffix, char out[TSDB_PATH_BYTES]);
 
 /* compact.c and retention.c; block_work held.  True: something was done. */
+struct compact_ranges compact_ranges(const struct tsdb *db); /* lengths of blocks, rising */
 bool compact_once(struct tsdb *db) REQUIRES(db->block_work);
 bool retention_once(struct tsdb *db) REQUIRES(db->block_work);
 /* Writes one block anew without what does not count; nothing is left: it goes. */
@@ -186,6 +201,8 @@ void background_stop(struct tsdb *db);
 bool head_round(struct tsdb *db);  /* maintenance, flush, checkpoint */
 bool block_round(struct tsdb *db); /* retries, compaction, retention */
 void throttle_take(struct tsdb *db, struct throttle *t, size_t bytes);
+/* Looks at how long syncs take while nothing is merged. */
+void quiet_look(struct tsdb *db) REQUIRES(db->block_work);
 
 /* tsdb_querier.c */
 extern const struct storage_ops tsdb_storage_ops;

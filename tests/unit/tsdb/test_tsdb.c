@@ -480,3 +480,37 @@ Test(tsdb, flushes_early_when_the_head_takes_too_much_memory)
     cr_expect_lt(blocks_count(), 16);
     store_sim_check(s, "after early flushes");
 }
+
+static bool count_block(void *ctx, const struct tsdb_block_info *info)
+{
+    (void)info;
+    ++*(int *)ctx;
+    return true;
+}
+
+Test(tsdb, writes_a_backfill_of_months_into_few_blocks_and_leaves_recent_samples_in_the_head)
+{
+    const int64_t day = INT64_C(86400000);
+    open_store();
+    write_minutes(240);
+    cr_assert(tsdb_run_once(s->db));
+    int64_t now = clock_now_ms(&s->clock.base);
+    struct head_stats before, after;
+    head_stats(tsdb_head(s->db), &before);
+    for (int64_t t = now - 90 * day; t < now - day; t += day / 8) {
+        cr_assert(store_sim_write(s, 0, 20, t));
+        store_sim_commit(s);
+    }
+    while (tsdb_run_once(s->db))
+        ;
+    cr_assert_eq(tsdb_flush(s->db, &why), ERR_OK, "%s", why.text);
+    int blocks = 0;
+    tsdb_blocks(s->db, count_block, &blocks);
+    cr_expect_lt(blocks, 90 / 7 + 2 * 7 + 8, "%d blocks", blocks);
+    store_sim_check(s, "backfilled");
+    while (tsdb_run_once(s->db))
+        clock_fake_advance(&s->clock, 1000);
+    store_sim_check(s, "merged");
+    head_stats(tsdb_head(s->db), &after);
+    cr_expect_eq(after.series, before.series);
+}
