@@ -431,7 +431,7 @@ static const struct path {
 enum { PATHS = sizeof paths / sizeof paths[0] };
 
 /* What callgrind looks at, one call a path. */
-__attribute__((noinline)) uint64_t micro_measured(const struct path *p, struct rig *r, uint32_t ops);
+__attribute__((noinline, noclone)) uint64_t micro_measured(const struct path *p, struct rig *r, uint32_t ops);
 uint64_t micro_measured(const struct path *p, struct rig *r, uint32_t ops)
 {
     return p->run(r, ops);

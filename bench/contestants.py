@@ -35,6 +35,9 @@ def version_of(name, program):
         digits = word.split("tags-v")[-1].split("-")[0].lstrip("v")
         if digits.count(".") >= 2 and digits.replace(".", "").isdigit():
             return digits
+    if name == "victoriametrics" and shutil.which("dpkg-query"):  # Debian's does not say it
+        package = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "victoria-metrics"], capture_output=True, text=True)
+        return package.stdout.split("+")[0].split("-")[0] or "of unknown version"
     module = program.rsplit("-v0.", 1)  # built from its module, which calls 3.15.0 v0.315.0 and leaves the rest out
     if len(module) == 2 and len(module[1]) >= 3:
         return f"{module[1][0]}.{module[1][1:]}"
