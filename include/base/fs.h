@@ -43,6 +43,8 @@ struct fs_stat {
 
 struct fs_space {
     uint64_t total_bytes, free_bytes; /* free for us, not for root */
+    const char *kind; /* "nfs", "tmpfs" ... for those that do not keep what we rely on; "": any other */
+    bool shared, volatile_; /* other machines may change it; it is gone with the power */
 };
 
 struct fs_ops {

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -139,13 +140,42 @@ static enum err posix_sync_dir(struct fs *fs, const char *path, struct errmsg *w
     return failed ? err_errno(why, failed, "sync directory %s", path) : ERR_OK;
 }
 
+/* File systems that lack something we rely on, by their magic number (statfs(2)). */
+static const struct fs_kind {
+    uint32_t magic;
+    const char *name;
+    bool shared, volatile_;
+} kinds[] = {
+    {0x6969, "nfs", true, false},          {0x517b, "smb", true, false},          {0xff534d42, "cifs", true, false},
+    {0xfe534d42, "smb2", true, false},     {0x00c36400, "ceph", true, false},     {0x01021997, "9p", true, false},
+    {0x5346414f, "afs", true, false},      {0x0bd00bd0, "lustre", true, false},   {0x01161970, "gfs2", true, false},
+    {0x7461636f, "ocfs2", true, false},    {0x65735546, "fuse", true, false},     {0x01021994, "tmpfs", false, true},
+    {0x858458f6, "ramfs", false, true},
+};
+
+static void kind_of(const char *path, struct fs_space *out)
+{
+    struct statfs st;
+    out->kind = "";
+    if (statfs(path, &st) != 0)
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].magic == (uint32_t)st.f_type) {
+            out->kind = kinds[i].name;
+            out->shared = kinds[i].shared;
+            out->volatile_ = kinds[i].volatile_;
+        }
+}
+
 static enum err posix_space(struct fs *fs, const char *path, struct fs_space *out, struct errmsg *why)
 {
     (void)fs;
     struct statvfs st;
     if (statvfs(path, &st) != 0)
         return err_errno(why, errno, "statvfs %s", path);
-    *out = (struct fs_space){(uint64_t)st.f_blocks * st.f_frsize, (uint64_t)st.f_bavail * st.f_frsize};
+    *out = (struct fs_space){.total_bytes = (uint64_t)st.f_blocks * st.f_frsize,
+                             .free_bytes = (uint64_t)st.f_bavail * st.f_frsize};
+    kind_of(path, out);
     return ERR_OK;
 }
 

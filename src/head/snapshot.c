@@ -8,12 +8,14 @@
 #include "head/record_internal.h"
 #include "head/tail_internal.h"
 
-enum { PIECE_BYTES = 1 << 20 };
+/* A piece tells all pairs that its series have, so that a damaged one costs its own pages and nothing else. */
+enum { PIECE_BYTES = 256 << 10 };
 
 struct snapshot {
     struct head *head;
     struct buf records, page, stream;
-    uint8_t *told; /* by pair id */
+    uint32_t *told; /* by pair id: the piece that told it last */
+    uint32_t piece;
     size_t told_capacity;
 };
 
@@ -21,12 +23,12 @@ static void tell_pair(struct snapshot *s, uint32_t id)
 {
     if (id >= s->told_capacity) {
         size_t before = s->told_capacity;
-        s->told = mem_grow(s->told, &s->told_capacity, (size_t)id + 1, 1);
-        memset(s->told + before, 0, s->told_capacity - before);
+        s->told = mem_grow(s->told, &s->told_capacity, (size_t)id + 1, sizeof *s->told);
+        memset(s->told + before, 0, (s->told_capacity - before) * sizeof *s->told);
     }
-    if (s->told[id])
+    if (s->told[id] == s->piece)
         return;
-    s->told[id] = 1;
+    s->told[id] = s->piece;
     const struct pair *p = pair_of(s->head, id);
     record_pair(&s->records, id, slice_of(p->wire, p->wire_bytes));
 }
@@ -160,13 +162,14 @@ static enum err send(struct snapshot *s, head_emit emit, void *ctx, struct errms
         return err_set(why, ERR_NO_MEMORY, "checkpoint: no memory for a piece");
     enum err err = s->records.len ? emit(ctx, buf_view(&s->records), why) : ERR_OK;
     buf_reset(&s->records);
+    s->piece++;
     return err;
 }
 
 /* clang does not see that s.head is h. */
 NO_LOCK_CHECK enum err head_checkpoint(struct head *h, head_emit emit, void *ctx, struct errmsg *why)
 {
-    struct snapshot s = {.head = h, .records.own = true, .page.own = true, .stream.own = true};
+    struct snapshot s = {.head = h, .piece = 1, .records.own = true, .page.own = true, .stream.own = true};
     uint32_t pages = atomic_load_explicit(&h->page_count, memory_order_acquire);
     enum err err = ERR_OK;
     assert(!h->cut);

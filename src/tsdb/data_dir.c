@@ -331,11 +331,26 @@ static enum err id_and_manifest(struct tsdb *db, struct errmsg *why)
     return manifest_store(db->o.fs, path, &db->manifest, why);
 }
 
+/* What a directory on such a file system costs is written in docs/filesystems.md; here it is only named. */
+static void file_system_say(struct tsdb *db)
+{
+    struct fs_space space = {0};
+    if (fs_space_of(db->o.fs, db->dir, &space, NULL) != ERR_OK)
+        return;
+    if (space.shared)
+        log_warn("tsdb", "the data directory is on a file system that other machines may share: locks and syncs are as good "
+                 "as it makes them", "path=\"%s\" kind=%s", db->dir, space.kind);
+    if (space.volatile_)
+        log_warn("tsdb", "the data directory is in memory: nothing in it outlives the machine", "path=\"%s\" kind=%s",
+                 db->dir, space.kind);
+}
+
 enum err data_dir_open(struct tsdb *db, struct errmsg *why)
 {
     TRY(fs_mkdir_all(db->o.fs, db->dir, why));
     TRY(foreign_refuse(db, why));
     TRY(lock_take(db, why));
+    file_system_say(db);
     TRY(folders_make(db, why));
     TRY(parent_sync(db, why));
     TRY(id_and_manifest(db, why));

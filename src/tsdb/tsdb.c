@@ -9,6 +9,7 @@
 #include "tsdb/tsdb_internal.h"
 
 #define HOUR_MS     INT64_C(3600000)
+enum { SEGMENT_BYTES_MIN = 1 << 20 };
 #define CACHE_BYTES (UINT64_C(256) << 20)
 
 void tsdb_options_default(struct tsdb_options *o)
@@ -146,6 +147,37 @@ static enum err parts_make(struct tsdb *db, struct errmsg *why)
     return head_new(&head, &db->head, why);
 }
 
+struct dir_size {
+    struct tsdb *db;
+    uint64_t bytes;
+};
+
+static bool add_size(void *ctx, const char *name)
+{
+    struct dir_size *d = ctx;
+    char path[TSDB_PATH_BYTES];
+    struct fs_stat st;
+    tsdb_path2(d->db, path, "wal", name, "");
+    if (strlen(name) < 64 && fs_stat_path(d->db->o.fs, path, &st, NULL) == ERR_OK && !st.is_dir)
+        d->bytes += st.bytes;
+    return true;
+}
+
+/* Up to four segments lie there ready: together at most a quarter of what the log has or could have. */
+static uint64_t segment_bytes(struct tsdb *db, const char *path)
+{
+    struct dir_size log = {.db = db};
+    struct fs_space space;
+    uint64_t bytes = db->o.wal.segment_bytes;
+    enum err ignored = fs_list(db->o.fs, path, add_size, &log, NULL);
+    (void)ignored; /* not there yet: empty */
+    if (fs_space_of(db->o.fs, db->dir, &space, NULL) != ERR_OK)
+        return bytes;
+    while (bytes > SEGMENT_BYTES_MIN && bytes > (space.free_bytes + log.bytes) / 16)
+        bytes /= 2;
+    return bytes;
+}
+
 static enum err log_open(struct tsdb *db, struct errmsg *why)
 {
     char path[TSDB_PATH_BYTES];
@@ -155,6 +187,7 @@ static enum err log_open(struct tsdb *db, struct errmsg *why)
     o.clock = db->o.clock;
     o.dir = path;
     o.id = db->id;
+    o.segment_bytes = db->o.wal.segment_bytes = segment_bytes(db, path);
     o.manual = db->o.manual;
     return wal_open(&o, &db->wal, why);
 }

@@ -271,6 +271,7 @@ static enum err sim_space(struct fs *fs, const char *path, struct fs_space *out,
     bool partly;
     enum err err = sim_enter(sim, FS_SIM_SPACE, path, &partly, why);
     if (err == ERR_OK) {
+        *out = (struct fs_space){.kind = ""};
         out->total_bytes = sim->capacity ? sim->capacity : UINT64_C(1) << 40;
         out->free_bytes = out->total_bytes > sim->bytes ? out->total_bytes - sim->bytes : 0;
     }

@@ -124,6 +124,45 @@ Test(head_model, is_the_same_from_a_checkpoint_and_the_records_after_it)
     }
 }
 
+struct without {
+    struct head_replay *replay;
+    size_t left_out, count;
+};
+
+static enum err take_others(void *ctx, struct slice records, struct errmsg *why)
+{
+    struct without *w = ctx;
+    return w->count++ == w->left_out ? ERR_OK : head_replay_frame(w->replay, records, why);
+}
+
+Test(head_model, a_piece_of_a_checkpoint_that_is_lost_costs_its_own_series_only)
+{
+    struct head_model m;
+    struct head_replay_report report;
+    struct errmsg why;
+    struct head_stats all, some;
+    model_init(&m, 5, 6000);
+    model_scrapes(&m, START, 30);
+    head_stats(m.head, &all);
+    uint64_t found = 0;
+    size_t pieces = 2;
+    for (size_t k = 0; k < pieces; k++) {
+        struct head *again = empty_head(&m);
+        struct without w = {.replay = head_replay_new(again, 2), .left_out = k};
+        cr_assert_eq(head_checkpoint(m.head, take_others, &w, &why), ERR_OK, "%s", why.text);
+        head_replay_finish(w.replay, &report);
+        cr_assert_eq(report.damaged, 0, "%s", report.first_damage);
+        head_check(again);
+        head_stats(again, &some);
+        found += some.series;
+        pieces = w.count;
+        head_free(again);
+    }
+    cr_assert_gt(pieces, 2);
+    cr_assert_eq(found, (pieces - 1) * all.series);
+    model_deinit(&m);
+}
+
 Test(head_model, goes_on_after_a_checkpoint_as_if_nothing_had_happened)
 {
     /* Head -> checkpoint -> head -> writes and cuts -> checkpoint -> head ..., always equal to the model. */
