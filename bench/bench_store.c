@@ -1,9 +1,10 @@
 /*
- * bench_store.c - what a whole store costs beside ingest: replay, checkpoint, flush, merge.
+ * bench_store.c - what a whole store costs beside ingest: replay, checkpoint, flush, merge, delete.
  *
  * SERIES (default 100000) series, SAMPLES (default 40) samples each, 15 s apart, a target of 100 series has
  * its own second.  Half of the values do not change.  Files go to ./build/bench-store.  With an argument,
- * "fill" or "open", only that: two processes, to see the memory of each.
+ * "fill" or "open", only that: two processes, to see the memory of each; with "delete" only half of the series are
+ * deleted and cleaned.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "head/appender.h"
+#include "regex/regex.h"
 #include "tsdb/tsdb.h"
 
 enum { TARGET_SERIES = 100, STEP_MS = 15000 };
@@ -197,10 +199,88 @@ static void checkpoint(struct bench *b)
            (unsigned long long)(stats->checkpoint_bytes >> 20), seconds() - start);
 }
 
+/* Index and data of all blocks on the disk. */
+struct sizes {
+    uint64_t index, data;
+    struct fs *fs;
+    char dir[256];
+};
+
+static bool add_block(void *ctx, const char *name)
+{
+    struct sizes *z = ctx;
+    char path[640];
+    struct fs_stat st;
+    snprintf(path, sizeof path, "%s/%s/index", z->dir, name);
+    z->index += fs_stat_path(z->fs, path, &st, NULL) == ERR_OK ? st.bytes : 0;
+    snprintf(path, sizeof path, "%s/%s/data", z->dir, name);
+    z->data += fs_stat_path(z->fs, path, &st, NULL) == ERR_OK ? st.bytes : 0;
+    return true;
+}
+
+static struct sizes sizes_of(struct bench *b)
+{
+    struct sizes z = {.fs = b->o.fs};
+    snprintf(z.dir, sizeof z.dir, "%s/blocks", b->o.dir);
+    enum err err = fs_list(z.fs, z.dir, add_block, &z, NULL);
+    assert(err == ERR_OK);
+    return z;
+}
+
+/* Selects all series and counts the values of a label, as the first panel of a dashboard does. */
+static void look(struct bench *b, const char *when)
+{
+    struct storage *storage = tsdb_storage(b->db);
+    struct selector sel = {.mint_ms = INT64_MIN + 1, .maxt_ms = INT64_MAX - 1};
+    struct querier *q;
+    struct arena arena;
+    struct series_set *set;
+    double start = seconds();
+    arena_init(&arena, NULL);
+    enum err err = storage->ops->querier(storage, sel.mint_ms, sel.maxt_ms, &q, NULL);
+    double opened = seconds();
+    assert(err == ERR_OK);
+    err = q->ops->select(q, &sel, &arena, NULL, &set, NULL);
+    assert(err == ERR_OK);
+    printf("store_select/%-9s %8.3f s  of it opening %.3f s  %u series\n", when, seconds() - start, opened - start,
+           set->count);
+    q->ops->close(q);
+    arena_deinit(&arena);
+}
+
+static void delete_half(struct bench *b)
+{
+    struct errmsg why = {0};
+    struct arena arena;
+    struct matcher m = {.op = MATCH_REGEX, .name = SLICE_LIT("device"), .value = SLICE_LIT("dev[01]")};
+    struct tsdb_selector selector = {&m, 1};
+    struct tsdb_delete d = {&selector, 1, INT64_MIN, INT64_MAX};
+    arena_init(&arena, NULL);
+    enum err err = regex_compile(m.value, &arena, 0, &m.regex, &why);
+    assert(err == ERR_OK);
+    double start = seconds();
+    err = tsdb_delete(b->db, &d, &why);
+    assert(err == ERR_OK);
+    struct sizes before = sizes_of(b);
+    printf("store_delete           %8.3f s  half of the series, the head flushed for it\n", seconds() - start);
+    look(b, "masked");
+    look(b, "again");
+    start = seconds();
+    double cpu = cpu_seconds();
+    err = tsdb_clean_tombstones(b->db, &why);
+    assert(err == ERR_OK);
+    struct sizes after = sizes_of(b);
+    printf("store_clean            %8.3f s  %8.3f s CPU  index %llu -> %llu bytes, data %llu -> %llu\n",
+           seconds() - start, cpu_seconds() - cpu, (unsigned long long)before.index, (unsigned long long)after.index,
+           (unsigned long long)before.data, (unsigned long long)after.data);
+    look(b, "cleaned");
+    arena_deinit(&arena);
+}
+
 /* "fill" leaves a directory as kill -9 would, "open" starts on it in a process of its own: honest memory. */
 static int one_phase(struct bench *b, const char *phase)
 {
-    bool filling = strcmp(phase, "fill") == 0;
+    bool filling = strcmp(phase, "open") != 0;
     enum err err = filling ? fs_remove_all(b->o.fs, b->o.dir, NULL) : ERR_OK;
     assert(err == ERR_OK);
     if (!filling) {
@@ -209,6 +289,8 @@ static int one_phase(struct bench *b, const char *phase)
     }
     open_store(b);
     fill(b);
+    if (strcmp(phase, "delete") == 0)
+        delete_half(b);
     fflush(stdout);
     _exit(0);
 }
@@ -244,6 +326,7 @@ int main(int argc, char **argv)
     flush(&b);
     close_store(&b);
     reopen(&b, "block");
+    delete_half(&b);
     close_store(&b);
     mem_free(b.refs);
     err = fs_remove_all(b.o.fs, b.o.dir, NULL);

@@ -1,4 +1,4 @@
-/* Race test of the store: writers, queries, flushes, merges, checkpoints and retention at once. */
+/* Race test of the store: writers, queries, flushes, merges, checkpoints, deletes, cleaning and retention rules at once. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -114,6 +114,78 @@ static void *reader_run(void *arg)
     return NULL;
 }
 
+/* ---- deleting ---- */
+
+static struct matcher doomed_matcher(void)
+{
+    return (struct matcher){.op = MATCH_EQUAL, .name = SLICE_LIT("__name__"), .value = SLICE_LIT("doomed")};
+}
+
+static uint64_t doomed_left(struct shared *s)
+{
+    struct querier *q;
+    struct series_set *set;
+    struct arena arena;
+    struct matcher m = doomed_matcher();
+    struct selector sel = {.matchers = &m, .matcher_count = 1, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    struct storage *storage = tsdb_storage(s->db);
+    arena_init(&arena, NULL);
+    enum err err = storage->ops->querier(storage, INT64_MIN, INT64_MAX, &q, NULL);
+    assert(err == ERR_OK);
+    err = q->ops->select(q, &sel, &arena, NULL, &set, NULL);
+    assert(err == ERR_OK);
+    uint64_t left = set->count;
+    q->ops->close(q);
+    arena_deinit(&arena);
+    return left;
+}
+
+static void write_doomed(struct writer *w, struct rw_body *body, int64_t time_ms)
+{
+    struct request r = {.ticket.done = on_done, .shared = w->shared};
+    for (int i = 0; i < 3; i++) {
+        rw_series(body, i == 0 ? "__name__=doomed|i=0" : i == 1 ? "__name__=doomed|i=1" : "__name__=doomed|i=2");
+        rw_sample(body, time_ms + i, (double)(time_ms + i));
+    }
+    struct ingest_result result = {0};
+    struct ingest_request request = {
+        .lane = w->lane, .encoding = INGEST_IDENTITY, .body = rw_finish(body), .stream = 77, .ticket = &r.ticket};
+    bool waits = ingest_write(w->shared->ingest, &request, &result);
+    assert(waits && result.err == ERR_OK);
+    while (!r.done)
+        clock_sleep_ns(clock_system(), 20000);
+}
+
+/* Writes some series, deletes them, and they are gone at once; the others never notice. */
+static void *deleter_run(void *arg)
+{
+    struct writer *w = arg;
+    struct shared *s = w->shared;
+    struct rw_body body = {0};
+    struct matcher m = doomed_matcher();
+    struct tsdb_selector selector = {&m, 1};
+    struct tsdb_rule rule = {{&m, 1}, 3600000};
+    for (int i = 0; !s->stop; i++) {
+        struct errmsg why = {0};
+        struct tsdb_affected affected;
+        write_doomed(w, &body, s->start_ms - 60000 + i * 13);
+        write_doomed(w, &body, s->start_ms - 50000 + i * 13);
+        assert(doomed_left(s) == 3);
+        struct tsdb_delete d = {&selector, 1, INT64_MIN, INT64_MAX};
+        enum err err = tsdb_delete_dry_run(s->db, &d, NULL, &affected, &why);
+        assert(err == ERR_OK && affected.series == 3);
+        err = tsdb_delete(s->db, &d, &why);
+        assert(err == ERR_OK);
+        assert(doomed_left(s) == 0);
+        err = tsdb_set_rules(s->db, &rule, (uint32_t)i % 2, &why);
+        assert(err == ERR_OK);
+        err = i % 3 == 0 ? tsdb_clean_tombstones(s->db, &why) : ERR_OK;
+        assert(err == ERR_OK);
+    }
+    rw_body_deinit(&body);
+    return NULL;
+}
+
 static bool visit_block(void *ctx, const struct tsdb_block_info *info)
 {
     (void)ctx;
@@ -164,7 +236,7 @@ int main(void)
     ingest_options_default(&io);
     io.head = tsdb_head(s.db);
     io.wal = tsdb_wal(s.db);
-    io.lanes = WRITERS;
+    io.lanes = WRITERS + 1;
     io.clock = clock_system();
     err = ingest_new(&io, &s.ingest, &why);
     assert(err == ERR_OK);
@@ -177,16 +249,21 @@ int main(void)
     for (int i = 0; i < READERS; i++)
         readers[i] = thread_start("reader", reader_run, &s);
     background = thread_start("background", background_run, &s);
+    struct writer doomed = {&s, WRITERS};
+    pthread_t deleter = thread_start("deleter", deleter_run, &doomed);
     for (int i = 0; i < WRITERS; i++)
         pthread_join(writer_threads[i], NULL);
     s.stop = true;
     for (int i = 0; i < READERS; i++)
         pthread_join(readers[i], NULL);
     pthread_join(background, NULL);
+    pthread_join(deleter, NULL);
     assert(read_all(&s) == (uint64_t)WRITERS * SERIES * REQUESTS);
     struct tsdb_stats *stats = tsdb_stats(s.db);
     assert(stats->flush_errors == 0 && stats->checkpoint_errors == 0 && stats->compaction_errors == 0);
-    printf("tsdb: %llu flushes, %llu merges, %llu checkpoints, %llu blocks, %llu queries\n",
+    assert(stats->deletes > 0 && stats->delete_errors == 0 && stats->cleaning_errors == 0);
+    printf("tsdb: %llu deletes, %llu blocks cleaned, %llu flushes, %llu merges, %llu checkpoints, %llu blocks, %llu queries\n",
+           (unsigned long long)stats->deletes, (unsigned long long)stats->cleaned_blocks,
            (unsigned long long)stats->flushes, (unsigned long long)stats->compactions,
            (unsigned long long)stats->checkpoints, (unsigned long long)stats->blocks, (unsigned long long)s.queries);
     ingest_free(s.ingest);
