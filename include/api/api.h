@@ -32,8 +32,11 @@ struct api;
 struct ingest;
 struct tsdb;
 
-/* REPLAYING: what can carry a warning answers already, and remote write takes samples once api_set_ingest was called. */
-enum api_state { API_STARTING, API_REPLAYING, API_READY, API_STOPPING };
+/*
+ * REPLAYING: what can carry a warning answers already, and remote write takes samples once api_set_ingest was called.
+ * DRAINING: answers everything, but says that it is not ready.
+ */
+enum api_state { API_STARTING, API_REPLAYING, API_READY, API_DRAINING, API_STOPPING };
 
 struct api_options {
     const struct config *config;

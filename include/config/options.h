@@ -50,6 +50,8 @@
       "A connection without a request is closed after this.") \
     X(WEB_WRITE_TIMEOUT, WEB, "web.write-timeout", DURATION, "1m", "", \
       "A client that takes nothing of its answer for this long is cut off.") \
+    X(WEB_SHUTDOWN_DELAY, WEB, "web.shutdown-delay", DURATION, "0s", "", \
+      "After SIGTERM everything is answered for this long, but /-/ready and /health say 503, so that proxies look elsewhere.") \
     X(WEB_SHUTDOWN_TIMEOUT, WEB, "web.shutdown-timeout", DURATION, "7s", "", \
       "Running requests may finish within this after SIGTERM.") \
     X(WEB_MAX_HEADER_SIZE, WEB, "web.max-header-size", BYTES, "64KiB", "1KiB..", \

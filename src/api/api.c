@@ -171,7 +171,7 @@ static bool answers_without_warnings(struct slice path)
 static bool shut(const struct api *api, struct http_request *r, struct slice path)
 {
     int state = atomic_load_explicit(&api->state, memory_order_relaxed);
-    if (state == API_READY || slice_eq_str(path, "/api/v1/status/walreplay") ||
+    if (state == API_READY || state == API_DRAINING || slice_eq_str(path, "/api/v1/status/walreplay") ||
         (state == API_REPLAYING && !answers_without_warnings(path)))
         return false;
     http_header(r, "X-Prometheus-Stopping", state == API_STOPPING ? "true" : "false");

@@ -17,6 +17,7 @@ void on_ready(struct http_request *r, void *ctx)
     case API_READY:
         api_text(r, 200, "Gnomon is Ready.\n");
         return;
+    case API_DRAINING:
     case API_STOPPING:
         api_text(r, 503, "Gnomon is stopping.\n");
         return;
@@ -32,11 +33,14 @@ void on_ready(struct http_request *r, void *ctx)
                           (double)done / 1048576, (double)whole / 1048576));
 }
 
-/* VictoriaMetrics' probe: alive, whether ready or not. */
+/* VictoriaMetrics' probe: alive, whether ready or not, until it is going to stop. */
 void on_health(struct http_request *r, void *ctx)
 {
-    (void)ctx;
-    api_text(r, 200, "OK");
+    struct api *api = ctx;
+    if (atomic_load_explicit(&api->state, memory_order_relaxed) == API_DRAINING)
+        api_text(r, 503, "Gnomon is stopping.\n");
+    else
+        api_text(r, 200, "OK");
 }
 
 /* Calls of VictoriaMetrics that wait for something which is always so here. */

@@ -302,6 +302,20 @@ static void catch_up(struct server *s)
     say_where(s);
 }
 
+/* Proxies get time to look elsewhere; a second signal ends it. */
+static void drain(struct server *s)
+{
+    int64_t end_ns = clock_mono_ns(s->clock) + config_duration_ms(s->config, OPT_WEB_SHUTDOWN_DELAY) * 1000000, left_ns;
+    if (!tsdb_ready(s->tsdb))
+        return; /* it has never been ready */
+    api_set_state(s->api, API_DRAINING);
+    while ((left_ns = end_ns - clock_mono_ns(s->clock)) > 0) {
+        int got = take_signal(left_ns / 1000000 + 1);
+        if (got == SIGTERM || got == SIGINT)
+            return;
+    }
+}
+
 enum { READY_POLL_MS = 5, IDLE_POLL_MS = 60000 };
 
 enum err server_run(struct server *s, struct errmsg *why)
@@ -310,6 +324,7 @@ enum err server_run(struct server *s, struct errmsg *why)
         int got = take_signal(tsdb_ready(s->tsdb) ? IDLE_POLL_MS : READY_POLL_MS);
         if (got == SIGTERM || got == SIGINT) {
             log_info("server", "stopping", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
+            drain(s);
             return ERR_OK;
         }
         if (got == SIGHUP && server_reload(s, NULL) != ERR_OK)
@@ -341,7 +356,7 @@ static void close_store(struct server *s)
 void server_close(struct server *s)
 {
     if (s->api) {
-        api_set_state(s->api, API_STOPPING);
+        api_set_state(s->api, s->tsdb && tsdb_ready(s->tsdb) ? API_DRAINING : API_STOPPING); /* what is in flight is still answered */
         api_self_scrape_stop(s->api);
     }
     if (s->http)
