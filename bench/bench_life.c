@@ -8,7 +8,7 @@
  *                          BY=series, series by series, while the same number of series is scraped every 15 s
  *
  * The real store on the real disk, with a clock that is moved by hand, so it runs as fast as it can.  Files go to
- * ./build/bench-life.  Without an argument nothing is run (make bench runs all benches).
+ * ./build/bench-life.  NOSYNC=1: nobody waits for the disk.  Without an argument nothing is run (make bench runs all benches).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +223,8 @@ static void open_store(struct bench *b)
     b->o.manual = true; /* the background's rounds are run when the clock was moved: nothing sleeps in simulated time */
     b->o.io_bytes_per_s = 0;
     b->o.head_bytes_max = setting("HEAD_MB", 1024) << 20;
+    if (setting("NOSYNC", 0)) /* the same bytes, sooner */
+        b->o.wal.sync = WAL_SYNC_OS;
     must(tsdb_open(&b->o, &b->db, &why), &why);
     struct ingest_options io;
     ingest_options_default(&io);

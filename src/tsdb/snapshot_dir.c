@@ -89,6 +89,15 @@ static enum err copy_log(struct snapshot_maker *s, struct errmsg *why)
     return err;
 }
 
+/* A block that is not listed any more may have been rewritten without what the tombstones, which are gone with it, hid. */
+static bool lists_all(struct manifest *m, const struct manifest *earlier)
+{
+    for (size_t i = 0; i < earlier->block_count; i++)
+        if (!manifest_find(m, &earlier->blocks[i].id))
+            return false;
+    return true;
+}
+
 /* ERR_UNAVAILABLE: something went away meanwhile. */
 static enum err attempt(struct snapshot_maker *s, struct errmsg *why)
 {
@@ -103,9 +112,9 @@ static enum err attempt(struct snapshot_maker *s, struct errmsg *why)
     if (err != ERR_OK)
         return err;
     TRY(manifest_now(s->fs, s->dir, &after, why));
-    bool same = after.checkpoint == s->manifest.checkpoint;
+    bool same = after.checkpoint == s->manifest.checkpoint && lists_all(&after, &s->manifest);
     manifest_deinit(&after);
-    return same ? snapshot_finish(s, why) : err_set(why, ERR_UNAVAILABLE, "a checkpoint was taken meanwhile");
+    return same ? snapshot_finish(s, why) : err_set(why, ERR_UNAVAILABLE, "a checkpoint was taken or blocks were merged meanwhile");
 }
 
 enum err tsdb_snapshot_dir(struct fs *fs, struct clock *clock, struct random *random, const char *dir,

@@ -74,6 +74,42 @@ Test(chunk_values, one_and_two_values_of_each_special_kind_round_trip)
         }
 }
 
+/* 10^9 of them: bench_chunk random. */
+Test(chunk_values, ten_million_random_bit_patterns_round_trip)
+{
+    static double v[CHUNK_SAMPLES_MAX], back[CHUNK_SAMPLES_MAX];
+    struct buf out = {0};
+    uint64_t rng = 20261121;
+    for (uint32_t done = 0; done < 10000000; done += CHUNK_SAMPLES_MAX) {
+        for (uint32_t i = 0; i < CHUNK_SAMPLES_MAX; i++)
+            v[i] = f64_from_bits(chunk_gen_next(&rng));
+        buf_reset(&out);
+        chunk_encode_values(v, CHUNK_SAMPLES_MAX, NULL, &out);
+        cr_assert_eq(chunk_decode_values(buf_view(&out), CHUNK_SAMPLES_MAX, back), ERR_OK);
+        cr_assert_arr_eq((const uint8_t *)v, (const uint8_t *)back, sizeof v, "chunk from %u", done);
+    }
+    buf_deinit(&out);
+}
+
+Test(chunk_values, every_exponent_with_both_signs_and_edges_of_the_mantissa_round_trips)
+{
+    static const uint64_t mantissas[] = {0,
+                                         1,
+                                         2,
+                                         UINT64_C(0x7ffffffffffff),
+                                         UINT64_C(0x8000000000000),
+                                         UINT64_C(0x8000000000001),
+                                         UINT64_C(0xffffffffffffe),
+                                         UINT64_C(0xfffffffffffff)};
+    enum { EACH = 2 * sizeof mantissas / sizeof *mantissas };
+    double v[EACH];
+    for (uint64_t exponent = 0; exponent < 2048; exponent++) { /* zeros, denormals, infinities, every NaN class */
+        for (uint64_t i = 0; i < EACH; i++)
+            v[i] = f64_from_bits((i & 1) << 63 | exponent << 52 | mantissas[i / 2]);
+        round_trip(v, EACH, NULL, "exponent", exponent);
+    }
+}
+
 Test(chunk_values, whole_numbers_at_the_edges_of_exactness_round_trip)
 {
     double v[64];
