@@ -357,8 +357,9 @@ static uint64_t do_parse(struct rig *r, uint32_t ops)
 {
     for (uint32_t i = 0; i < ops; i++) {
         struct query *q;
-        must(promql_parse(r->engine, SLICE_LIT("histogram_quantile(0.99, sum by (le, job) (rate(x_bucket{a=~\"b|c\"}[5m])))"),
-                          &q, NULL),
+        must(promql_parse(r->engine,
+                          SLICE_LIT("histogram_quantile(0.99, sum by (le, job) (rate(x_bucket{a=~\"b|c\"}[5m])))"), &q,
+                          NULL),
              "parse");
         promql_query_free(q);
     }

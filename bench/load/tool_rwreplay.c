@@ -7,7 +7,8 @@
  * on one connection and in order, as with Prometheus' own shards.  Prints samples/s, latency, and with
  * server_pid the server's own CPU and memory as the operating system counts them, plus the
  * generator's own CPU.  With samples_per_s requests start no earlier than at that rate, all connections together;
- * latency then counts from when a request was due.  server_pid 0: another machine.  Exit status 1 when an answer was not 2xx or a connection broke.
+ * latency then counts from when a request was due.  server_pid 0: another machine.  Exit status 1 when an answer was
+ * not 2xx or a connection broke.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -96,10 +97,11 @@ static int dial(void)
 static bool send_request(int s, const struct request *r)
 {
     char head[512];
-    int n = snprintf(head, sizeof head,
-                     "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
-                     "X-Prometheus-Remote-Write-Version: 0.1.0\r\nUser-Agent: rwreplay\r\nContent-Length: %u\r\n\r\n",
-                     path, r->bytes);
+    int n =
+        snprintf(head, sizeof head,
+                 "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n"
+                 "X-Prometheus-Remote-Write-Version: 0.1.0\r\nUser-Agent: rwreplay\r\nContent-Length: %u\r\n\r\n",
+                 path, r->bytes);
     struct iovec parts[2] = {{head, (size_t)n}, {(void *)(uintptr_t)r->body, r->bytes}};
     size_t left = (size_t)n + r->bytes;
     for (int at = 0; left;) {
@@ -133,7 +135,7 @@ static int read_answer(int s, char *text, size_t room)
         if (!end)
             continue;
         const char *length = strcasestr(text, "\r\ncontent-length:"), *chunked = strcasestr(text, "chunked");
-        bool whole = length && length < end ? n >= (size_t)(end + 4 - text) + strtoul(length + 17, NULL, 10)
+        bool whole = length && length < end     ? n >= (size_t)(end + 4 - text) + strtoul(length + 17, NULL, 10)
                      : chunked && chunked < end ? strstr(end, "0\r\n\r\n") != NULL
                                                 : true;
         if (whole || n >= room - 1)
@@ -227,11 +229,12 @@ int main(int argc, char **argv)
     double own_s = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
                    (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) * 1e-6;
     qsort(latency_s, request_count, sizeof *latency_s, by_size);
-    printf("samples=%.0f wall_s=%.3f samples_per_s=%.0f requests=%zu failed=%llu cut=%llu lat_ms_p50=%.2f lat_ms_p99=%.2f "
-           "lat_ms_max=%.2f generator_us_per_sample=%.4f",
-           samples, wall, samples / wall, request_count, (unsigned long long)answers_bad,
-           (unsigned long long)connections_cut, latency_s[request_count / 2] * 1e3,
-           latency_s[request_count * 99 / 100] * 1e3, latency_s[request_count - 1] * 1e3, own_s / samples * 1e6);
+    printf(
+        "samples=%.0f wall_s=%.3f samples_per_s=%.0f requests=%zu failed=%llu cut=%llu lat_ms_p50=%.2f lat_ms_p99=%.2f "
+        "lat_ms_max=%.2f generator_us_per_sample=%.4f",
+        samples, wall, samples / wall, request_count, (unsigned long long)answers_bad,
+        (unsigned long long)connections_cut, latency_s[request_count / 2] * 1e3,
+        latency_s[request_count * 99 / 100] * 1e3, latency_s[request_count - 1] * 1e3, own_s / samples * 1e6);
     if (pid)
         printf(" server_cpu_s=%.2f cpu_us_per_sample=%.4f rss_kb=%ld peak_kb=%ld", cpu_s_of(pid) - cpu,
                (cpu_s_of(pid) - cpu) / samples * 1e6, status_kb(pid, "VmRSS"), status_kb(pid, "VmHWM"));

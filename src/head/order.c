@@ -195,8 +195,7 @@ static bool pairs_by_name(struct ordering *o)
     uint32_t names, rank = 0;
     (void)vec_read(&o->head->names, &names);
     uint32_t *of_name = take(o, names, sizeof *of_name), *next = take(o, o->pair_count + 1, sizeof *next);
-    struct occurring *firsts = take(o, o->pair_count, sizeof *firsts),
-                     *sorted = take(o, o->pair_count, sizeof *sorted);
+    struct occurring *firsts = take(o, o->pair_count, sizeof *firsts), *sorted = take(o, o->pair_count, sizeof *sorted);
     if (!of_name || !next || !firsts || !sorted)
         return false;
     memset(of_name, 0, names * sizeof *of_name);

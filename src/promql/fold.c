@@ -107,7 +107,7 @@ static void avg_one(struct fold_op *f, size_t at, double x)
 /* Whether some of the cells have become means: one infinite value must not slow down all other groups. */
 static bool any_incremental(const struct fold_op *f, size_t at, uint32_t n)
 {
-    return f->incremental && memchr(f->incremental + at, true, n);
+    return f->incremental && memchr(f->incremental + at, 1, n);
 }
 
 /* Sums first; the few cells that overflow are done again, one by one. */
@@ -267,7 +267,8 @@ static void note_ignored(struct fold_op *f)
 }
 
 /* Takes the histograms out of a row: counted, ignored, or added to the group's. */
-static enum err fold_hists(struct fold_op *f, uint32_t group, uint32_t row, const struct histogram *const *h, uint64_t *present)
+static enum err fold_hists(struct fold_op *f, uint32_t group, uint32_t row, const struct histogram *const *h,
+                           uint64_t *present)
 {
     if (!f->kind->one) /* count, group: like any sample */
         return ERR_OK;

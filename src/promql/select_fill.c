@@ -207,8 +207,8 @@ static void note_reconciled(struct select_op *s, struct worker *w, unsigned note
 }
 
 /* Moves a window of one kind of samples on; its points, or their change. */
-static uint64_t window_move(struct window *w, const int64_t *times, const struct histogram *const *hists, uint32_t count,
-                            int64_t after_ms, int64_t until_ms, uint64_t points)
+static uint64_t window_move(struct window *w, const int64_t *times, const struct histogram *const *hists,
+                            uint32_t count, int64_t after_ms, int64_t until_ms, uint64_t points)
 {
     for (; w->hi < count && times[w->hi] <= until_ms; w->hi++)
         points += hists ? histogram_points(hists[w->hi]) : 1;

@@ -120,7 +120,8 @@ static uint32_t matchers_random(struct head_model *m, struct arena *arena, struc
     static const char *const names[] = {"__name__", "instance", "job", "nobody", "id"};
     uint32_t count = (uint32_t)model_random(m, 4);
     for (uint32_t i = 0; i < count; i++) {
-        out[i] = (struct matcher){.op = (enum match_op)model_random(m, 4), .name = slice_str(names[model_random(m, 5)])};
+        out[i] =
+            (struct matcher){.op = (enum match_op)model_random(m, 4), .name = slice_str(names[model_random(m, 5)])};
         out[i].value = slice_str(patterns[model_random(m, 7)]);
         if (out[i].op == MATCH_REGEX || out[i].op == MATCH_NOT_REGEX)
             cr_assert_eq(regex_compile(out[i].value, arena, 0, &out[i].regex, NULL), ERR_OK);

@@ -38,9 +38,22 @@ static series_ref series_add(struct head *h, struct head_appender *a, const stru
 static struct labels labels_random(struct random *random, struct arena *arena)
 {
     static const char *const names[] = {"Zone", "__name__", "a", "job", "path", "z"};
-    static const char *const values[] = {"a",         "ab",        "abcdefgh",           "abcdefghi", "abcdefgha", "b",
-                                         "host-1:90", "host-1:91", "\xc3\xa9",           "\xff",      "0",         "10",
-                                         "9",         "/api/v1/x", "/api/v1/xyz_abc_de", "/api/v1/xyz_abc_df"};
+    static const char *const values[] = {"a",
+                                         "ab",
+                                         "abcdefgh",
+                                         "abcdefghi",
+                                         "abcdefgha",
+                                         "b",
+                                         "host-1:90",
+                                         "host-1:91",
+                                         "\xc3\xa9",
+                                         "\xff",
+                                         "0",
+                                         "10",
+                                         "9",
+                                         "/api/v1/x",
+                                         "/api/v1/xyz_abc_de",
+                                         "/api/v1/xyz_abc_df"};
     struct labels_builder b;
     labels_builder_init(&b, arena, NULL);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
