@@ -178,7 +178,7 @@ void strict_stored(struct lane *l);
 void refusals_init(struct refusals *r);
 void refusals_deinit(struct refusals *r);
 void refusals_hit(struct refusals *r, enum ingest_reason reason, struct slice offender);
-void refusals_log(struct refusals *r, int64_t now_ns, enum ingest_reason reason, uint64_t count, const char *offenders);
+void refusals_log(struct refusals *r, int64_t now_ns, enum ingest_reason reason, uint64_t count, struct slice offenders);
 
 /* ---- write.c ---- */
 void reject_row(struct lane *l, struct head_row *row);

@@ -46,7 +46,7 @@ void refusals_hit(struct refusals *r, enum ingest_reason reason, struct slice of
 }
 
 /* At most one line per reason in LOG_EVERY_NS, with what was not told since the last one. */
-void refusals_log(struct refusals *r, int64_t now_ns, enum ingest_reason reason, uint64_t count, const char *offenders)
+void refusals_log(struct refusals *r, int64_t now_ns, enum ingest_reason reason, uint64_t count, struct slice offenders)
 {
     mutex_lock(&r->lock);
     r->untold[reason] += count;
@@ -60,7 +60,7 @@ void refusals_log(struct refusals *r, int64_t now_ns, enum ingest_reason reason,
     if (!say)
         return;
     struct buf quoted = {0};
-    goformat_quote(&quoted, slice_str(offenders)); /* labels have quotes of their own */
+    goformat_quote(&quoted, offenders); /* labels have quotes of their own */
     log_warn("ingest", "samples were not taken", "reason=%s count=%llu first=%s", ingest_reason_name(reason),
              (unsigned long long)untold, buf_cstr(&quoted));
     buf_deinit(&quoted);

@@ -105,7 +105,7 @@ enum ingest_reason limit_met(struct lane *l)
 static void log_rejected(struct lane *l, const struct ingest_result *result)
 {
     int64_t now_ns = clock_mono_ns(l->ingest->options.clock);
-    const char *first = l->offenders.len > 2 ? buf_cstr(&l->offenders) + 2 : "";
+    struct slice first = l->offenders.len > 2 ? slice_from(buf_view(&l->offenders), 2) : (struct slice){0};
     for (unsigned i = 0; i < INGEST_REASONS; i++)
         if (result->rejected[i] && i != INGEST_BAD_EXEMPLAR && i != INGEST_DROPPED)
             refusals_log(&l->ingest->refusals, now_ns, (enum ingest_reason)i, result->rejected[i], first);
@@ -314,7 +314,7 @@ static enum err strict_refuse(struct lane *l, struct ingest_result *result, int6
     result->rejected[INGEST_OUT_OF_ORDER] += (uint32_t)samples;
     count_add(&l->counts.rejected[INGEST_OUT_OF_ORDER], samples);
     refusals_log(&l->ingest->refusals, clock_mono_ns(l->ingest->options.clock), INGEST_OUT_OF_ORDER, samples,
-                 result->why.text);
+                 slice_str(result->why.text));
     return err;
 }
 
