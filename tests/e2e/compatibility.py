@@ -32,7 +32,7 @@ ENDPOINTS = [
     ("POST", "/internal/force_flush", "V", "idle", "what is acknowledged can be read"),
     ("POST", "/internal/force_merge", "V", "no", "merging is not asked for"),
     ("GET", "/internal/log_new_series", "V", "no", ""),
-    ("POST", "/api/v1/write", "PV", "yes", "remote write 1.0; always on"),
+    ("POST", "/api/v1/write", "PV", "yes", "remote write 1.0 and 2.0; always on"),
     ("POST", "/api/v1/push", "V", "yes", ""),
     ("POST", "/api/v1/import", "V", "yes", ""),
     ("POST", "/api/v1/import/prometheus", "V", "no", ""),

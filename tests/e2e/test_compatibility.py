@@ -12,7 +12,7 @@ WHO = {"P": "Prometheus", "V": "VictoriaMetrics", "PV": "both", "": "neither"}
 
 
 def configuration():
-    """{flag of a peer: (what becomes of it, note)} from the page that a unit test keeps equal to the settings' tables."""
+    """{flag of a peer: what becomes of it} from the page that a unit test keeps equal to the settings' tables."""
     out, section = {}, ""
     with open(os.path.join(ROOT, "docs/configuration.md"), encoding="utf-8") as f:
         for line in f:
@@ -24,13 +24,13 @@ def configuration():
                 continue
             for name in names:
                 if section == "Names of the same settings elsewhere":
-                    out[name] = ("as " + cells[1], cells[2] if len(cells) > 2 else "")
+                    out[name] = "as " + cells[1]
                 elif section == "Refused":
-                    out[name] = ("refused", cells[1])
+                    out[name] = "refused"
                 elif section == "Accepted without effect":
-                    out[name] = ("no effect", cells[1])
+                    out[name] = "no effect"
                 else:
-                    out.setdefault(name, ("the same name", ""))
+                    out.setdefault(name, "the same name")
     return out
 
 
@@ -46,11 +46,6 @@ def fate(flag, settings):
     return settings[max(fits, key=len)] if fits else None
 
 
-def flag_rows(flags, settings):
-    for flag in flags:
-        yield flag, *(fate(flag, settings) or ("unknown: the start fails and names it", ""))
-
-
 def page():
     out = ["# Compatibility\n", "Made from the table in `tests/e2e/compatibility.py` by `WRITE=1 python3 tests/e2e/test_compatibility.py`, which also asks",
            "the server about every row. What differs in the answers themselves is in [api.md](api.md); every request in `make differential-api` and",
@@ -60,8 +55,8 @@ def page():
     out += [f"| {e} | `{p}` | {WHO[w]} | {'used' if s == 'used' else 'no effect'} | {n} |" for e, p, w, s, n, _, _ in table.PARAMETERS]
     settings = configuration()
     for who, dash, flags in (("Prometheus 3.15", "--", table.PROMETHEUS_FLAGS), ("VictoriaMetrics", "-", table.VICTORIAMETRICS_FLAGS)):
-        out += [f"\n## Flags of {who}\n", "| flag | here | |", "|---|---|---|"]
-        out += [f"| `{dash}{f}` | {s} | {n} |" for f, s, n in flag_rows(flags, settings)]
+        out += [f"\n## Flags of {who}\n", "Why, is in [configuration.md](configuration.md).\n", "| flag | here |", "|---|---|"]
+        out += [f"| `{dash}{f}` | {fate(f, settings) or 'unknown: the start fails and names it'} |" for f in flags]
     return "\n".join(out) + "\n"
 
 
