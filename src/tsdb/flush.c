@@ -13,7 +13,7 @@
 #include "tsdb/tsdb_internal.h"
 
 enum { SIDE_BYTES_MAX = 256 << 20 };
-enum { IDLE_MS = 3600000 }; /* a series without samples for so long leaves the head */
+enum { IDLE_MS = 600000 }; /* a series without samples for so long before the cut leaves the head; it is cheap to make again */
 
 struct flush {
     struct tsdb *db;
