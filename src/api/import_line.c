@@ -238,12 +238,12 @@ static enum err take_member(struct json *j, struct import_line *line, uint64_t *
 enum err import_line_parse(struct import_line *line, struct slice text, struct arena *arena, struct errmsg *why)
 {
     uint64_t values = 0, times = 0;
-    struct json j = {text.data, text.data + text.len, line, arena, why};
+    struct json j = {text.data, text.len ? text.data + text.len : text.data, line, arena, why};
     line->text = text;
     line->label_count = 0;
     line->samples = line->taken = 0;
     line->value = line->time = NULL;
-    if (!take(&j, '{'))
+    if (!text.len || !take(&j, '{'))
         return broken(&j, "expected {");
     do
         TRY(take_member(&j, line, &values, &times));
