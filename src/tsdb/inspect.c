@@ -2,7 +2,9 @@
 #include <stdio.h>
 
 #include "tsdb/dir_view.h"
+#include "tsdb/matchers.h"
 #include "tsdb/report.h"
+#include "tsdb/tombstones.h"
 #include "tsdb/tsdb.h"
 #include "wal/wal.h"
 
@@ -102,6 +104,35 @@ static void inspect_folder(struct dir_view *v, struct report *r, const char *nam
     (void)ignored; /* a missing folder is an empty one */
 }
 
+/* Deletions that wait to be carried out on the disk. */
+static void inspect_tombstones(struct dir_view *v, struct report *r)
+{
+    char path[DIR_VIEW_PATH_BYTES];
+    struct buf text = {0};
+    struct tombstones *stones = NULL;
+    uint64_t damaged;
+    dir_view_path(v, path, "tombstones", "", "");
+    report_section(r, "tombstones");
+    enum err err = fs_read_file(v->fs, path, TOMBSTONES_FILE_BYTES_MAX, &text, NULL);
+    if (err == ERR_OK)
+        err = tombstones_parse(buf_view(&text), v->id, &stones, &damaged, NULL);
+    for (size_t i = 0; err == ERR_OK && i < stones->count; i++) {
+        const struct tombstone *s = stones->list[i];
+        struct buf selector = {0};
+        matchers_print(s->matchers, s->matcher_count, &selector);
+        report_row(r);
+        report_u64(r, "number", s->number);
+        report_text(r, "selector", buf_view(&selector));
+        report_i64(r, "mint", s->mint_ms);
+        report_i64(r, "maxt", s->maxt_ms);
+        report_i64(r, "made", s->made_ms);
+        report_u64(r, "sequence", s->sequence);
+        buf_deinit(&selector);
+    }
+    tombstones_release(stones);
+    buf_deinit(&text);
+}
+
 enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out, struct errmsg *why)
 {
     struct dir_view v;
@@ -111,6 +142,7 @@ enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out
     inspect_directory(&v, &r);
     inspect_blocks(&v, &r);
     inspect_log(&v, &r);
+    inspect_tombstones(&v, &r);
     inspect_folder(&v, &r, "checkpoints");
     inspect_folder(&v, &r, "quarantine");
     report_end(&r);

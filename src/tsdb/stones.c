@@ -73,7 +73,7 @@ static void copy_read(struct tsdb *db, const char *name, struct copy *c)
     char path[TSDB_PATH_BYTES];
     struct buf text = {.own = true};
     tsdb_path(db, path, name);
-    c->err = fs_read_file(db->o.fs, path, TOMBSTONES_BYTES_MAX + (1 << 20), &text, &c->why);
+    c->err = fs_read_file(db->o.fs, path, TOMBSTONES_FILE_BYTES_MAX, &text, &c->why);
     if (c->err == ERR_OK)
         c->err = tombstones_parse(buf_view(&text), db->id, &c->stones, &c->damaged, &c->why);
     buf_deinit(&text);

@@ -21,6 +21,7 @@ enum {
     TOMBSTONES_MAX = 100000,
     TOMBSTONE_BYTES_MAX = 1 << 20, /* one in the file */
     TOMBSTONES_BYTES_MAX = 64 << 20,
+    TOMBSTONES_FILE_BYTES_MAX = TOMBSTONES_BYTES_MAX + (1 << 20), /* what is read */
     TOMBSTONE_MATCHERS_MAX = 1024,
 };
 

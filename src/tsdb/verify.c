@@ -64,7 +64,7 @@ static void verify_tombstones(struct verify *v)
         struct tombstones *found = NULL;
         uint64_t damaged = 0;
         dir_view_path(&v->view, path, names[i], "", "");
-        enum err err = fs_read_file(v->view.fs, path, TOMBSTONES_BYTES_MAX + (1 << 20), &text, &why);
+        enum err err = fs_read_file(v->view.fs, path, TOMBSTONES_FILE_BYTES_MAX, &text, &why);
         if (err == ERR_OK)
             err = tombstones_parse(buf_view(&text), v->view.id, &found, &damaged, &why);
         if ((err != ERR_OK && err != ERR_NOT_FOUND) || damaged)

@@ -321,6 +321,23 @@ Test(tsdb_delete, rules_cut_series_off_exactly_in_head_and_blocks)
     }
 }
 
+Test(tsdb_delete, what_is_past_the_retention_is_in_no_list_though_its_block_is_there)
+{
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK);
+    s->o.retention_ms = 3600000;
+    cr_assert_eq(store_sim_open(s, &why), ERR_OK);
+    cr_assert(store_sim_write(s, 16, 8, now())); /* metric_2, and no more of it */
+    write_steps(40);
+    flush();
+    cr_expect_eq(values_of("id", INT64_MIN, INT64_MAX).count, 24);
+    clock_fake_advance(&s->clock, 3600000 - 40 * STEP_MS + 1);
+    cr_expect_eq(tsdb_stats(s->db)->blocks, 1);
+    cr_expect_eq(values_of("id", INT64_MIN, INT64_MAX).count, SERIES, "20 to 23 had one sample, which is too old");
+    cr_expect_eq(series_count(INT64_MIN, INT64_MAX), SERIES);
+    cr_expect_eq(samples_of("id", "23"), 0);
+    cr_expect_eq(samples_of("id", "3"), 40);
+}
+
 Test(tsdb_delete, rules_may_keep_longer_than_the_retention)
 {
     struct matcher m;
