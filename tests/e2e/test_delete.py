@@ -230,4 +230,33 @@ def test_every_door_is_shut():
             g.start()
 
 
+def rounds_of_deletes(g, state, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        state["t"] += 5000
+        t = state["t"]
+        if g.write([({"__name__": "m", "i": str(i)}, [(t, float(i))]) for i in range(60)])[0] == 204:
+            state["left"] |= {(i, t) for i in range(60)}
+        if random.random() < 0.08:
+            i, a, b = random.randrange(60), random.choice([None, t - 200_000]), random.choice([None, t - 20_000])
+            window = {k: v / 1000 for k, v in (("start", a), ("end", b)) if v}
+            assert delete(g.port, f'm{{i="{i}"}}', **window)[0] == 204
+            state["left"] -= {k for k in state["left"]
+                              if k[0] == i and (a is None or k[1] >= a) and (b is None or k[1] <= b)}
+        if random.random() < 0.01:
+            assert g.post(ADMIN + "clean_tombstones")[0] == 204
+
+
+def test_kill_9_brings_nothing_back_and_takes_nothing_away():
+    with Gnomon("--web.enable-admin-api") as g:
+        state = {"t": int(time.time() * 1000) - 3 * 3_600_000, "left": set()}
+        for n in range(int(os.environ.get("ROUNDS", "3"))):
+            rounds_of_deletes(g, state, random.uniform(0.3, 1.2))
+            g.kill9()
+            g.start()
+            rows = g.query("m[5h]", at=state["t"] / 1000 + 1)
+            found = {(int(r["metric"]["i"]), round(float(v[0]) * 1000)) for r in rows for v in r["values"]}
+            assert found == state["left"], (n, len(found), len(state["left"]), sorted(found ^ state["left"])[:5])
+
+
 run(globals())
