@@ -61,7 +61,8 @@ class Server:
                     "--storage.retention.time=0", "--query.max-samples=500000000"], "/-/ready"
         if self.name == "victoriametrics":
             return [self.program, f"-storageDataPath={self.data}", f"-httpListenAddr={listen}", "-retentionPeriod=100y",
-                    "-search.latencyOffset=0s", "-search.maxQueryDuration=300s", "-search.maxUniqueTimeseries=5000000", "-search.maxSeries=5000000",
+                    "-search.latencyOffset=0s", "-search.maxQueryDuration=300s",
+                    "-search.maxUniqueTimeseries=5000000", "-search.maxSeries=5000000",
                     "-search.maxPointsPerTimeseries=100000"], "/health"
         config = self.data + ".yml"
         with open(config, "w") as f:
