@@ -76,10 +76,20 @@ static void copy_chunks(struct head_reader *r, const struct series_more *more, u
 static void copy_side_list(struct head_reader *r, const struct side_sample *list, uint32_t count, int64_t mint_ms,
                            int64_t maxt_ms)
 {
+    if (count == 0)
+        return;
     r->side = mem_grow(r->side, &r->side_capacity, r->side_count + count, sizeof *r->side);
     for (uint32_t i = 0; i < count; i++)
         if (list[i].time_ms >= mint_ms && list[i].time_ms <= maxt_ms)
             r->side[r->side_count++] = list[i];
+}
+
+static void copy_side_sorted(struct head_reader *r, const struct side_sample *list, uint32_t count, int64_t mint_ms,
+                             int64_t maxt_ms)
+{
+    uint32_t from = side_first(list, count, mint_ms), to = maxt_ms == INT64_MAX ? count : side_first(list, count, maxt_ms + 1);
+    if (from < to)
+        copy_side_list(r, list + from, to - from, mint_ms, maxt_ms);
 }
 
 static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, int64_t maxt_ms)
@@ -105,12 +115,11 @@ static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, 
     }
     if (series_alive(x) && x->more) {
         const struct side *side = &x->more->side;
-        uint32_t from = side_first(side->frozen, side->frozen_count, mint_ms);
-        uint32_t to = maxt_ms == INT64_MAX ? side->frozen_count : side_first(side->frozen, side->frozen_count, maxt_ms + 1);
-        if (from < to)
-            copy_side_list(r, side->frozen + from, to - from, mint_ms, maxt_ms);
-        if (!r->frozen)
-            copy_side_list(r, x->more->side.list, x->more->side.count, mint_ms, maxt_ms);
+        copy_side_sorted(r, side->frozen, side->frozen_count, mint_ms, maxt_ms);
+        if (!r->frozen) { /* a backfill may have put a million here */
+            copy_side_sorted(r, side->list, side->sorted, mint_ms, maxt_ms);
+            copy_side_list(r, side->list + side->sorted, side->count - side->sorted, mint_ms, maxt_ms);
+        }
         if (x->more->hists) {
             hist_copy_take(x, r->frozen, mint_ms, maxt_ms, &r->hists);
             r->has_hists = r->hists.part_count + r->hists.item_count > 0;
