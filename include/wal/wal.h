@@ -74,6 +74,7 @@ struct wal_stats {
     _Atomic uint64_t segments, segment_bytes; /* now on disk, spares included */
     _Atomic uint64_t pending_bytes;           /* reserved by lanes and not yet durable */
     _Atomic uint64_t last_sequence;           /* of the newest durable frame */
+    _Atomic uint64_t doubtful; /* mode os: a sync failed, frames up to this one may be lost; 0: none */
     _Atomic uint64_t quarantined;             /* segments moved aside because of damage */
     _Atomic int refusing;                     /* enum err; ERR_OK while it accepts */
 };
@@ -197,6 +198,9 @@ void wal_reader_again(struct wal_reader *r, uint64_t from);
 const struct wal_report *wal_reader_report(const struct wal_reader *r);
 void wal_reader_close(struct wal_reader *r);
 void wal_reader_ignore_crc(struct wal_reader *r); /* fuzzing: let decoders meet garbage */
+
+/* Whether the file that names the last segment is readable, or missing. */
+bool wal_newest_sound(struct fs *fs, const char *dir);
 
 /* The id that the newest intact segment header of a log directory names; 0: there is none. */
 uint64_t wal_dir_id(struct fs *fs, const char *dir);

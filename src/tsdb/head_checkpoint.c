@@ -123,6 +123,8 @@ bool checkpoint_due(struct tsdb *db)
     const struct wal_stats *stats = wal_stats(db->wal);
     int64_t age_ms = (clock_mono_ns(db->o.clock) - db->checkpoint_ns) / 1000000;
     bool news = atomic_load_explicit(&stats->last_sequence, memory_order_relaxed) > db->checkpoint_sequence;
+    if (atomic_load_explicit(&stats->doubtful, memory_order_relaxed) > db->checkpoint_sequence)
+        return true; /* the head has what the log may have lost: written out at once */
     if (!news || age_ms < BETWEEN_MS)
         return false;
     uint64_t log = wal_replay_bytes(db->wal), disk = atomic_load_explicit(&stats->segment_bytes, memory_order_relaxed);

@@ -178,6 +178,8 @@ static void verify_log(struct verify *v)
     struct wal_frame frame;
     dir_view_path(&v->view, path, "wal", "", "");
     uint64_t from = v->view.manifest.checkpoint + 1;
+    if (!wal_newest_sound(v->view.fs, path))
+        problem(v, "wal/newest", "is damaged: the loss of the last segment would not be noticed");
     if (wal_reader_open(v->view.fs, path, v->view.id, from, &reader, &why) != ERR_OK) {
         problem(v, path, "%s", why.text);
         return;

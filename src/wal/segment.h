@@ -3,6 +3,7 @@
  *
  *     <dir>/0000000000000012.wal      segment 0x12: in use, or the next one, ready
  *     <dir>/0000000000000003.spare    file of a dead segment, kept to be overwritten
+ *     <dir>/newest                    which one was written last
  *     <dir>/fill.tmp                  a spare being filled with zeros
  *     <dir>/damaged/...               segments that held damage, out of use
  *
@@ -62,5 +63,13 @@ MUST_CHECK enum err segment_set_aside(const struct segment_dir *dir, uint64_t nu
  * are copied to a new file under the same name.
  */
 MUST_CHECK enum err segment_settle(const struct segment_dir *dir, uint64_t number, struct errmsg *why);
+
+/* Which segment was written last (wal_newest.c). */
+struct segment_newest {
+    uint64_t number, first, last; /* sequences of its first frame, of the newest one of all; last 0: not closed */
+};
+MUST_CHECK enum err segment_newest_write(const struct segment_dir *dir, const struct segment_newest *newest,
+                                         struct errmsg *why);
+bool segment_newest_read(struct fs *fs, const char *dir, struct segment_newest *out); /* false: not known */
 
 #endif

@@ -220,12 +220,25 @@ static enum err active_write(struct wal *wal, const uint8_t *frames, size_t byte
     return ERR_OK;
 }
 
+/* Best effort: without it a segment that vanishes is not missed, nothing else. */
+static void newest_note(struct wal *wal, uint64_t last)
+{
+    uint64_t first = wal->next_sequence;
+    if (wal->unsynced.len && !last)
+        first = frame_sequence(wal->unsynced.data); /* they are written again */
+    enum err ignored = segment_newest_write(
+        &wal->dir, &(struct segment_newest){.number = wal->active_number, .first = first, .last = last}, NULL);
+    (void)ignored;
+}
+
 static enum err active_open(struct wal *wal, struct errmsg *why)
 {
     enum err err = files_next(wal, &wal->active, &wal->active_number, why);
     wal->active_offset = SEGMENT_HEADER_BYTES;
     if (err != ERR_OK)
         wal->active = NULL;
+    else
+        newest_note(wal, 0);
     if (wal->threads && files_need_work(wal)) {
         mutex_lock(&wal->state_lock);
         cond_signal(&wal->filler_cond);
@@ -250,6 +263,8 @@ static enum err rewrite(struct wal *wal, struct errmsg *why)
 {
     if (wal->active) {
         files_poison(wal, wal->active_number);
+        if (wal->o.sync == WAL_SYNC_OS && wal->dirty) /* frames that are not kept here may be lost */
+            atomic_store_explicit(&wal->stats.doubtful, wal->next_sequence - 1, memory_order_relaxed);
         active_close(wal);
     }
     wal->dirty = false;
@@ -429,6 +444,8 @@ enum err commit_last(struct wal *wal, struct errmsg *why)
             *why = wal->refusal;
         mutex_unlock(&wal->state_lock);
     }
+    if (wal->active && err == ERR_OK && wal->next_sequence > wal->life)
+        newest_note(wal, wal->next_sequence - 1);
     if (wal->active)
         active_close(wal);
     return err;

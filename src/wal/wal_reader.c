@@ -31,6 +31,7 @@ struct wal_reader {
     uint64_t expected;     /* sequence of the next frame; 0: any */
     bool header_bad, ignore_crc;
     bool again;                    /* everything was surveyed before */
+    bool newest_checked;
     unsigned read_errors;          /* in the open segment */
     struct wal_segment_info *info; /* [segments.count]; of the open one: info[index] */
     uint8_t *window;
@@ -240,14 +241,52 @@ static bool frame_accept(struct wal_reader *r, const struct buf *buffer, uint64_
     return true;
 }
 
+/* Damage of a segment that is not open, or not there. */
+static void damage_of(struct wal_reader *r, uint64_t number, const char *what)
+{
+    if (r->report.damage_count < WAL_DAMAGE_MAX) {
+        struct wal_damage *d = &r->report.damage[r->report.damage_count];
+        *d = (struct wal_damage){.segment = number};
+        snprintf(d->what, sizeof d->what, "%s", what);
+    }
+    r->report.damage_count++;
+    log_error("wal", "damage in the log", "segment=%016llx what=\"%s\"", (unsigned long long)number, what);
+}
+
+/* The end of the log is where it should be: the last segment is there, with all frames of a clean end. */
+static void newest_check(struct wal_reader *r)
+{
+    struct segment_newest newest;
+    if (r->again || r->newest_checked || !segment_newest_read(r->dir.fs, r->dir.path, &newest))
+        return;
+    r->newest_checked = true;
+    char what[64] = "";
+    const struct wal_segment_info *info = NULL;
+    for (size_t i = 0; i < r->segments.count; i++)
+        if (r->info[i].number == newest.number)
+            info = &r->info[i];
+    if (newest.last && r->expected && newest.last >= r->expected) {
+        snprintf(what, sizeof what, "%llu frames at the end are missing",
+                 (unsigned long long)(newest.last - r->expected + 1));
+        r->report.lost_frames += newest.last - r->expected + 1;
+    } else if (!newest.last && (!info || info->bytes < SEGMENT_HEADER_BYTES)) {
+        snprintf(what, sizeof what, "the last segment %s: frames from %llu on", info ? "is empty" : "is gone",
+                 (unsigned long long)newest.first);
+    }
+    if (what[0])
+        damage_of(r, newest.number, what);
+}
+
 enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_frame *out, struct errmsg *why)
 {
     for (;;) {
         if (!r->file) {
             while (r->again && r->index < r->segments.count && r->info[r->index].frames == 0)
                 segment_leave(r); /* it holds nothing, and may be in use for something else by now */
-            if (r->index == r->segments.count)
+            if (r->index == r->segments.count) {
+                newest_check(r);
                 return err_set(why, ERR_NOT_FOUND, "end of the log");
+            }
             TRY(segment_enter(r, why));
         }
         uint64_t at;

@@ -1,0 +1,63 @@
+/*
+ * wal_newest.c - which segment was written last, so that its loss is noticed: nothing comes after it that could tell.
+ *
+ *     gnomon log 1
+ *     segment <16 hex digits> first <sequence of its first frame> last <newest frame, 0: still open>
+ *     end <CRC-32C of the lines before, 8 hex digits>
+ *
+ * Replaced when a segment is opened, before its first frame, and when the log is closed.  Advice only: a lost or
+ * damaged file is no damage.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/crc32c.h"
+#include "wal/segment.h"
+
+enum { NEWEST_BYTES_MAX = 512 };
+
+static bool newest_path(const char *dir, char out[SEGMENT_PATH_BYTES])
+{
+    int n = snprintf(out, SEGMENT_PATH_BYTES, "%s/newest", dir);
+    return n > 0 && n < SEGMENT_PATH_BYTES;
+}
+
+enum err segment_newest_write(const struct segment_dir *dir, const struct segment_newest *newest, struct errmsg *why)
+{
+    char path[SEGMENT_PATH_BYTES], text[NEWEST_BYTES_MAX];
+    if (!newest_path(dir->path, path))
+        return err_set(why, ERR_LIMIT, "path of the log is too long");
+    int n = snprintf(text, sizeof text, "gnomon log 1\nsegment %016" PRIx64 " first %" PRIu64 " last %" PRIu64 "\n",
+                     newest->number, newest->first, newest->last);
+    n += snprintf(text + n, sizeof text - (size_t)n, "end %08" PRIx32 "\n", crc32c(0, text, (size_t)n));
+    enum err err = fs_replace_file(dir->fs, path, slice_of(text, (size_t)n), why);
+    if (err != ERR_OK) { /* an older one would soon name a segment that was given up */
+        enum err ignored = fs_unlink(dir->fs, path, NULL);
+        (void)ignored;
+    }
+    return err;
+}
+
+bool segment_newest_read(struct fs *fs, const char *dir, struct segment_newest *out)
+{
+    char path[SEGMENT_PATH_BYTES];
+    struct buf text = {.own = true};
+    uint32_t crc;
+    int end = 0;
+    bool fine = newest_path(dir, path) && fs_read_file(fs, path, NEWEST_BYTES_MAX, &text, NULL) == ERR_OK &&
+                sscanf(buf_cstr(&text), "gnomon log 1\nsegment %16" SCNx64 " first %20" SCNu64 " last %20" SCNu64 "\n%n",
+                       &out->number, &out->first, &out->last, &end) == 3 &&
+                end > 0 && sscanf((const char *)text.data + end, "end %8" SCNx32, &crc) == 1 &&
+                crc == crc32c(0, text.data, (size_t)end);
+    buf_deinit(&text);
+    return fine;
+}
+
+bool wal_newest_sound(struct fs *fs, const char *dir)
+{
+    char path[SEGMENT_PATH_BYTES];
+    struct fs_stat st;
+    struct segment_newest newest;
+    return !newest_path(dir, path) || fs_stat_path(fs, path, &st, NULL) == ERR_NOT_FOUND ||
+           segment_newest_read(fs, dir, &newest);
+}
