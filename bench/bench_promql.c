@@ -119,7 +119,7 @@ static const struct storage_ops storage_ops = {bench_querier};
 
 /* ---- Data ---- */
 
-enum kind { COUNTER, GAUGE };
+enum kind { COUNTER, GAUGE, BUCKETS }; /* BUCKETS: counters with le in place of mode */
 
 static double *column(enum kind kind, uint32_t seed)
 {
@@ -128,20 +128,24 @@ static double *column(enum kind kind, uint32_t seed)
         seed = seed * 1664525 + 1013904223;
         double noise = (double)(seed >> 8) / (1 << 24);
         at += noise * 10;
-        v[i] = kind == COUNTER ? (i == SAMPLES / 2 &&seed % 8 == 0 ? at = 0 : (double)(int64_t)(at * 8)) : noise;
+        v[i] = kind != GAUGE ? (i == SAMPLES / 2 &&seed % 8 == 0 ? at = 0 : (double)(int64_t)(at * 8)) : noise;
     }
     return v;
 }
 
-static struct labels labels_make(struct arena *arena, uint32_t i)
+static struct labels labels_make(struct arena *arena, enum kind kind, uint32_t i)
 {
+    static const char *const bounds[] = {"0.1", "0.5", "1", "2", "5", "10", "30", "+Inf"};
     static const char *const modes[] = {"idle", "iowait", "irq", "nice", "softirq", "steal", "system", "user"};
     struct labels_builder b;
     char text[64];
     labels_builder_init(&b, arena, NULL);
     labels_builder_set(&b, SLICE_LIT("__name__"), SLICE_LIT("node_cpu_seconds_total"));
     labels_builder_set(&b, SLICE_LIT("job"), SLICE_LIT("node"));
-    labels_builder_set(&b, SLICE_LIT("mode"), slice_str(modes[i / TARGETS % 8]));
+    if (kind == BUCKETS)
+        labels_builder_set(&b, SLICE_LIT("le"), slice_str(bounds[i / TARGETS % 8]));
+    else
+        labels_builder_set(&b, SLICE_LIT("mode"), slice_str(modes[i / TARGETS % 8]));
     labels_builder_set(&b, SLICE_LIT("instance"),
                        slice_of(text, (size_t)snprintf(text, sizeof text, "host-%u:9100", i % TARGETS)));
     labels_builder_set(&b, SLICE_LIT("cpu"),
@@ -165,7 +169,7 @@ static struct bench_storage *storage_make(enum kind kind, uint32_t count)
     b->labels = mem_array(count, sizeof *b->labels);
     b->values = mem_array(count, sizeof *b->values);
     for (uint32_t i = 0; i < count; i++) {
-        b->labels[i] = labels_make(&b->arena, i);
+        b->labels[i] = labels_make(&b->arena, kind, i);
         b->values[i] = columns[i % 64];
     }
     b->set = (struct series_set){&set_ops, count, b->labels};
@@ -246,6 +250,29 @@ static void measure(const struct measured *m, unsigned workers)
     storage_free(the_storage);
 }
 
+/* What one core reads from memory: the bound of everything that only looks at samples once. */
+static void measure_memory(void)
+{
+    enum { DOUBLES = 16 << 20 };
+    double *v = mem_array(DOUBLES, sizeof *v), sums[8] = {0}, best = 1e18;
+    for (uint32_t i = 0; i < DOUBLES; i++)
+        v[i] = i;
+    for (int round = 0; round < 5; round++) {
+        int64_t start = now_ns();
+        for (uint32_t i = 0; i < DOUBLES; i += 8)
+            for (uint32_t k = 0; k < 8; k++)
+                sums[k] += v[i + k];
+        double ns = (double)(now_ns() - start);
+        best = ns < best ? ns : best;
+    }
+    volatile double sum = 0; /* so that the reads are made */
+    for (uint32_t k = 0; k < 8; k++)
+        sum += sums[k];
+    printf("memory: %.1f GB/s read by one core, %.2f ns for each sample of 16 bytes\n", DOUBLES * 8 / best,
+           best / DOUBLES * 2);
+    mem_free(v);
+}
+
 int main(int argc, char **argv)
 {
     static const struct measured all[] = {
@@ -278,11 +305,19 @@ int main(int argc, char **argv)
         {"topk by (instance) (3, m)", GAUGE, 20000, 61},
         {"quantile by (mode) (0.9, m)", GAUGE, 20000, 61},
         {"count_values(\"v\", m)", COUNTER, 2000, 61},
+        {"histogram_quantile(0.9, m)", BUCKETS, 16000, 61},
+        {"histogram_quantile(0.9, sum by (le, instance) (rate(m[5m])))", BUCKETS, 16000, 61},
+        {"m - on (instance, cpu, mode) m", COUNTER, 9000, 61},
+        {"m * on (instance) group_left () group by (instance) (m)", COUNTER, 9000, 61},
+        {"label_replace(m, \"k\", \"$1\", \"instance\", \"(.*):.*\")", COUNTER, 100000, 1},
+        {"sort(m)", GAUGE, 100000, 1},
     };
     const char *only = argc > 1 && argv[1][0] ? argv[1] : NULL;
     unsigned workers = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
     if (workers > 1)
         clock_id = CLOCK_MONOTONIC;
+    if (!only)
+        measure_memory();
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (!only || strstr(all[i].expression, only))
             measure(&all[i], workers);

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "histogram/histogram.h"
+#include "promql/query_internal.h"
 #include "promql/select.h"
 
 static uint64_t steps_between(int64_t start_ms, int64_t end_ms, int64_t step_ms)
@@ -74,17 +75,42 @@ void *worker_alloc(struct worker *w, size_t count, size_t bytes)
     return zeroed(&w->arena, count, bytes);
 }
 
+/* The operator that reads the most series, NULL when nothing has been selected. */
+static const struct oper *largest_reader(const struct exec *x)
+{
+    const struct oper *largest = NULL;
+    for (uint32_t i = 0; i < x->op_count; i++) {
+        const struct oper *op = x->ops[i];
+        bool reads = op->cost == COST_SELECT || op->cost == COST_TIMESTAMP || op->cost == COST_SMOOTHED ||
+                     (op->cost == COST_RANGE && !op->over_rows);
+        if (reads && op->count > (largest ? largest->count : 0))
+            largest = op;
+    }
+    return largest;
+}
+
+/* The reference has no such bound: its nearest text, and who it was. */
 enum err exec_no_memory(struct exec *x, struct errmsg *why)
 {
-    (void)x;
-    return exec_too_many_samples(why);
+    enum { SHOWN_MAX = 300 };
+    const struct oper *op = largest_reader(x);
+    if (!op)
+        return exec_too_many_samples(why);
+    struct slice text = slice_of(x->query->text.data + op->node->start, op->node->end - op->node->start);
+    return err_set(why, ERR_LIMIT,
+                   "query processing would load too many samples into memory in query execution: with %u series in %.*s "
+                   "it passes the memory of a query (%lld MiB) or of all queries together",
+                   op->count, (int)(text.len < SHOWN_MAX ? text.len : SHOWN_MAX), (const char *)text.data,
+                   (long long)(x->budget.limit >> 20));
 }
 
 int64_t exec_last(const struct exec *x, const struct modifiers *mod, const struct grid *g)
 {
+    int64_t last = modifiers_time(mod, grid_time(g, g->count - 1));
     if (x->overshoot_ms == 0 || mod->at != AT_NONE)
-        return modifiers_time(mod, grid_time(g, g->count - 1));
-    return time_sub(modifiers_time(mod, g->end_ms), x->overshoot_ms);
+        return last;
+    int64_t bound = time_sub(modifiers_time(mod, g->end_ms), x->overshoot_ms);
+    return bound < last ? bound : last;
 }
 
 /* ---- Operators ---- */

@@ -45,6 +45,7 @@ struct bucket_op {
     uint64_t *spoiled; /* [groups * words]: a native histogram with the same labels */
     uint32_t words;
     struct classic work;
+    uint64_t work_done; /* since somebody asked whether to go on */
     struct rowset rows;
     struct notes repairs; /* until their figures are complete */
 };
@@ -337,21 +338,33 @@ static void check_quantiles(struct bucket_op *op)
         }
 }
 
+enum { HIST_WORK = 16, WORK_MAX = 1 << 18 }; /* a native histogram in buckets; buckets after which to ask */
+
+static enum err go_on(struct bucket_op *op, uint64_t work)
+{
+    op->work_done += work;
+    if (op->work_done < WORK_MAX)
+        return ERR_OK;
+    op->work_done = 0;
+    return exec_check(op->base.x, op->base.x->why);
+}
+
 static enum err bucket_results(struct bucket_op *op)
 {
-    struct exec *x = op->base.x;
     check_quantiles(op);
     for (uint32_t row = 0; row < op->in.rows; row++)
         if (op->bad_bound[row])
             bad_bounds(op, row);
     uint32_t rounds = op->fraction ? 1 : op->param_count;
     for (uint32_t p = 0; p < rounds; p++) {
-        for (uint32_t row = 0; row < op->in.rows; row++)
+        for (uint32_t row = 0; row < op->in.rows; row++) {
             TRY(native_row(op, row, p));
+            if (op->in.h[row])
+                TRY(go_on(op, (uint64_t)op->in.steps * HIST_WORK));
+        }
         for (uint32_t g = 0; g < op->group_count; g++) {
             TRY(classic_row(op, g, p));
-            if (g % 64 == 63)
-                TRY(exec_check(x, x->why));
+            TRY(go_on(op, (uint64_t)op->groups[g].count * op->in.steps));
         }
     }
     return ERR_OK;

@@ -206,19 +206,32 @@ void notes_merge(struct notes *n, const struct notes *from)
     }
 }
 
+static bool told_by(const struct note_place *at, uint32_t lo, uint32_t hi)
+{
+    return at->rank >= lo && at->rank <= hi;
+}
+
 void notes_repeat(struct notes *n, uint32_t lo, uint32_t hi, uint32_t rank, uint32_t position)
 {
     for (uint32_t i = 0; i < n->count; i++) {
         struct note *note = &n->list[i];
-        if (note->place.rank < lo || note->place.rank > hi || !note->prefixed)
+        bool again = note->repeated && told_by(&note->origin, lo, hi);
+        if (!note->prefixed || (!again && !told_by(&note->place, lo, hi)))
             continue;
-        if (!note->collects) {
-            note->place.rank += rank;
-            note->place.position += note->place.position == NOTE_NOWHERE ? 0 : position;
+        if (!again) {
+            note->repeated = true;
+            note->origin = note->place;
+            note->origin_repairs = note->repair ? note->repair->count : 0;
+            note->origin_occurrences = note->occurrences;
         }
-        note->occurrences *= 2;
+        struct note_place place = note->origin;
+        place.rank += rank;
+        place.position += place.position == NOTE_NOWHERE ? 0 : position;
+        if (!note->collects && place.rank >= note->place.rank)
+            note->place = place;
+        note->occurrences += note->origin_occurrences;
         if (note->repair)
-            note->repair->count *= 2;
+            note->repair->count += note->origin_repairs;
     }
 }
 

@@ -34,6 +34,9 @@ struct note {
     const char *text; /* with prefix, without place; the key */
     struct note_place place;
     uint32_t first_rank;
+    bool repeated;            /* notes_repeat has told it elsewhere, too; then: */
+    struct note_place origin; /* where it was told first, and what had been collected there */
+    uint64_t origin_repairs, origin_occurrences;
     bool collects;              /* figures, and keeps the first place */
     struct note_repair *repair; /* NULL, or printed after the text */
     uint64_t occurrences;       /* printed when > 1 and `counted` */

@@ -59,7 +59,7 @@ def judge(theirs, ours, again):
     want = canonical(without(ours, "peak"))
     seen = {canonical(without(theirs, "peak"))}
     for i in range(60):
-        if i == 12 and len(seen) == 1:
+        if i == 40 and len(seen) == 1:
             break
         answer = canonical(without(again(), "peak"))
         if answer == want:

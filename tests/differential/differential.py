@@ -131,7 +131,7 @@ def play(seed, queries, counts, out, only=None):
             form = urllib.parse.urlencode(params)
             try:
                 theirs, ours = pair.ask(path, form)
-            except OSError as why:
+            except (OSError, http.client.HTTPException) as why:
                 counts["no answer"] += 1
                 print(f"no answer ({why}): round {seed} query {number}\n  {path}?{form}\n  {params['query']}", flush=True)
                 pair.close()

@@ -91,7 +91,7 @@ class Generator:
         if depth <= 0 or self.chance(plain):
             return f"{self.selector(name)}[{self.duration()}]{self.modifiers()}"
         inner = self.vector(depth - 1)
-        step = self.pick("", "30s", "15s", "1m", "7s", "2m", "step()", "11s") if self.chance(0.9) else self.duration()
+        step = self.pick("", "30s", "15s", "1m", "7s", "2m", "step()", "11s") if self.chance(0.9) else self.duration().replace("1ms", "20ms")
         return f"({inner})[{self.pick('5m', '2m', '1m', '10m', '90s')}:{step}]{self.modifiers()}"
 
     def range_call(self, depth):

@@ -47,7 +47,10 @@ static const struct {
     {"histogram_quantile(0, n_bucket)", 0, "{} NaN"},
     {"timestamp(m @ 100 offset 31s)", 0, "{} 60"},
     {"timestamp(m @ 100 offset -31s)", 0, "{} 90"},
+    {"predict_linear((m)[1m:1m] @ 70, 0) or vector(-1)", 0, "{} -1"}, /* one step, at 60, and one sample */
     {"(m smoothed) - m", 7500, "{} 0.5"},
+    {"(quantile(2, m) + quantile(2, m)) * (quantile(2, m) + quantile(2, m))", 0,
+     "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:64)"},
     {"sum(h)", 0,
      " | PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
      "\"h\" (1:5)"},
