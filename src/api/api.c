@@ -69,6 +69,7 @@ enum err api_new(const struct api_options *o, struct api **out, struct errmsg *w
     gate_init(&api->exports, (unsigned)config_count(o->config, OPT_QUERY_MAX_CONCURRENCY));
     gate_init(&api->reads, (unsigned)config_count(o->config, OPT_REMOTE_READ_CONCURRENT_LIMIT));
     gate_init(&api->imports, IMPORTS_AT_ONCE);
+    gate_init(&api->large_writes, LARGE_WRITES_AT_ONCE);
     mutex_init(&api->import_lane);
     uint64_t memory = config_memory(o->config, OPT_MEMORY_LIMIT, process_memory_available());
     api->read_memory = (struct mem_budget){.name = "query.max-memory",
@@ -114,6 +115,7 @@ void api_free(struct api *api)
     gate_deinit(&api->exports);
     gate_deinit(&api->reads);
     gate_deinit(&api->imports);
+    gate_deinit(&api->large_writes);
     mutex_deinit(&api->import_lane);
     mem_free(api->counters);
     arena_deinit(&api->arena);
@@ -210,4 +212,6 @@ void api_after(const struct http_request *r, int status, uint64_t bytes, int64_t
         gate_leave(gate, r);
     if (gate == &api->queries)
         running_remove(&api->running, r);
+    if (api_route_writes(route))
+        write_answered(api, r);
 }

@@ -136,6 +136,9 @@ extern const unsigned api_route_count;
 /* The route that a path belongs to; api_route_count for none. */
 unsigned api_route_find(const struct api *api, struct slice path);
 const char *api_route_name(unsigned route); /* "/api/v1/label/:name/values"; "other" for api_route_count */
+/* The answer to a write is out. */
+void write_answered(struct api *api, const struct http_request *r);
+bool api_route_writes(unsigned route);
 struct gate *api_route_gate(struct api *api, unsigned route); /* that its requests pass; NULL for none */
 /* A path without the route prefix and without /prometheus. */
 struct slice api_path(const struct api *api, struct slice path);
@@ -145,7 +148,7 @@ const char *api_status_text(unsigned slot); /* "200" ... "other" */
 #define API_VERSION "3.15.0" /* of the Prometheus whose API this is */
 
 struct self_scrape; /* self_scrape.c */
-enum { IMPORTS_AT_ONCE = 2 };
+enum { IMPORTS_AT_ONCE = 2, LARGE_WRITES_AT_ONCE = 2 };
 
 struct api {
     struct api_options o;
@@ -156,9 +159,9 @@ struct api {
     int64_t start_ms;
     _Atomic bool reload_ok;      /* of the last try */
     _Atomic int64_t reloaded_ms; /* when settings were last read well */
-    const char *route_prefix; /* "" or "/x" */
-    const struct regex *cors; /* NULL: off */
-    struct gate queries, exports, reads, imports;
+    const char *route_prefix;    /* "" or "/x" */
+    const struct regex *cors;    /* NULL: off */
+    struct gate queries, exports, reads, imports, large_writes;
     struct mutex import_lane; /* the lane after the self-scrape's */
     struct external_labels external;
     struct mem_budget read_memory;   /* what all answers of remote read take while they are formed */

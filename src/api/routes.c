@@ -122,6 +122,11 @@ struct gate *api_route_gate(struct api *api, unsigned route)
                                                               : &api->queries;
 }
 
+bool api_route_writes(unsigned route)
+{
+    return route < api_route_count && routes[route].handler == on_write;
+}
+
 /* Whether a path fits a route whose path may hold one '*'. */
 static bool path_fits(struct slice path, const char *pattern)
 {

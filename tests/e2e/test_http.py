@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Broken and hostile HTTP against the real binary: each is answered as docs/http.md says, and the server lives on."""
 import gzip
+import http.client
 import socket
 import threading
 import time
 import zlib
 
-from harness import Gnomon, request, run
+from harness import RW_HEADERS, Gnomon, request, run, snappy, write_request
 
 HOST = b"Host: localhost\r\n"
 GOOD = b"GET /-/healthy HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -183,6 +184,44 @@ def test_compressed_bodies_are_bounded():
         code = request("POST", server.port, "/api/v1/query", damaged, {**form, "Content-Encoding": "gzip"})[0]
         assert code in (400, 415), code
         healthy(server)
+
+
+def test_a_huge_write_holds_up_nobody():
+    now = int(time.time() * 1000)
+    raw = write_request([({"__name__": "huge", "i": f"{i:07}", "padding": "x" * 100}, [(now, float(i))]) for i in range(150000)])
+    body = snappy(raw)
+    with Gnomon("--web.loops=2", "--log.level=warn") as server:
+        statuses, waits, done = [], [], threading.Event()
+
+        def ping():
+            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            while not done.is_set():
+                begin = time.monotonic()
+                c.request("GET", "/-/healthy")
+                assert c.getresponse().read()
+                waits.append(time.monotonic() - begin)
+                time.sleep(0.001)
+            c.close()
+        pings = [threading.Thread(target=ping) for _ in range(4)]
+        for t in pings:
+            t.start()
+
+        def write():
+            answer = 503, b""
+            while answer[0] == 503:  # the log may be behind; senders try again
+                answer = request("POST", server.port, "/api/v1/write", body, RW_HEADERS)[::2]
+            statuses.append(answer)
+        writers = [threading.Thread(target=write) for _ in range(3)]
+        for t in writers:
+            t.start()
+        for t in writers:
+            t.join()
+        done.set()
+        for t in pings:
+            t.join()
+        assert [s[0] for s in statuses] == [204] * 3 and server.query("count(huge)")[0]["value"][1] == "150000", statuses
+        print(f"     {len(body) >> 20} MiB three times; {len(waits)} others waited {sorted(waits)[len(waits) // 2] * 1000:.1f} ms, "
+              f"at most {max(waits) * 1000:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ static void writer_open(struct writer *w, const char *const *settings)
     io.head = w->head;
     io.wal = w->wal;
     io.clock = &w->f.clock;
-    io.lanes = http_server_loops(w->f.server) + 1;
+    io.lanes = http_server_loops(w->f.server) + API_EXTRA_LANES;
     io.retention_ms = INT64_C(86400000);
     cr_assert_eq(ingest_new(&io, &w->ingest, &why), ERR_OK, "%s", why.text);
     api_set_ingest(w->f.api, w->ingest);
@@ -106,6 +106,54 @@ Test(api_write, is_answered_204_once_the_log_has_it)
     struct head_stats s;
     head_stats(w.head, &s);
     cr_expect_eq(s.samples, 1);
+    writer_close(&w);
+}
+
+/* A body of `series` new series that decodes to more than the loops take. */
+static struct slice large_body(struct writer *w, int first, int series)
+{
+    char labels[256];
+    for (int i = first; i < first + series; i++) {
+        snprintf(labels, sizeof labels, "__name__=large|i=%08d|padding=%0150d", i, i);
+        rw_series(&w->body, labels);
+        rw_sample(&w->body, FIXTURE_NOW_MS, i);
+    }
+    return rw_finish_snappy(&w->body);
+}
+
+Test(api_write, large_bodies_go_another_way_and_are_answered_the_same)
+{
+    enum { SERIES = 15000, CLIENTS = 5 };
+    struct writer w;
+    struct http_client c[CLIENTS] = {{0}};
+    writer_open(&w, NULL);
+    for (int i = 0; i < CLIENTS; i++) {
+        c[i].fd = -1;
+        send_raw(&w, &c[i], large_body(&w, i * SERIES, SERIES));
+    }
+    rw_series(&w.body, "__name__=up|job=a");
+    rw_sample(&w.body, FIXTURE_NOW_MS, 1);
+    expect_write(&w, rw_finish_snappy(&w.body), 204, "");
+    for (int i = 0; i < CLIENTS; i++)
+        expect_answer(&c[i], 204, "");
+    struct head_stats s;
+    head_stats(w.head, &s);
+    cr_expect_eq(s.samples, SERIES * CLIENTS + 1);
+    /* Broken ones, on a connection that goes on; and those who leave before the answer. */
+    struct slice good = large_body(&w, 0, SERIES);
+    uint8_t *broken = mem_alloc(good.len);
+    memcpy(broken, good.data, good.len);
+    memset(broken + good.len / 2, 0xff, 64);
+    send_raw(&w, &c[0], slice_of(broken, good.len));
+    expect_answer(&c[0], 400, "");
+    for (int i = 1; i < CLIENTS; i++) {
+        send_raw(&w, &c[i], good);
+        http_client_close(&c[i]);
+    }
+    send_raw(&w, &c[0], good);
+    expect_answer(&c[0], 204, "");
+    http_client_close(&c[0]);
+    mem_free(broken);
     writer_close(&w);
 }
 
