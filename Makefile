@@ -105,7 +105,7 @@ differential: release ## random PromQL to Gnomon and to a Prometheus 3.15 ($PROM
 	@python3 tests/differential/differential.py
 
 conformance: release ## Prometheus' PromQL scripts over HTTP, with a runner of them: RUNNER=promqltest.py SCRIPTS=folder
-	@python3 $(RUNNER) --jobs 2 --st-via $(or $(ST),none) $(ARGS) --server-cmd "build/release/$(NAME) --storage.path={dir}/data \
+	@python3 $(RUNNER) --jobs 2 --st-via $(or $(ST),none) $(ARGS) --server-cmd "$(CURDIR)/build/release/$(NAME) --storage.path={dir}/data \
 	    --web.listen-address=127.0.0.1:{port} --storage.retention.time=0 --log.level=error --wal.sync=os \
 	    --enable-feature=promql-experimental-functions,promql-extended-range-selectors,promql-binop-fill-modifiers \
 	    --enable-feature=promql-delayed-name-removal,use-start-timestamps" $(SCRIPTS)/*.test
