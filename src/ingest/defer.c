@@ -94,10 +94,10 @@ enum err defer_request(struct lane *l, const struct ingest_request *req, int64_t
     struct ingest *ingest = l->ingest;
     struct waiting *w = NULL;
     TRY(waiting_new(l, req, now_ms, &w, &result->why));
-    mutex_lock(&ingest->defer_lock);
+    mutex_lock(&l->ingest->defer_lock);
     bool wait = atomic_load_explicit(&ingest->deferring, memory_order_relaxed);
     enum err err = wait ? log_locked(l, w, req, result) : ERR_NOT_FOUND;
-    mutex_unlock(&ingest->defer_lock);
+    mutex_unlock(&l->ingest->defer_lock);
     if (err != ERR_OK)
         mem_free(w);
     return err;

@@ -61,10 +61,8 @@ static bool must_wait(const struct http_out *o)
 }
 
 /* A short wait costs nothing; after it the worker lets another one work when somebody needs one. */
-static void wait_for_room(struct http_conn *c) REQUIRES(c->out.lock)
+static void wait_for_room(struct http_out *o, struct http_server *s) REQUIRES(o->lock)
 {
-    struct http_out *o = &c->out;
-    struct http_server *s = http_server_of(c);
     bool lent = false;
     while (must_wait(o)) {
         if (lent) {
@@ -101,7 +99,7 @@ bool http_out_append(struct http_conn *c, struct slice bytes)
         bytes = slice_from(bytes, n);
         if (bytes.len) {
             http_loop_post(c, EVENT_OUT);
-            wait_for_room(c);
+            wait_for_room(&c->out, http_server_of(c));
         }
     }
     bool there = !c->out.gone;
