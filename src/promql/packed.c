@@ -35,8 +35,9 @@ struct packed_points *packed_new(struct exec *x, const struct grid *grid, struct
     struct packed_points *p = arena_try_alloc(&x->arena, sizeof *p + count * sizeof *v + words * sizeof *present);
     if (!p)
         return NULL;
-    double *values = (double *)(p + 1);
-    uint64_t *bits = (uint64_t *)(values + count);
+    uint64_t *bits = (uint64_t *)(p + 1);
+    void *behind = bits + words;
+    double *values = behind;
     *p = (struct packed_points){.grid = *grid, .steps = b->steps, .v = values, .present = all ? NULL : bits};
     if (words)
         memcpy(bits, present, words * sizeof *bits);
