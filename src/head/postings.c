@@ -78,7 +78,7 @@ void refs_deinit(struct refs *r)
 void postings_filter(struct head *h, struct pair *p)
 {
     struct refs all = {0};
-    struct buf kept = {0};
+    struct buf kept = {.own = true};
     int64_t bytes = 0;
     uint32_t last = 0, series = 0;
     postings_read(p, &all);

@@ -359,13 +359,14 @@ struct series_reader *head_reader_new(struct head *h, const series_ref *refs, ui
     r->refs = refs;
     r->count = count;
     r->frozen = frozen;
+    r->chunk_bytes.own = true;
     arena_init(&r->hist_arena, NULL);
     return &r->base;
 }
 
 bool series_value_at(struct head *h, const struct series_line *x, uint32_t index, uint64_t *bits)
 {
-    struct head_reader r = {.head = h, .low = index, .high = index + 1};
+    struct head_reader r = {.head = h, .low = index, .high = index + 1, .chunk_bytes.own = true};
     uint32_t start, count;
     if (x->more)
         copy_chunks(&r, x->more, index, index + 1);
