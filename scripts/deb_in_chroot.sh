@@ -28,6 +28,7 @@ for v in $old $new; do make --no-print-directory deb VERSION=$v; done
 arch=$(dpkg --print-architecture)
 [ -n "${BASE-}" ] && cp -a --reflink=auto "$BASE/." "$root/" ||
     debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "${MIRROR:-http://deb.debian.org/debian}" >/dev/null
+chmod 755 "$root" # mktemp's is 700, and so would be / for the service's user
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
