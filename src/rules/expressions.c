@@ -52,7 +52,7 @@ static size_t variable_length(const uint8_t *p, const uint8_t *end)
 
 static bool contains(struct slice text, const char *part)
 {
-    return memmem(text.data, text.len, part, strlen(part)) != NULL;
+    return text.len && memmem(text.data, text.len, part, strlen(part)) != NULL;
 }
 
 /* Where in an expression the text so far has come. */
