@@ -137,7 +137,7 @@ async def hold(port, end, byte_every_s, counts):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             counts[0] += 1
             for i in range(len(text)):
-                if time.monotonic() >= end or reader.at_eof():
+                if time.monotonic() >= end or reader.at_eof() or writer.is_closing():
                     break
                 if byte_every_s:
                     writer.write(text[i:i + 1])
