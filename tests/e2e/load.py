@@ -118,7 +118,13 @@ async def ingest(port, end, sent, errors):
             body = snappy(body.replace(stamp(TIME_0), stamp(int(time.time() * 1000))))
             writer.write(b"POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\n"
                          b"X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-            status = await asyncio.wait_for(read_answer(reader), 60)
+            try:
+                status = await asyncio.wait_for(read_answer(reader), 60)
+            except (OSError, asyncio.IncompleteReadError):
+                # VictoriaMetrics ends a connection after two minutes; a sender opens another one and sends again.
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                continue
             sent[0] += count
             if status not in (200, 204):
                 errors.append(("write", status))
