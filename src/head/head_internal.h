@@ -227,7 +227,8 @@ void segments_deinit(struct head *h);
 struct page *page_of(struct head *h, uint32_t page);
 uint32_t page_new(struct head *h) REQUIRES(h->create);              /* an empty page; 0: refs are used up */
 void page_begin(struct head *h, uint32_t page) REQUIRES(h->create); /* replay: this very page */
-void page_leave(struct head *h, uint32_t page) REQUIRES(h->create); /* all series left */
+void page_leave(struct head *h, uint32_t page) REQUIRES(h->create); /* all series left; readers may still ask for their labels */
+void page_forget(struct head *h, uint32_t page) REQUIRES(h->create); /* that left; no reader holds a series of it any more */
 static inline struct series_line *line_of(struct head *h, series_ref ref)
 {
     return head_line(&h->lines, ref);

@@ -193,6 +193,8 @@ static void free_ripe(struct head *h) REQUIRES(h->create)
 {
     for (size_t i = 0; i < h->ripe_pairs; i++)
         pair_forget(h, h->left_pairs[i]);
+    for (size_t i = 0; i < h->ripe_pages; i++)
+        page_forget(h, h->left_pages[i]);
     move_all(&h->free_pages, &h->free_page_count, &h->free_page_capacity, h->left_pages, h->ripe_pages);
     move_all(&h->free_pairs, &h->free_pair_count, &h->free_pair_capacity, h->left_pairs, h->ripe_pairs);
     drop_first(h->left_pages, &h->left_page_count, h->ripe_pages);

@@ -127,16 +127,20 @@ void page_begin(struct head *h, uint32_t page)
 void page_leave(struct head *h, uint32_t page)
 {
     struct page *p = page_of(h, page);
-    int64_t bytes = 0;
     assert(p->alive == 0);
     mutex_lock(&p->lock);
     column_free(h, p);
     p->flags = PAGE_GONE;
     mutex_unlock(&p->lock);
-    vec_drop(&p->labels, &h->epochs, 1, &bytes);
-    bytes_add(&h->bytes_labels, bytes);
     h->left_pages = mem_grow(h->left_pages, &h->left_page_capacity, h->left_page_count + 1, sizeof *h->left_pages);
     h->left_pages[h->left_page_count++] = page;
+}
+
+void page_forget(struct head *h, uint32_t page)
+{
+    int64_t bytes = 0;
+    vec_drop(&page_of(h, page)->labels, &h->epochs, 1, &bytes);
+    bytes_add(&h->bytes_labels, bytes);
 }
 
 void page_mark_lost(struct head *h, uint32_t page, uint32_t frame)
