@@ -33,6 +33,8 @@ enum err exec_open_querier(struct exec *x)
 
 void exec_needs(struct exec *x, int64_t mint_ms, int64_t maxt_ms)
 {
+    if (mint_ms > maxt_ms)
+        return;
     x->mint_ms = mint_ms < x->mint_ms ? mint_ms : x->mint_ms;
     x->maxt_ms = maxt_ms > x->maxt_ms ? maxt_ms : x->maxt_ms;
 }

@@ -36,6 +36,10 @@ enum err exec_select(struct exec *x, const struct vector_selector_node *node, in
             *out = s->set;
             return ERR_OK;
         }
+    if (mint_ms > maxt_ms) {
+        *out = ARENA_NEW(&x->arena, struct series_set);
+        return ERR_OK;
+    }
     struct selector selector = {.matchers = node->matchers,
                                 .matcher_count = node->matcher_count,
                                 .mint_ms = mint_ms,

@@ -120,3 +120,19 @@ Test(differences, long_windows_that_move_far_have_their_quantiles)
     }
     engine_test_deinit(&t);
 }
+
+/* Below @ the last inner steps lie past what anybody looks at: a short lookback leaves a selector nothing at all. */
+Test(differences, a_selector_whose_range_is_empty_selects_nothing)
+{
+    struct engine_test t;
+    engine_test_init(&t, 0, data);
+    const char *queries[] = {"predict_linear((m offset 0s)[90s:10m] @ 400, 0)",
+                             "count_over_time((count(m))[90s:10m] @ 400)",
+                             "count_over_time((count_over_time(m[1ms]))[90s:10m] @ 400)"};
+    struct exec_params p = {.end_ms = 330000, .step_ms = 30000, .lookback_ms = 1};
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        const char *got = engine_test_exec(&t, queries[i], &p, NULL);
+        cr_expect(strcmp(got, "") == 0, "%s: %s", queries[i], got);
+    }
+    engine_test_deinit(&t);
+}
