@@ -1,7 +1,7 @@
 #!/bin/sh
 # senders.sh - builds the programs that tests/e2e runs beside Gnomon, from their Go modules; what is there stays.
 #
-# usage: senders.sh [prometheus|alertmanager|node_exporter|thanos|k6|otelcol|telegraf|blackbox_exporter|shop|flask]...   (default: all)
+# usage: senders.sh [prometheus|alertmanager|node_exporter|thanos|k6|otelcol|telegraf|traefik|blackbox_exporter|shop|flask]...   (default: all)
 # Into ~/.cache/gnomon-senders/bin (SENDERS=DIR), where the tests look before PATH.  All of it takes half an hour
 # on two cores and 10 GB; Go 1.24 or later.  The versions are those that the tests were written against.
 set -eu
@@ -10,7 +10,7 @@ root=$PWD
 dir=${SENDERS:-$HOME/.cache/gnomon-senders}
 mkdir -p "$dir/bin"
 dir=$(cd "$dir" && pwd)
-[ $# -gt 0 ] || set -- prometheus alertmanager node_exporter thanos k6 otelcol telegraf blackbox_exporter shop flask
+[ $# -gt 0 ] || set -- prometheus alertmanager node_exporter thanos k6 otelcol telegraf traefik blackbox_exporter shop flask
 
 prometheus=v0.315.0        # 3.15
 alertmanager=v0.31.1       # later modules lack the built web page
@@ -19,6 +19,7 @@ thanos=v0.42.2
 k6=v1.8.1
 otelcol=v0.164.0
 telegraf=v1.37.2
+traefik=v3.6.12
 flask=3.1.2
 flask_exporter=0.23.2
 
@@ -76,6 +77,11 @@ for program in "$@"; do
     # Telegraf's own tags for a build with chosen plugins.
     telegraf) TAGS=custom,inputs.file,parsers.influx,outputs.http,serializers.prometheusremotewrite \
         build telegraf $telegraf github.com/influxdata/telegraf/cmd/telegraf ;;
+    # Replacements of modules that moved, as in Traefik's own go.mod.
+    traefik) REPLACE='github.com/abbot/go-http-auth=github.com/containous/go-http-auth@v0.4.1-0.20200324110947-a37a7636d23e
+        github.com/gorilla/mux=github.com/containous/mux@v0.0.0-20250523120546-41b6ec3aed59
+        github.com/mailgun/minheap=github.com/containous/minheap@v0.0.0-20190809180810-6e71eb837595' \
+        build traefik $traefik github.com/traefik/traefik/v3/cmd/traefik ;;
     blackbox_exporter) unpack_blackbox_exporter ;;
     # A Python with Flask and its exporter.
     flask) [ -x "$dir/flask/bin/python" ] || { python3 -m venv "$dir/flask" && "$dir/flask/bin/pip" install -q flask==$flask prometheus_flask_exporter==$flask_exporter; }

@@ -25,6 +25,10 @@ def test_flask_site():
     scenario("flask_site")
 
 
+def test_ecs_traefik():
+    scenario("ecs_traefik")
+
+
 def test_labels_explode():
     scenario("labels_explode")
 

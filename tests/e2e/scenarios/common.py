@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import Gnomon, Process, Skip, free_port, program, programs, request, run, since, wait_for  # noqa: E402,F401
+from harness import BINARY, Gnomon, Process, Skip, free_port, program, programs, request, run, since, wait_for  # noqa: E402,F401
 from senders import Prometheus  # noqa: E402,F401
 
 
@@ -95,14 +95,15 @@ def short(result):
 def compare(prometheus, server, questions, seconds=20, quiet=False):
     """Each question at one instant and over the last `seconds`: both servers answer the same.
 
-    They hold the same samples up to a moment ago, so that is where the time ends."""
+    They hold the same samples up to a moment ago, so that is where the time ends.  A question is (what, expression), or
+    (what, expression, the expression for Prometheus) where that holds more."""
     at = newest_common(prometheus, server)
-    for what, expr in questions:
-        ask = {"query": expr, "time": f"{at:.3f}"}
-        theirs, ours = prometheus.api("query", **ask), server.api("query", **ask)
+    for what, expr, *other in questions:
+        ask, ask_prometheus = ({"query": e, "time": f"{at:.3f}"} for e in (expr, *other, expr)[:2])
+        theirs, ours = prometheus.api("query", **ask_prometheus), server.api("query", **ask)
         assert sorted_result(theirs) == sorted_result(ours), f"{what}: {expr}\n prometheus {str(theirs)[:1500]}\n gnomon {str(ours)[:1500]}"
-        ask = {"query": expr, "start": f"{at - seconds:.3f}", "end": f"{at:.3f}", "step": "0.5"}
-        a, b = prometheus.api("query_range", **ask), server.api("query_range", **ask)
+        span = {"start": f"{at - seconds:.3f}", "end": f"{at:.3f}", "step": "0.5"}
+        a, b = prometheus.api("query_range", query=ask_prometheus["query"], **span), server.api("query_range", query=expr, **span)
         assert sorted_result(a) == sorted_result(b), f"{what} as range: {expr}\n prometheus {str(a)[:1500]}\n gnomon {str(b)[:1500]}"
         if not quiet:
             print(f"  {what}: {short(ours)}")
