@@ -64,10 +64,30 @@ void block_merge_inherit(struct block *const *blocks, uint32_t count, struct blo
 MUST_CHECK enum err block_merge(struct block *const *blocks, uint32_t count, const struct block_merge_options *options,
                                 struct block_writer *w, struct errmsg *why);
 
+/*
+ * Which places are damaged, as far as they were met by whoever read the block, and whom that concerns.  Where the same
+ * stands in two places (tables of contents, label pages and postings) nothing is lost by the damage of one.
+ */
+enum { BLOCK_DAMAGE_NAMES = 10 };
+struct block_damage {
+    uint32_t places;
+    const char *text;         /* the places */
+    uint64_t series;          /* that may lack samples, or are left out; 0: nothing is lost */
+    int64_t mint_ms, maxt_ms; /* of what may be missing; mint > maxt: nothing */
+    uint32_t named;           /* the first of them whose labels can be read */
+    const char *names[BLOCK_DAMAGE_NAMES];
+};
+/* How many places are known; a cheap look whether there are new ones. */
+uint32_t block_damage_places(struct block *b);
+/* Texts live in the arena.  Walks over the whole index when pages are damaged: not for a query's thread. */
+MUST_CHECK enum err block_damage_find(struct block *b, struct cancel *cancel, struct arena *arena,
+                                      struct block_damage *out, struct errmsg *why);
+
 /* What verification found; the report is text, one finding a line. */
 struct block_verify_result {
     uint64_t series, chunks, samples, pages;
-    uint64_t errors; /* 0: every byte is what was written */
+    uint64_t errors;         /* 0: every byte is what was written */
+    uint64_t damaged_series; /* that may lack samples */
 };
 /* Checks every checksum, order, count, reference and time range; goes on after a finding. */
 MUST_CHECK enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,

@@ -17,12 +17,14 @@ static uint8_t *take_buf(void *ctx, size_t bytes)
     return p;
 }
 
-static enum err read_toc(struct block *b, struct errmsg *why)
+/*
+ * The table of contents stands twice, each time with a trailer behind it (once in format 1): what begins at offset
+ * `at` is a trailer, and what it points to ends there.
+ */
+static enum err read_toc_before(struct block *b, uint64_t at, struct errmsg *why)
 {
     uint8_t t[FILE_TRAILER_BYTES];
-    uint64_t end, at = b->index.bytes - FILE_TRAILER_BYTES;
-    if (b->index.bytes < FILE_HEADER_BYTES + PAGE_HEADER_BYTES + FILE_TRAILER_BYTES)
-        return err_set(why, ERR_CORRUPT, "index: %" PRIu64 " bytes are too few", b->index.bytes);
+    uint64_t end;
     TRY(file_pread_all(b->index.file, t, sizeof t, at, why));
     uint32_t crc = crc32c(crc32c(0, b->index.id.bytes, sizeof b->index.id.bytes), t, sizeof t - 4);
     if (memcmp(t + 16, INDEX_END_MAGIC, 8) != 0)
@@ -35,10 +37,45 @@ static enum err read_toc(struct block *b, struct errmsg *why)
     if (end != at)
         return err_set(why, ERR_CORRUPT, "index: offset %" PRIu64 ": the table of contents does not end at the trailer",
                        le64_get(t));
-    TRY(toc_get(buf_view(&b->toc_raw), b->index.bytes, &b->toc, why));
-    b->toc.meta.id = b->index.id;
-    b->toc.meta.index.bytes = b->index.bytes;
-    return ERR_OK;
+    return toc_get(buf_view(&b->toc_raw), b->index.bytes, &b->toc, why);
+}
+
+/* Looks for the other trailer, from the end backwards, as far as a table of contents can be long. */
+static enum err find_toc(struct block *b, struct errmsg *why)
+{
+    enum { PIECE = 1 << 16, MAGIC_AT = 16, MAGIC_BYTES = 8 };
+    static const uint64_t far = (uint64_t)PAGE_RAW_MAX + PAGE_HEADER_BYTES + 3 * FILE_TRAILER_BYTES;
+    uint8_t *bytes = (uint8_t *)mem_alloc(PIECE + FILE_TRAILER_BYTES);
+    uint64_t low = b->index.bytes > far ? b->index.bytes - far : 0;
+    enum err err = ERR_CORRUPT;
+    for (uint64_t end = b->index.bytes; err == ERR_CORRUPT && end > low;) {
+        uint64_t from = end > low + PIECE ? end - PIECE : low, room = b->index.bytes - from;
+        size_t n = room < PIECE + FILE_TRAILER_BYTES ? (size_t)room : PIECE + FILE_TRAILER_BYTES;
+        if (file_pread_all(b->index.file, bytes, n, from, NULL) != ERR_OK)
+            break;
+        for (size_t i = n < FILE_TRAILER_BYTES ? 0 : n - FILE_TRAILER_BYTES + 1; err == ERR_CORRUPT && i-- > 0;)
+            if (memcmp(bytes + i + MAGIC_AT, INDEX_END_MAGIC, MAGIC_BYTES) == 0)
+                err = read_toc_before(b, from + i, NULL);
+        end = from;
+    }
+    mem_free(bytes);
+    return err == ERR_OK ? ERR_OK : err_set(why, ERR_CORRUPT, "index: there is no sound table of contents");
+}
+
+static enum err read_toc(struct block *b, struct errmsg *why)
+{
+    if (b->index.bytes < FILE_HEADER_BYTES + PAGE_HEADER_BYTES + FILE_TRAILER_BYTES)
+        return err_set(why, ERR_CORRUPT, "index: %" PRIu64 " bytes are too few", b->index.bytes);
+    enum err err = read_toc_before(b, b->index.bytes - FILE_TRAILER_BYTES, why);
+    if (err == ERR_CORRUPT && find_toc(b, NULL) == ERR_OK) {
+        block_note_damage(b, DAMAGE_TOC, 0);
+        err = ERR_OK;
+    }
+    if (err == ERR_OK) {
+        b->toc.meta.id = b->index.id;
+        b->toc.meta.index.bytes = b->index.bytes;
+    }
+    return err;
 }
 
 static enum err open_files(struct fs *fs, struct block *b, struct errmsg *why)
@@ -47,9 +84,14 @@ static enum err open_files(struct fs *fs, struct block *b, struct errmsg *why)
     TRY(read_toc(b, why));
     b->data.id = b->index.id;
     TRY(page_file_open(&b->data, fs, b->dir, FILE_DATA, why));
-    if (b->data.bytes != b->toc.meta.data.bytes)
-        return err_set(why, ERR_CORRUPT, "data: %" PRIu64 " bytes, the index says %" PRIu64, b->data.bytes,
-                       b->toc.meta.data.bytes);
+    if (b->index.header_damaged)
+        block_note_damage(b, DAMAGE_INDEX_HEADER, 0);
+    if (b->data.header_damaged)
+        block_note_damage(b, DAMAGE_DATA_HEADER, 0);
+    if (b->data.bytes < b->toc.meta.data.bytes)
+        block_note_damage(b, DAMAGE_DATA_CUT, b->data.bytes);
+    else if (b->data.bytes > b->toc.meta.data.bytes)
+        block_note_damage(b, DAMAGE_DATA_LONGER, b->toc.meta.data.bytes);
     return ERR_OK;
 }
 
@@ -58,6 +100,7 @@ enum err block_open_flags(struct fs *fs, const char *dir, struct page_cache *cac
 {
     struct block *b = MEM_NEW(struct block);
     b->references = 1;
+    mutex_init(&b->damage_lock);
     b->dir = mem_strdup(dir);
     b->cache = cache;
     b->serial = page_cache_serial(cache);
@@ -93,6 +136,7 @@ void block_release(struct block *b)
     page_file_close(&b->data);
     toc_deinit(&b->toc);
     buf_deinit(&b->toc_raw);
+    mutex_deinit(&b->damage_lock);
     mem_free(b->dir);
     mem_free(b);
 }

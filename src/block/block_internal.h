@@ -7,12 +7,29 @@
 #ifndef BLOCK_BLOCK_INTERNAL_H
 #define BLOCK_BLOCK_INTERNAL_H
 
+#include "base/lock.h"
 #include "block/block.h"
 #include "block/chunk_group_internal.h"
 #include "block/page_cache_internal.h"
 #include "block/page_internal.h"
 #include "block/times_internal.h"
 #include "block/toc_internal.h"
+
+/* What can be damaged: a page of a section of the index (enum section), or one of these. */
+enum damage_kind {
+    DAMAGE_DATA_PAGE = SECTION_COUNT, /* number: its offset */
+    DAMAGE_TOC,                       /* one of the two tables of contents or trailers */
+    DAMAGE_INDEX_HEADER,
+    DAMAGE_DATA_HEADER,
+    DAMAGE_DATA_CUT,    /* number: where the file ends now */
+    DAMAGE_DATA_LONGER, /* number: where it should end */
+};
+enum { DAMAGE_PLACES_MAX = 256 };
+struct damage_place {
+    uint8_t kind;
+    bool repaired; /* all of it could be had from elsewhere */
+    uint64_t number;
+};
 
 struct block {
     _Atomic uint32_t references;
@@ -23,7 +40,15 @@ struct block {
     struct buf toc_raw;
     struct toc toc;
     struct block_stats stats;
+    struct mutex damage_lock;
+    struct damage_place damage[DAMAGE_PLACES_MAX]; /* guarded by damage_lock; distinct places */
+    uint32_t damage_count;                         /* guarded by damage_lock */
 };
+
+/* Remembers a place that is damaged; any thread. */
+void block_note_damage(struct block *b, unsigned kind, uint64_t number);
+/* The same for one whose content was made up from other places. */
+void block_note_repaired(struct block *b, unsigned kind, uint64_t number);
 
 enum block_open_flags { BLOCK_OPEN_TRUSTING = 1 }; /* do not compare checksums: for fuzzing */
 MUST_CHECK enum err block_open_flags(struct fs *fs, const char *dir, struct page_cache *cache, int flags,
@@ -37,6 +62,9 @@ MUST_CHECK enum err block_index_page(struct block *b, enum section section, uint
                                      struct errmsg *why); /* raw bytes */
 MUST_CHECK enum err block_data_page(struct block *b, uint64_t offset, uint32_t stored, struct page **out,
                                     struct errmsg *why); /* raw bytes */
+/* Puts these bytes into the cache as that page; in vain while a damaged one is there already. */
+MUST_CHECK enum err block_index_page_put(struct block *b, enum section section, uint32_t number, struct slice raw,
+                                         struct page **out, struct errmsg *why);
 /* The parsed forms; `*group` and `*times` point into the pinned page. */
 MUST_CHECK enum err block_chunk_group(struct block *b, uint32_t number, struct page **out,
                                       const struct chunk_group **group, struct errmsg *why);
@@ -93,6 +121,8 @@ struct label_view {
 /* Makes the group of this series the current one. */
 MUST_CHECK enum err label_view_load(struct block *b, struct label_view *v, uint32_t ordinal, struct errmsg *why);
 void label_view_deinit(struct label_view *v);
+/* A label page made from dictionary and postings, which say the same; put into the cache in place of a damaged one. */
+MUST_CHECK enum err label_page_rebuild(struct block *b, uint32_t group, struct page **out, struct errmsg *why);
 
 /* Value id of the i-th name for a series of the group; 0: it has none. */
 static inline uint32_t label_view_id(const struct label_view_name *n, uint32_t series)

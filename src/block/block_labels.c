@@ -9,6 +9,7 @@ enum { DIRECT_PAIRS_MIN = 256, DIRECT_PAIRS_MAX = 1 << 16, SLOTS_MIN = 256 };
 static enum err damaged(struct block *b, uint32_t group, struct errmsg *why)
 {
     atomic_fetch_add_explicit(&b->stats.corrupt_pages, 1, memory_order_relaxed);
+    block_note_damage(b, SECTION_LABELS, group);
     return err_set(why, ERR_CORRUPT, "block %s: index: offset %" PRId64 ": label page contradicts itself", b->dir,
                    b->toc.sections[SECTION_LABELS].offset.v[group]);
 }
@@ -48,7 +49,11 @@ enum err label_view_load(struct block *b, struct label_view *v, uint32_t ordinal
     uint32_t left = (uint32_t)b->toc.meta.series - group * LABEL_GROUP_SERIES;
     if (group >= first->count || first->v[group] != (int64_t)group * LABEL_GROUP_SERIES)
         return err_set(why, ERR_CORRUPT, "block %s: index: no label page for series %" PRIu32, b->dir, ordinal);
-    TRY(block_index_page(b, SECTION_LABELS, group, &v->page, why));
+    enum err err = block_index_page(b, SECTION_LABELS, group, &v->page, why);
+    if ((err == ERR_CORRUPT || err == ERR_IO) && label_page_rebuild(b, group, &v->page, NULL) == ERR_OK)
+        err = ERR_OK;
+    if (err != ERR_OK)
+        return err;
     v->group = group;
     if (parse(b, v, left < LABEL_GROUP_SERIES ? left : LABEL_GROUP_SERIES))
         return ERR_OK;

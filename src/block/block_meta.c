@@ -66,7 +66,7 @@ void block_meta_print(const struct block_meta *m, struct buf *out)
 {
     char text[BLOCK_ID_TEXT];
     block_id_text(&m->id, text);
-    buf_printf(out, "{\n  \"version\": %d,\n  \"id\": \"%s\",\n  \"level\": %" PRIu32 ",\n", FORMAT_VERSION, text,
+    buf_printf(out, "{\n  \"version\": %d,\n  \"id\": \"%s\",\n  \"level\": %" PRIu32 ",\n", META_VERSION, text,
                m->level);
     buf_printf(out, "  \"min_time_ms\": %" PRId64 ",\n  \"max_time_ms\": %" PRId64 ",\n", m->mint_ms, m->maxt_ms);
     buf_printf(out, "  \"seq_min\": %" PRIu64 ",\n  \"seq_max\": %" PRIu64 ",\n", m->seq_min, m->seq_max);
@@ -283,9 +283,9 @@ enum err block_meta_parse(struct slice text, struct block_meta *out, struct errm
     struct json j = {.start = text.data, .p = text.data, .end = text.data + text.len};
     struct meta_reader r = {.version = 0};
     json_object(&j, meta_field, &r);
-    if (r.version > FORMAT_VERSION)
+    if (r.version > META_VERSION)
         return err_set(why, ERR_UNSUPPORTED, "written by a newer version (block format %" PRIu64 ", known up to %d)",
-                       r.version, FORMAT_VERSION);
+                       r.version, META_VERSION);
     if (!j.p || json_peek(&j) != 0)
         return err_set(why, ERR_CORRUPT, "not the JSON of a block");
     if (r.seen != SEEN_ALL || r.version == 0 || r.meta.mint_ms > r.meta.maxt_ms)

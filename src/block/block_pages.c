@@ -42,10 +42,13 @@ static uint8_t *take_bytes(void *ctx, size_t bytes)
     return (uint8_t *)take(ctx, bytes);
 }
 
-static enum err count_damage(struct block *b, enum err err)
+/* kind and number: see block_note_damage. */
+static enum err count_damage(struct block *b, enum err err, unsigned kind, uint64_t number)
 {
     if (err == ERR_CORRUPT)
         atomic_fetch_add_explicit(&b->stats.corrupt_pages, 1, memory_order_relaxed);
+    if (err == ERR_CORRUPT || err == ERR_IO)
+        block_note_damage(b, kind, number);
     return err;
 }
 
@@ -56,7 +59,7 @@ static enum err load_raw(struct block *b, const struct page_file *f, uint64_t of
     enum err err = page_read(f, offset, stored, take_bytes, &t, NULL, why);
     if (err != ERR_OK) {
         page_discard(b->cache, t.page);
-        return count_damage(b, err_wrap(why, err, "block %s", b->dir));
+        return err_wrap(why, err, "block %s", b->dir);
     }
     *out = page_cache_put(b->cache, key, t.page);
     return ERR_OK;
@@ -77,7 +80,8 @@ enum err block_index_page(struct block *b, enum section section, uint32_t number
     assert(number < s->offset.count);
     if ((*out = page_cache_find(b->cache, key)))
         return ERR_OK;
-    return load_raw(b, &b->index, (uint64_t)s->offset.v[number], (uint32_t)s->stored.v[number], key, out, why);
+    enum err err = load_raw(b, &b->index, (uint64_t)s->offset.v[number], (uint32_t)s->stored.v[number], key, out, why);
+    return count_damage(b, err, section, number);
 }
 
 enum err block_data_page(struct block *b, uint64_t offset, uint32_t stored, struct page **out, struct errmsg *why)
@@ -85,7 +89,18 @@ enum err block_data_page(struct block *b, uint64_t offset, uint32_t stored, stru
     struct page_key key = key_of(b, OBJECT_DATA_PAGE, offset);
     if ((*out = page_cache_find(b->cache, key)))
         return ERR_OK;
-    return load_raw(b, &b->data, offset, stored, key, out, why);
+    return count_damage(b, load_raw(b, &b->data, offset, stored, key, out, why), DAMAGE_DATA_PAGE, offset);
+}
+
+enum err block_index_page_put(struct block *b, enum section section, uint32_t number, struct slice raw,
+                              struct page **out, struct errmsg *why)
+{
+    struct page *page = page_make(b->cache, raw.len);
+    if (!page)
+        return err_set(why, ERR_LIMIT, "block %s: index: no memory for a page of %zu bytes", b->dir, raw.len);
+    memcpy(page->data, raw.data, raw.len);
+    *out = page_cache_put(b->cache, key_of(b, OBJECT_INDEX_PAGE + (unsigned)section, number), page);
+    return ERR_OK;
 }
 
 static uint8_t *take_heap(void *ctx, size_t bytes)
@@ -113,7 +128,7 @@ static enum err load_parsed(struct block *b, enum section section, uint32_t numb
     mem_free(raw.data);
     if (err != ERR_OK) {
         page_discard(b->cache, t.page);
-        return count_damage(b, err_wrap(why, err, "block %s", b->dir));
+        return count_damage(b, err_wrap(why, err, "block %s", b->dir), section, number);
     }
     memcpy(t.page->data, head, head_bytes);
     *out = page_cache_put(b->cache, key, t.page);
@@ -171,7 +186,7 @@ static enum err decode_column(struct block *b, uint32_t id, struct taking *t, st
     if (err != ERR_OK)
         err_set(why, err, "block %s: index: offset %" PRId64 ": timestamp column %" PRIu32 " %s", b->dir,
                 s->offset.v[number], id, err == ERR_LIMIT ? "is over the memory budget" : "does not decode");
-    return count_damage(b, err);
+    return err == ERR_CORRUPT ? count_damage(b, err, SECTION_TIMES, number) : err;
 }
 
 enum err block_times_column(struct block *b, uint32_t id, struct page **out, struct errmsg *why)

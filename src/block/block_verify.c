@@ -20,18 +20,32 @@ struct verify {
     uint64_t *pair_sums, *pair_counts; /* over the label pages: sum of mixed ordinals, number of them */
     int64_t mint_ms, maxt_ms;
     uint64_t histogram_samples;
+    struct errmsg last; /* of series_finding */
+    uint64_t repeated;  /* findings that are counted and not told */
 };
 
 static void PRINTF_LIKE(2, 3) finding(struct verify *v, const char *fmt, ...)
 {
     v->result->errors++;
-    if (!v->report || v->result->errors > REPORT_LINES_MAX)
+    if (!v->report || v->result->errors - v->repeated > REPORT_LINES_MAX)
         return;
     va_list args;
     va_start(args, fmt);
     buf_vprintf(v->report, fmt, args);
     va_end(args);
     buf_u8(v->report, '\n');
+}
+
+/* What a series met; when its neighbours meet the same (a page that many are on), only the first is told. */
+static void series_finding(struct verify *v, uint32_t ordinal, const struct errmsg *why)
+{
+    if (strcmp(v->last.text, why->text) == 0) {
+        v->result->errors++;
+        v->repeated++;
+        return;
+    }
+    finding(v, "series %" PRIu32 ": %s", ordinal, why->text);
+    v->last = *why;
 }
 
 /* Digest of a whole file against meta.json. */
@@ -118,7 +132,7 @@ static void verify_labels(struct verify *v)
             }
         }
         if (block_series_labels(&pairs, &view, i, list, &labels, &why) != ERR_OK) {
-            finding(v, "series %" PRIu32 ": %s", i, why.text);
+            series_finding(v, i, &why);
             before.list = NULL;
             continue;
         }
@@ -176,7 +190,7 @@ static void verify_chunk(struct verify *v, struct sample_reader *r, uint32_t ord
     double constant;
     v->result->chunks++;
     if (sample_reader_chunk(r, e, INT64_MIN, INT64_MAX, &s, &why) != ERR_OK) {
-        finding(v, "series %" PRIu32 ": %s", ordinal, why.text);
+        series_finding(v, ordinal, &why);
         return;
     }
     if (s.times_ms[0] <= *last_ms && *last_ms != INT64_MIN)
@@ -203,7 +217,7 @@ static void verify_samples(struct verify *v)
         int64_t last_ms = INT64_MIN;
         v->result->series++;
         if (sample_reader_entries(&r, i, &e, &count, &why) != ERR_OK) {
-            finding(v, "series %" PRIu32 ": %s", i, why.text);
+            series_finding(v, i, &why);
             continue;
         }
         chunks += count;
@@ -220,6 +234,26 @@ static void verify_samples(struct verify *v)
     if (v->result->samples && (v->mint_ms != m->mint_ms || v->maxt_ms != m->maxt_ms))
         finding(v, "samples from %" PRId64 " to %" PRId64 ", the index says %" PRId64 " to %" PRId64, v->mint_ms,
                 v->maxt_ms, m->mint_ms, m->maxt_ms);
+}
+
+/* Whom the damage concerns that was met. */
+static void tell_damage(struct verify *v)
+{
+    struct block_damage d;
+    struct buf names = {.limit = 4096};
+    struct arena arena;
+    arena_init(&arena, NULL);
+    if (block_damage_find(v->block, NULL, &arena, &d, NULL) == ERR_OK && d.places) {
+        finding(v, "damaged: %s", d.text);
+        for (uint32_t i = 0; i < d.named; i++)
+            buf_printf(&names, "%s%s", i ? ", " : ": ", d.names[i]);
+        if (d.series)
+            finding(v, "%" PRIu64 " series may lack samples from %" PRId64 " to %" PRId64 " ms%.*s", d.series,
+                    d.mint_ms, d.maxt_ms, (int)names.len, (const char *)names.data);
+        v->result->damaged_series = d.series;
+    }
+    buf_deinit(&names);
+    arena_deinit(&arena);
 }
 
 enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,
@@ -243,9 +277,11 @@ enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result
     for (uint32_t i = 0; i < v.block->toc.name_count; i++)
         verify_name(&v, &v.block->toc.names[i]);
     verify_samples(&v);
+    tell_damage(&v);
     out->pages = atomic_load(&v.block->stats.pages_read);
-    if (report && out->errors > REPORT_LINES_MAX)
-        buf_printf(report, "... and %" PRIu64 " more\n", out->errors - REPORT_LINES_MAX);
+    uint64_t distinct = out->errors - v.repeated;
+    if (report && distinct > REPORT_LINES_MAX)
+        buf_printf(report, "... and %" PRIu64 " more\n", distinct - REPORT_LINES_MAX);
     mem_free(v.pair_sums);
     mem_free(v.pair_counts);
     block_release(v.block);

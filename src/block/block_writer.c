@@ -420,17 +420,9 @@ static void fill_toc(struct block_writer *w)
         t->fences[i] = s->pairs[s->by_id[pages->v[i]]].value;
 }
 
-/* The table of contents and the trailer that says where it is. */
-static enum err put_toc(struct block_writer *w, struct errmsg *why)
+/* A trailer says where the table of contents before it begins. */
+static enum err put_trailer(struct block_writer *w, uint64_t offset, uint32_t stored, struct errmsg *why)
 {
-    uint64_t offset;
-    uint32_t stored;
-    fill_toc(w);
-    buf_reset(&w->page);
-    toc_put(&w->toc, &w->page);
-    if (w->page.len > PAGE_RAW_MAX)
-        return err_set(why, ERR_LIMIT, "table of contents of %zu bytes", w->page.len);
-    TRY(page_append(&w->index, buf_view(&w->page), INDEX_ZSTD_LEVEL, &offset, &stored, why));
     uint8_t trailer[FILE_TRAILER_BYTES] = {0};
     le64_put(trailer, offset);
     le32_put(trailer + 8, stored);
@@ -439,6 +431,24 @@ static enum err put_toc(struct block_writer *w, struct errmsg *why)
     uint32_t crc = crc32c(crc32c(0, w->options.id.bytes, sizeof w->options.id.bytes), trailer, FILE_TRAILER_BYTES - 4);
     le32_put(trailer + FILE_TRAILER_BYTES - 4, crc);
     return page_writer_bytes(&w->index, slice_of(trailer, sizeof trailer), why);
+}
+
+/* Everything else is found through it: so it stands there twice. */
+static enum err put_toc(struct block_writer *w, struct errmsg *why)
+{
+    enum { COPIES = 2 };
+    uint64_t offset;
+    uint32_t stored;
+    fill_toc(w);
+    buf_reset(&w->page);
+    toc_put(&w->toc, &w->page);
+    if (w->page.len > PAGE_RAW_MAX)
+        return err_set(why, ERR_LIMIT, "table of contents of %zu bytes", w->page.len);
+    for (int i = 0; i < COPIES; i++) {
+        TRY(page_append(&w->index, buf_view(&w->page), INDEX_ZSTD_LEVEL, &offset, &stored, why));
+        TRY(put_trailer(w, offset, stored, why));
+    }
+    return ERR_OK;
 }
 
 static enum err put_meta(struct block_writer *w, struct errmsg *why)

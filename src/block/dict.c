@@ -17,6 +17,7 @@ static bool fail(struct block *b, struct dict_cursor *c, const char *what)
     c->err = err_set(&c->why, ERR_CORRUPT, "block %s: index: offset %" PRId64 ": dictionary page: %s", b->dir,
                      b->toc.sections[SECTION_DICT].offset.v[c->number], what);
     atomic_fetch_add_explicit(&b->stats.corrupt_pages, 1, memory_order_relaxed);
+    block_note_damage(b, SECTION_DICT, c->number);
     page_release(c->page);
     c->page = NULL;
     return false;

@@ -7,7 +7,8 @@
 #include "block/block_meta.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,     /* 1: the table of contents stood there once */
+    META_VERSION = 1,       /* of meta.json */
     FILE_HEADER_BYTES = 64, /* magic 8, version u32, zero u32, block id 16, zeros, crc32c u32 over the rest */
     FILE_TRAILER_BYTES =
         32, /* index only: toc offset u64, toc page bytes u32, version u32, magic 8, zero u32, crc u32 */

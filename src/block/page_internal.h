@@ -51,9 +51,13 @@ struct page_file {
     struct block_id id;
     uint64_t bytes;
     bool trusting;                             /* fuzzing: checksums are not compared */
+    bool header_damaged;                       /* the pages are good without it: they carry the id in their checksums */
     _Atomic uint64_t *pages_read, *bytes_read; /* may be NULL */
 };
-/* Opens dir/name; its header must be whole and, unless id is zero, of that block (else id is taken from it). */
+/*
+ * Opens dir/name, whose header must be of that block unless id is zero (then id is taken from it).  Where the header is
+ * damaged header_damaged is set, and the id is that of meta.json or stays zero.
+ */
 MUST_CHECK enum err page_file_open(struct page_file *f, struct fs *fs, const char *dir, enum block_file kind,
                                    struct errmsg *why);
 void page_file_close(struct page_file *f);

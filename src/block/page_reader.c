@@ -10,22 +10,38 @@
 #include "base/mem.h"
 #include "block/page_internal.h"
 
+static bool header_is_whole(const struct page_file *f, const uint8_t *header)
+{
+    const char *magic = f->kind == FILE_INDEX ? INDEX_MAGIC : DATA_MAGIC;
+    uint32_t crc = crc32c(0, header, FILE_HEADER_BYTES - 4);
+    return memcmp(header, magic, 8) == 0 && (f->trusting || crc == le32_get(header + FILE_HEADER_BYTES - 4));
+}
+
+/* What a whole header says: a version that is known, the right block. */
 static enum err check_header(struct page_file *f, const uint8_t *header, struct errmsg *why)
 {
     static const struct block_id zero;
-    if (memcmp(header, f->kind == FILE_INDEX ? INDEX_MAGIC : DATA_MAGIC, 8) != 0)
-        return err_set(why, ERR_CORRUPT, "%s: offset 0: not a block %s file", f->name, f->name);
-    uint32_t crc = crc32c(0, header, FILE_HEADER_BYTES - 4);
-    if (!f->trusting && crc != le32_get(header + FILE_HEADER_BYTES - 4))
-        return err_set(why, ERR_CORRUPT, "%s: offset 0: header checksum %08" PRIx32 ", computed %08" PRIx32, f->name,
-                       le32_get(header + FILE_HEADER_BYTES - 4), crc);
-    if (le32_get(header + 8) != FORMAT_VERSION)
-        return err_set(why, le32_get(header + 8) > FORMAT_VERSION ? ERR_UNSUPPORTED : ERR_CORRUPT,
-                       "%s: written by a newer version (block format %" PRIu32 ")", f->name, le32_get(header + 8));
+    if (le32_get(header + 8) > FORMAT_VERSION)
+        return err_set(why, ERR_UNSUPPORTED, "%s: written by a newer version (block format %" PRIu32 ")", f->name,
+                       le32_get(header + 8));
     if (block_id_eq(&f->id, &zero))
         memcpy(f->id.bytes, header + 16, sizeof f->id.bytes);
     else if (memcmp(f->id.bytes, header + 16, sizeof f->id.bytes) != 0)
         return err_set(why, ERR_CORRUPT, "%s: belongs to another block", f->name);
+    return ERR_OK;
+}
+
+/* Without a header: the id that all pages have in their checksums, from meta.json. */
+static enum err do_without_header(struct page_file *f, struct fs *fs, const char *dir, struct errmsg *why)
+{
+    static const struct block_id zero;
+    struct block_meta meta;
+    f->header_damaged = true;
+    if (!block_id_eq(&f->id, &zero))
+        return ERR_OK;
+    if (block_meta_read(fs, dir, &meta, NULL) != ERR_OK)
+        return err_set(why, ERR_CORRUPT, "%s: offset 0: the header is damaged, and so is meta.json", f->name);
+    f->id = meta.id;
     return ERR_OK;
 }
 
@@ -39,16 +55,17 @@ enum err page_file_open(struct page_file *f, struct fs *fs, const char *dir, enu
     buf_deinit(&path);
     if (err != ERR_OK)
         return err;
-    uint8_t header[FILE_HEADER_BYTES];
+    uint8_t header[FILE_HEADER_BYTES] = {0};
     if ((err = file_size(f->file, &f->bytes, why)) != ERR_OK)
         goto fail;
-    if ((err = file_pread_all(f->file, header, sizeof header, 0, why)) != ERR_OK) {
+    if (f->bytes >= sizeof header && (err = file_pread_all(f->file, header, sizeof header, 0, why)) != ERR_OK)
         err_wrap(why, err, "%s: offset 0", f->name);
-        goto fail;
-    }
-    if ((err = check_header(f, header, why)) != ERR_OK)
-        goto fail;
-    return ERR_OK;
+    else if (header_is_whole(f, header))
+        err = check_header(f, header, why);
+    else
+        err = do_without_header(f, fs, dir, why);
+    if (err == ERR_OK)
+        return ERR_OK;
 fail:
     page_file_close(f);
     return err;

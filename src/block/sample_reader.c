@@ -146,6 +146,10 @@ static enum err decode(struct sample_reader *r, const struct chunk_entry *e, siz
     enum err err = decode_payload(r, e, payload, at);
     if (err == ERR_LIMIT)
         return err_set(why, err, "histograms of one series are over the memory budget of the query");
+    if (err != ERR_OK && e->flags & ENTRY_INLINE)
+        block_note_damage(r->block, SECTION_CHUNKS, r->group_number);
+    else if (err != ERR_OK)
+        block_note_damage(r->block, DAMAGE_DATA_PAGE, e->page);
     if (err != ERR_OK)
         return err_set(why, err, "block %s: %s: offset %" PRIu64 ": chunk at %" PRIu32 " does not decode",
                        r->block->dir, e->flags & ENTRY_INLINE ? "index" : "data", e->page, e->offset);
