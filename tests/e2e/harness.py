@@ -20,16 +20,46 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("GNOMON", os.path.join(ROOT, "build/release/gnomon"))
+# Seconds after which something hangs rather than is slow: only a failing test waits for so long, so it is never made smaller.
+PATIENCE = 300
+
+
+for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # servers, peers and curl talk to each other directly
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 
 
 class Skip(Exception):
     """The test cannot run here; the reason is printed."""
 
 
+def ephemeral_ports():
+    """The first port that the kernel gives to outgoing connections."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+            return int(f.read().split()[0])
+    except OSError:
+        return 32768
+
+
+GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port for a server, kept over its restarts: none that an outgoing connection of anybody may get meanwhile, none twice."""
+    low, high = 10000, ephemeral_ports()
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(low, high) if high - low > 1000 else 0
+        with socket.socket() as s:
+            try:
+                s.bind(("", port))
+            except OSError:
+                continue
+            port = s.getsockname()[1]
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
+    raise AssertionError("no free port")
 
 
 def programs(*names):
@@ -76,7 +106,7 @@ class Process:
         self.out = open(log, "ab")
         self.p = subprocess.Popen(args, stdout=self.out, stderr=subprocess.STDOUT, env=env)
 
-    def kill(self, how=signal.SIGKILL, timeout=20):
+    def kill(self, how=signal.SIGKILL, timeout=PATIENCE):
         if self.p.poll() is None:
             self.p.send_signal(how)
         code = self.p.wait(timeout)
@@ -111,7 +141,7 @@ class Gnomon:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, ready=True, timeout=60):
+    def start(self, ready=True, timeout=PATIENCE):
         log = (self.tmp or self.dir.rstrip("/")) + "/server.log" if self.tmp else self.dir.rstrip("/") + ".log"
         args = [BINARY, f"--storage.path={self.dir}", f"--web.listen-address=127.0.0.1:{self.port}", *self.args]
         self.process = Process(args, log, env={**os.environ, **(self.env or {})})
@@ -158,7 +188,7 @@ RW_HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "sna
               "X-Prometheus-Remote-Write-Version": "0.1.0"}
 
 
-def request(method, port, path, body=None, headers=None, timeout=60):
+def request(method, port, path, body=None, headers=None, timeout=PATIENCE):
     c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         c.request(method, path, body, headers or {})
@@ -204,13 +234,16 @@ def snappy(raw):
     return bytes(out)
 
 
-def wait_for(what, check, timeout=60, every=0.2):
+def wait_for(what, check, timeout=PATIENCE, every=0.2, complain=True):
+    """What check() gives as soon as it is true. Without complaint for what the lines after it tell better."""
     end = time.monotonic() + timeout
     while True:
         got = check()
         if got:
             return got
-        assert time.monotonic() < end, f"waited {timeout} s for {what}"
+        if time.monotonic() > end:
+            assert not complain, f"waited {timeout} s for {what}"
+            return got
         time.sleep(every)
 
 

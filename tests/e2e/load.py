@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.parse
 
-from harness import BINARY, Process, Skip, free_port, program, request, snappy, varint, wait_for, write_request
+from harness import BINARY, PATIENCE, Process, Skip, free_port, program, request, snappy, varint, wait_for, write_request
 
 RATE, SERIES = int(os.environ.get("RATE", 100000)), int(os.environ.get("SERIES", 50000))
 CLIENTS, SLOW, IDLE = (int(os.environ.get(n, d)) for n, d in (("CLIENTS", 200), ("SLOW", 1000), ("IDLE", 1000)))
@@ -95,7 +95,7 @@ async def client(port, end, waits, errors):
             if not writer:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(f"GET {asked(int(time.time()))} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n".encode())
-            status = await asyncio.wait_for(read_answer(reader), 60)
+            status = await asyncio.wait_for(read_answer(reader), PATIENCE)
             if status != 200:
                 errors.append(status)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as e:
@@ -119,7 +119,7 @@ async def ingest(port, end, sent, errors):
             writer.write(b"POST /api/v1/write HTTP/1.1\r\nHost: x\r\nContent-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\n"
                          b"X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             try:
-                status = await asyncio.wait_for(read_answer(reader), 60)
+                status = await asyncio.wait_for(read_answer(reader), PATIENCE)
             except (OSError, asyncio.IncompleteReadError):
                 # VictoriaMetrics ends a connection after two minutes; a sender opens another one and sends again.
                 writer.close()
@@ -179,7 +179,7 @@ def measure(server, seconds):
         c.start()
     waits, errors, numbers = [], [], {}
     for _ in children:
-        kind, some, wrong, got = out.get(timeout=seconds + 120)
+        kind, some, wrong, got = out.get(timeout=seconds + PATIENCE)
         waits += some
         errors += wrong
         numbers[kind] = got[0]

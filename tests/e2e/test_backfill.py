@@ -91,7 +91,7 @@ def settled(server):
         if now != last:
             last, since = now, time.monotonic()
         return time.monotonic() - since > 2 and now
-    return wait_for("quiet blocks", quiet, timeout=90, every=0.5)
+    return wait_for("quiet blocks", quiet, every=0.5)
 
 
 def crc32c(data):
@@ -204,7 +204,7 @@ def test_retention_drops_what_is_old_and_nothing_else():
         server.start()
         cut = int(time.time() * 1000) - 36 * HOUR
         wait_for("old blocks to go", lambda: all(blk["maxTime"] >= cut - HOUR for blk in blocks(server)) if blocks(server) and "maxTime" in blocks(server)[0] else True)
-        kept = (cut // STEP + 40) * STEP
+        kept = (cut // STEP + 240) * STEP  # the cut moves while this runs
         check(server, kept, end)
         old = server.query("count_over_time(backfill[12h])", at=(cut - 600_000) / 1000)
         assert not old, old[:2]

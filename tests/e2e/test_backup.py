@@ -8,14 +8,14 @@ import tempfile
 import threading
 import time
 
-from harness import BINARY, Gnomon, run
+from harness import BINARY, PATIENCE, Gnomon, run
 
 
 def now_ms():
     return int(time.time() * 1000)
 
 
-def tool(*args, timeout=60):
+def tool(*args, timeout=PATIENCE):
     done = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=timeout)
     return done.returncode, done.stdout + done.stderr
 

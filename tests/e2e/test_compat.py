@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BINARY, ROOT, Gnomon, run
+from harness import BINARY, ROOT, PATIENCE, Gnomon, run
 
 DIRS = os.path.join(ROOT, "tests/compat/dirs")
 START_MS, STEP_MS, SERIES, HOURS, HOUR = 1_700_006_400_000, 60_000, 20, 8, 3_600_000
@@ -22,7 +22,7 @@ def test_every_earlier_format_opens_whole():
         with tempfile.TemporaryDirectory() as tmp:
             data = os.path.join(tmp, "data")
             shutil.copytree(os.path.join(DIRS, version), data)
-            checked = subprocess.run([BINARY, "verify", data], capture_output=True, text=True, timeout=60)
+            checked = subprocess.run([BINARY, "verify", data], capture_output=True, text=True, timeout=PATIENCE)
             assert checked.returncode == 0, (version, checked)
             server = Gnomon("--storage.retention.time=0", dir=data)
             for life in range(2):  # and again once it was written by this version
@@ -94,7 +94,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is():
         newer_format(data)
         before = digest(data)
         p = subprocess.run([BINARY, f"--storage.path={data}", "--web.listen-address=127.0.0.1:0"], capture_output=True, text=True,
-                           timeout=30)
+                           timeout=PATIENCE)
         assert p.returncode == 1 and "newer" in p.stderr, p
         assert digest(data) == before
 

@@ -48,7 +48,7 @@ def prometheus(g):
         f.write("global: {}\n")
     p = Process([path, f"--config.file={config}", f"--storage.tsdb.path={g.tmp}/p", "--web.enable-admin-api",
                  "--web.enable-remote-write-receiver", f"--web.listen-address=127.0.0.1:{port}"], g.tmp + "/p.log")
-    wait_for("prometheus", lambda: up(port), timeout=30)
+    wait_for("prometheus", lambda: up(port))
     return p, port
 
 
@@ -233,12 +233,14 @@ def test_every_door_is_shut():
 def rounds_of_deletes(g, state, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        state["t"] += 5000
+        state["t"] += 1000
         t = state["t"]
+        if t > time.time() * 1000:  # a machine that is so fast has done enough
+            return
         if g.write([({"__name__": "m", "i": str(i)}, [(t, float(i))]) for i in range(60)])[0] == 204:
             state["left"] |= {(i, t) for i in range(60)}
         if random.random() < 0.08:
-            i, a, b = random.randrange(60), random.choice([None, t - 200_000]), random.choice([None, t - 20_000])
+            i, a, b = random.randrange(60), random.choice([None, t - 40_000]), random.choice([None, t - 4_000])
             window = {k: v / 1000 for k, v in (("start", a), ("end", b)) if v}
             assert delete(g.port, f'm{{i="{i}"}}', **window)[0] == 204
             state["left"] -= {k for k in state["left"]
@@ -249,12 +251,13 @@ def rounds_of_deletes(g, state, seconds):
 
 def test_kill_9_brings_nothing_back_and_takes_nothing_away():
     with Gnomon("--web.enable-admin-api") as g:
-        state = {"t": int(time.time() * 1000) - 3 * 3_600_000, "left": set()}
+        begin = int(time.time() * 1000) - 3 * 3_600_000
+        state = {"t": begin, "left": set()}
         for n in range(int(os.environ.get("ROUNDS", "3"))):
             rounds_of_deletes(g, state, random.uniform(0.3, 1.2))
             g.kill9()
             g.start()
-            rows = g.query("m[5h]", at=state["t"] / 1000 + 1)
+            rows = g.query(f"m[{(state['t'] - begin) // 1000 + 60}s]", at=state["t"] / 1000 + 1)
             found = {(int(r["metric"]["i"]), round(float(v[0]) * 1000)) for r in rows for v in r["values"]}
             assert found == state["left"], (n, len(found), len(state["left"]), sorted(found ^ state["left"])[:5])
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import ROOT, RW_HEADERS, Gnomon, Process, Skip, free_port, request, run, since, snappy, wait_for, write_request
+from harness import ROOT, RW_HEADERS, PATIENCE, Gnomon, Process, Skip, free_port, request, run, since, snappy, wait_for, write_request
 from test_api_differential import NOW, SPAN, exemplar_request, histogram_request, series
 
 
@@ -53,7 +53,7 @@ def test_every_call_of_the_go_client_gets_equal_results():
             # Without a selector it is a bad request where deleting is there, and an error of the server where it is not.
             deletes = server.post("/api/v1/admin/tsdb/delete_series")[0] == 400
             done = subprocess.run([tmp + "/goclient", f"http://127.0.0.1:{port}", server.url, str(NOW - SPAN), str(NOW)] + ([] if deletes else ["keep"]),
-                                  capture_output=True, text=True, timeout=120)
+                                  capture_output=True, text=True, timeout=PATIENCE)
             print("     " + done.stdout.splitlines()[-1])
             differ = [line for line in done.stdout.splitlines() if not line.startswith("ok ")]
             assert done.returncode == 0, "first Prometheus, then Gnomon:\n" + "\n".join(differ)[:8000]

@@ -7,21 +7,21 @@ import threading
 import time
 import zlib
 
-from harness import RW_HEADERS, Gnomon, request, run, snappy, write_request
+from harness import RW_HEADERS, PATIENCE, Gnomon, request, run, snappy, write_request
 
 HOST = b"Host: localhost\r\n"
 GOOD = b"GET /-/healthy HTTP/1.1\r\n" + HOST + b"\r\n"
+LAST = b"GET /-/healthy HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 
 
 def post(path, headers, body=b""):
     return b"POST " + path + b" HTTP/1.1\r\n" + HOST + headers + b"\r\n" + body
 
 
-def exchange(port, data, timeout=8, half_close=False):
-    """Everything the server says to these bytes until it closes or stays silent; also whether it closed."""
-    answer, closed = b"", False
-    with socket.create_connection(("127.0.0.1", port), timeout) as s:
-        s.settimeout(0.7)
+def exchange(port, data, half_close=False, until=None):
+    """Everything the server says to these bytes until it closes, or has said so much; also whether it closed."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
         try:
             s.sendall(data)
             if half_close:
@@ -31,12 +31,13 @@ def exchange(port, data, timeout=8, half_close=False):
         try:
             while part := s.recv(65536):
                 answer += part
-            closed = True
+                if until and until in answer:
+                    return answer, False
         except socket.timeout:
-            pass
+            return answer, False
         except OSError:
-            closed = True
-    return answer, closed
+            pass
+    return answer, True
 
 
 def status(answer):
@@ -105,7 +106,7 @@ def test_what_could_smuggle_a_request_is_refused():
 def test_the_rest_of_a_stream_is_never_taken_for_the_body():
     with Gnomon() as server:
         answer, _ = exchange(server.port, post(b"/api/v1/query", b"Content-Type: application/x-www-form-urlencoded\r\n"
-                                               b"Content-Length: 7\r\n", b"query=1") + GOOD)
+                                               b"Content-Length: 7\r\n", b"query=1") + LAST)
         assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2, answer
         answer, closed = exchange(server.port, post(b"/api/v1/write", b"Content-Length: 1000\r\n", b"short"), half_close=True)
         assert answer == b"" and closed, answer
@@ -130,15 +131,14 @@ def test_expect_is_answered_before_the_body_comes():
     with Gnomon() as server:
         refused(server, (413, 417), post(b"/api/v1/write", b"Expect: 100-continue\r\nContent-Length: 99999999999\r\n"))
         refused(server, (417,), post(b"/api/v1/query", b"Expect: banana\r\nContent-Length: 7\r\n", b"query=1"))
-        answer, _ = exchange(server.port, post(b"/api/v1/query", b"Expect: 100-continue\r\nContent-Length: 7\r\n"))
+        answer, _ = exchange(server.port, post(b"/api/v1/query", b"Expect: 100-continue\r\nContent-Length: 7\r\n"), until=b"\r\n\r\n")
         assert answer == b"HTTP/1.1 100 Continue\r\n\r\n", answer
 
 
 def test_pipelined_requests_are_answered_in_order():
     with Gnomon() as server:
         texts = b"".join(b"GET /api/v1/query?query=%d HTTP/1.1\r\n" % i + HOST + b"\r\n" for i in range(1000))
-        last = b"GET /-/healthy HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
-        answer, closed = exchange(server.port, texts + last)
+        answer, closed = exchange(server.port, texts + LAST)
         assert closed and answer.count(b"HTTP/1.1 200 OK") == 1001
         at = [answer.index(b'"%d"]' % i) for i in range(1000)]
         assert at == sorted(at)
@@ -146,7 +146,7 @@ def test_pipelined_requests_are_answered_in_order():
 
 def test_a_slow_head_is_closed_and_others_are_served_meanwhile():
     with Gnomon() as server:
-        with socket.create_connection(("127.0.0.1", server.port), 15) as slow:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as slow:
             begin = time.monotonic()
             stop = threading.Event()
 
@@ -165,7 +165,7 @@ def test_a_slow_head_is_closed_and_others_are_served_meanwhile():
             answer = slow.recv(1000)
             stop.set()
             thread.join()
-            assert status(answer) == 408 and 4 < time.monotonic() - begin < 9, answer
+            assert status(answer) == 408 and time.monotonic() - begin > 4, answer
 
 
 def test_compressed_bodies_are_bounded():
@@ -194,7 +194,7 @@ def test_a_huge_write_holds_up_nobody():
         statuses, waits, done = [], [], threading.Event()
 
         def ping():
-            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
             while not done.is_set():
                 begin = time.monotonic()
                 c.request("GET", "/-/healthy")

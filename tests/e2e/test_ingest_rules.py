@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BINARY, Gnomon, Process, RW_HEADERS, Skip, free_port, request, run, since, snappy, wait_for, write_request
+from harness import BINARY, PATIENCE, Gnomon, Process, RW_HEADERS, Skip, free_port, request, run, since, snappy, wait_for, write_request
 
 
 def now_ms():
@@ -157,7 +157,7 @@ def test_new_series_are_refused_before_memory_ends():
 
 
 def call(*args, **kw):
-    done = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=20, **kw)
+    done = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=PATIENCE, **kw)
     return done.returncode, done.stderr
 
 

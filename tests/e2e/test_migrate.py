@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BINARY, ROOT, RW_HEADERS, Process, free_port, program, request, run, snappy, wait_for, write_request
+from harness import BINARY, ROOT, RW_HEADERS, PATIENCE, Process, free_port, program, request, run, snappy, wait_for, write_request
 
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 RULES = """groups:
@@ -91,7 +91,7 @@ def test_the_page_is_followed_to_its_end():
             if script.startswith("vmalert ") and not shutil.which("vmalert"):
                 continue
             with open(dir + "/out", "w+") as out:  # not a pipe: what is started in the background keeps it
-                p = subprocess.run(["bash", "-euc", scripts[0].split("curl")[0] + script], stdout=out, stderr=subprocess.STDOUT, env=env, timeout=120)
+                p = subprocess.run(["bash", "-euc", scripts[0].split("curl")[0] + script], stdout=out, stderr=subprocess.STDOUT, env=env, timeout=PATIENCE)
                 out.seek(0)
                 text = out.read()
             assert p.returncode == 0, f"block {number} ended with {p.returncode}:\n{script}\n{text[-3000:]}"

@@ -4,6 +4,7 @@ Afterwards every series and sample in Prometheus' own storage is in Gnomon, and 
 MINUTES=10 for the long form; PROMETHEUS and NODE_EXPORTER choose the programs.
 """
 import json
+import operator
 import os
 import shutil
 import signal
@@ -38,7 +39,7 @@ def api(port, path, **params):
 
 def samples_of(port, end_s, seconds):
     """{labels: [[t, v]...]} of everything, as each server prints it."""
-    result = api(port, "query", query=f'{{__name__!=""}}[{seconds}s]', time=end_s)["result"]
+    result = api(port, "query", query=f'{{__name__!=""}}[{seconds}s]', time=f"{end_s:.3f}")["result"]
     return {json.dumps(s["metric"], sort_keys=True): s["values"] for s in result if "values" in s}
 
 
@@ -71,7 +72,7 @@ def test_everything_that_prometheus_has_is_in_gnomon():
                             f"--web.listen-address=127.0.0.1:{prom_port}", "--log.level=warn",
                             "--query.max-samples=500000000"], tmp + "/prometheus.log")
             children.append(prom)
-            wait_for("Prometheus", lambda: ready(prom_port), 60)
+            wait_for("Prometheus", lambda: ready(prom_port))
             begin = time.time()
             time.sleep(minutes * 60)
             # Stop scraping by taking the targets away, so that both sides hold the same and the queue drains.
@@ -80,9 +81,13 @@ def test_everything_that_prometheus_has_is_in_gnomon():
                 text = f.read().split("scrape_configs:")[0]
                 f.seek(0), f.truncate(), f.write(text)
             prom.p.send_signal(signal.SIGHUP)
-            wait_for("the queue to drain", lambda: drained(prom_port), 60)
-            seconds = int(end - begin) + 60
-            theirs, ours = samples_of(prom_port, end + 30, seconds), samples_of(server.port, end + 30, seconds)
+            wait_for("the targets to go", lambda: not api(prom_port, "targets")["activeTargets"])
+            wait_for("the queue to drain", lambda: drained(prom_port))
+            stopped = time.time()
+            seconds = int(stopped - begin) + 60
+            both = lambda: [samples_of(port, stopped, seconds) for port in (prom_port, server.port)]
+            wait_for("the last samples", lambda: operator.eq(*both()), every=2, complain=False)
+            theirs, ours = both()
             assert len(theirs) > 300, f"only {len(theirs)} series were scraped"
             missing = set(theirs) - set(ours)
             assert not missing, f"{len(missing)} of {len(theirs)} series are missing, such as {sorted(missing)[:3]}"

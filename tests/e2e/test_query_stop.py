@@ -8,7 +8,7 @@ import socket
 import time
 import urllib.parse
 
-from harness import RW_HEADERS, Gnomon, run, snappy, wait_for, write_request
+from harness import PATIENCE, RW_HEADERS, Gnomon, run, snappy, wait_for, write_request
 
 SERIES = int(os.environ.get("SERIES", 400))
 TIMEOUT = 0.3
@@ -83,7 +83,7 @@ def form(expr, timeout=TIMEOUT):
 
 def test_deadlines_are_kept_by_every_operator():
     started()
-    worst, limit = [], float(os.environ.get("LIMIT_MS", 5000)) / 1000
+    worst, limit = [], float(os.environ.get("LIMIT_MS", PATIENCE * 200)) / 1000
     for name, expr in QUERIES.items():
         began = time.monotonic()
         status, _, body = SERVER.post("/api/v1/query_range", form(expr), {"Content-Type": "application/x-www-form-urlencoded"})
@@ -104,9 +104,9 @@ def test_a_client_that_leaves_stops_its_query():
         with socket.create_connection(("127.0.0.1", SERVER.port)) as s:
             s.sendall(b"POST /api/v1/query_range HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
                       b"Content-Length: %d\r\n\r\n" % len(body) + body)
-            wait_for(f"{name} to run", lambda: running() == 1, timeout=20, every=0.02)
+            wait_for(f"{name} to run", lambda: running() == 1, every=0.02)
         left = time.monotonic()
-        wait_for(f"{name} to stop", lambda: running() == 0, timeout=20, every=0.005)
+        wait_for(f"{name} to stop", lambda: running() == 0, every=0.005)
         print(f"  {name:24} stopped after {1000 * (time.monotonic() - left):.0f} ms", flush=True)
 
 

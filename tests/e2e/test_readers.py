@@ -5,6 +5,7 @@ VictoriaMetrics (VICTORIA_METRICS) takes an export over its own import.
 """
 import json
 import math
+import os
 import random
 import shutil
 import struct
@@ -44,7 +45,8 @@ def test_an_export_holds_every_bit_and_goes_into_victoriametrics():
                 assert len(row["values"]) <= 100
                 found.setdefault(json.dumps(row["metric"], sort_keys=True), []).extend(zip(row["timestamps"], row["values"]))
             assert len(found) == 20 and all(s == samples for s in found.values())
-            child = Process([vm, f"-storageDataPath={tmp}/vm", f"-httpListenAddr=127.0.0.1:{port}"], f"{tmp}/vm.log")
+            child = Process([vm, f"-storageDataPath={tmp}/vm", f"-httpListenAddr=127.0.0.1:{port}"], f"{tmp}/vm.log",
+                            env={**os.environ, "TZ": "UTC"})  # it prints local times
 
             def up():
                 try:

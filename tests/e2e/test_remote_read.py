@@ -195,7 +195,7 @@ def prometheus_over(url, tmp):
         f.write(f"remote_read: [{{url: '{url}/api/v1/read', read_recent: true}}]\n")
     p = Process([since((3, 0), "prometheus"), f"--config.file={tmp}/{port}.yml", f"--storage.tsdb.path={tmp}/{port}",
                  f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"], f"{tmp}/{port}.log")
-    wait_for("Prometheus", lambda: ready(port), 60)
+    wait_for("Prometheus", lambda: ready(port))
     return port, p
 
 

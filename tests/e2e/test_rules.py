@@ -85,7 +85,7 @@ def check_reload(g, path):
         assert 59 <= counts(g)["dev"] <= 60, "the old rules stay"
     put(path, "storage.retention.rules: ['m{job=\"prod\"}:10m', '{job=~\"pro.\"}:20m']\n")
     g.process.p.send_signal(signal.SIGHUP)
-    wait_for("SIGHUP", lambda: metric(g, "prometheus_config_last_reload_successful") == {None: 1}, timeout=10)
+    wait_for("SIGHUP", lambda: metric(g, "prometheus_config_last_reload_successful") == {None: 1})
     assert metric(g, "prometheus_config_last_reload_success_timestamp_seconds") != first
     assert counts(g)["dev"] == 90 and 9 <= counts(g)["prod"] <= 10, counts(g)
     put(path, "")
@@ -138,7 +138,7 @@ def check_expelled(g, path):
     put(path, "ingest.drop: [noisy]\n")
     reload(g)
     known = lambda: metric(g, "prometheus_tsdb_head_series")[None]
-    wait_for("the series leaves the head", lambda: known() == 0, timeout=30)
+    wait_for("the series leaves the head", lambda: known() == 0)
     write(g, "noisy", "x", now + 5 * MINUTE)
     assert known() == 0 and len(g.query("noisy[1h]")[0]["values"]) == 3, "what was taken stays"
     put(path, "\n")

@@ -12,8 +12,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import Gnomon, Process, Skip, free_port, program, programs, run, since, version_of, wait_for
-from senders import Prometheus, compare, everything, undisturbed
+from harness import PATIENCE, Gnomon, Process, Skip, free_port, program, programs, run, since, version_of, wait_for
+from senders import Prometheus, compare, everything, scraping, undisturbed
 from target import Target
 
 ROUNDS = int(os.environ.get("ROUNDS", 12))
@@ -125,7 +125,7 @@ def agent_sends_everything(args, dir, page, server, renamed=lambda key: key):
     """A scraper that keeps no data of its own: what the target told is in Gnomon."""
     process = Process(args, dir + "/log")
     try:
-        wait_for("answers of the target", lambda: len(page.told) >= ROUNDS, timeout=90)
+        wait_for("answers of the target", lambda: len(page.told) >= ROUNDS)
     finally:
         process.kill(signal.SIGTERM)  # it sends what it has before it ends
     try:
@@ -141,7 +141,7 @@ def test_vmagent():
     try:
         with Target() as page, Gnomon() as server:
             with open(dir + "/scrape.yml", "w") as f:
-                f.write("global: {scrape_interval: 400ms, scrape_timeout: 400ms}\nscrape_configs:\n" + job("page", page))
+                f.write("global: {" + scraping() + "}\nscrape_configs:\n" + job("page", page))
             agent_sends_everything([vmagent, f"-promscrape.config={dir}/scrape.yml", f"-remoteWrite.url={server.url}/api/v1/write",
                                     f"-remoteWrite.tmpDataPath={dir}/queue", f"-httpListenAddr=127.0.0.1:{free_port()}"], dir, page, server)
     finally:
@@ -152,7 +152,7 @@ COLLECTOR = """
 receivers:
   prometheus:
     config:
-      global: {{scrape_interval: 400ms, scrape_timeout: 400ms}}
+      global: {{{pace}}}
       scrape_configs:
       {job}
 exporters:
@@ -178,7 +178,7 @@ def test_opentelemetry_collector():
     try:
         with Target() as page, Gnomon() as server:
             with open(dir + "/config.yml", "w") as f:
-                f.write(COLLECTOR.format(job=job("page", page).strip(), url=server.url))
+                f.write(COLLECTOR.format(pace=scraping(), job=job("page", page).strip(), url=server.url))
             agent_sends_everything([otelcol, f"--config={dir}/config.yml"], dir, page, server, as_collector)
             assert server.query("last_over_time(target_info[1h])")
             assert server.api("metadata", metric="page_latency_seconds")
@@ -208,7 +208,7 @@ def k6_run(server, **env):
         with open(dir + "/load.js", "w") as f:
             f.write(LOAD)
         p = subprocess.run([k6, "run", "--no-usage-report", "-q", "-o", f"json={dir}/out.json", "-o", "experimental-prometheus-rw", dir + "/load.js"],
-                           capture_output=True, text=True, timeout=120,
+                           capture_output=True, text=True, timeout=PATIENCE,
                            env={**os.environ, "K6_PROMETHEUS_RW_SERVER_URL": server.url + "/api/v1/write",
                                 "K6_PROMETHEUS_RW_PUSH_INTERVAL": "500ms", **env})
         assert p.returncode == 0 and "level=error" not in p.stderr and "level=warn" not in p.stderr, p.stdout + p.stderr
@@ -298,7 +298,7 @@ def test_telegraf():
                 f.write("\n".join(lines) + "\n")
             with open(dir + "/telegraf.conf", "w") as f:
                 f.write(TELEGRAF.format(dir=dir, url=server.url))
-            p = subprocess.run([telegraf, "--config", dir + "/telegraf.conf", "--once"], capture_output=True, text=True, timeout=60)
+            p = subprocess.run([telegraf, "--config", dir + "/telegraf.conf", "--once"], capture_output=True, text=True, timeout=PATIENCE)
             assert p.returncode == 0 and " E! " not in p.stderr, p.stderr
             got = {}
             for line in server.get("/api/v1/export?match[]={sensor!=%22%22}")[2].decode().splitlines():

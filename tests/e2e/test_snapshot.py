@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness import BINARY, Gnomon, Process, free_port, program, request, run, since
+from harness import BINARY, PATIENCE, Gnomon, Process, free_port, program, request, run, since, wait_for
 
 BASE = "/api/v1/admin/tsdb/snapshot"
 
@@ -34,7 +34,7 @@ def snapshot(g, query=""):
 
 
 def tool(*args):
-    done = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=PATIENCE)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -113,14 +113,15 @@ def answers_of(port, requests):
 
 def peer(args, port, log):
     p = Process(args, log)
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+
+    def up():
+        assert p.p.poll() is None, p.tail()
         try:
-            request("GET", port, "/metrics")
-            return p
+            return request("GET", port, "/metrics")
         except OSError:
-            time.sleep(0.1)
-    raise AssertionError(p.tail())
+            return None
+    wait_for(args[0], up)
+    return p
 
 
 def test_answers_as_prometheus():

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from harness import RW_HEADERS, BINARY, Gnomon, Process, Skip, free_port, program, request, run, since, snappy, wait_for, write_request
+from harness import RW_HEADERS, BINARY, PATIENCE, Gnomon, Process, Skip, free_port, program, request, run, since, snappy, wait_for, write_request
 
 
 
@@ -87,8 +87,8 @@ class Secure(Gnomon):
 
     def ask(self, method, path, body=None, headers=None, context=None):
         context = context or self.context
-        c = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context) if context
-             else http.client.HTTPConnection("127.0.0.1", self.port, timeout=20))
+        c = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE, context=context) if context
+             else http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE))
         try:
             c.request(method, path, body, {**self.login, **(headers or {})})
             r = c.getresponse()
@@ -185,14 +185,14 @@ def test_a_certificate_is_replaced_while_connections_are_open():
                 c = http.client.HTTPSConnection("127.0.0.1", server.port, context=server.context)
                 assert ask(c)[0] == 200
                 return serial(c) != before
-            wait_for("the new certificate", renewed, 20)
+            wait_for("the new certificate", renewed)
             assert all(ask(c)[0] == 200 for c in kept) and serial(kept[0]) == before
             metrics = server.get("/metrics")[2].decode()
             assert "gnomon_web_reload_successful 1" in metrics
             put(web, "basic_auth_users: [broken\n")
-            wait_for("the refusal", lambda: "gnomon_web_reload_successful 0" in server.get("/metrics")[2].decode(), 20)
+            wait_for("the refusal", lambda: "gnomon_web_reload_successful 0" in server.get("/metrics")[2].decode())
             put(web, WEB % bcrypt("n3w"))
-            wait_for("the new password", lambda: server.ask("GET", "/api/v1/labels", headers=basic("alice", "n3w"))[0] == 200, 20)
+            wait_for("the new password", lambda: server.ask("GET", "/api/v1/labels", headers=basic("alice", "n3w"))[0] == 200)
             assert server.get("/api/v1/labels")[0] == 401, "the old password"
             for c in kept:
                 c.close()
@@ -285,7 +285,7 @@ def test_a_prometheus_writes_and_reads_with_certificate_and_password():
                 wait_for("Prometheus", up)
                 put(f"{dir}/prom.yml", config % port)
                 child.p.send_signal(signal.SIGHUP)
-                wait_for("samples of Prometheus", lambda: server.query("up{job='self'}"), 60)
+                wait_for("samples of Prometheus", lambda: server.query("up{job='self'}"))
                 answer = request("GET", port, "/api/v1/query?query=sum(only_there)")[2]
                 assert b'"1225"' in answer, answer
             finally:

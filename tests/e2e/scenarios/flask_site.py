@@ -104,11 +104,11 @@ def test_alerts_fire_from_what_gnomon_holds():
         load = subprocess.Popen([k6, "run", "-q", "--no-usage-report", dir + "/load.js"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 env={**os.environ, "SECONDS": str(SECONDS), "SITE": f"http://127.0.0.1:{site}"})
         stack.callback(load.kill)
-        wait_for("Alertmanager to have Busy", lambda: "Busy" in firing(am), timeout=120)
+        wait_for("Alertmanager to have Busy", lambda: "Busy" in firing(am))
         compare(prometheus, server, QUESTIONS, seconds=5)
         load.wait(SECONDS + 60)
         web.kill()
-        wait_for("Alertmanager to have PageGone", lambda: "PageGone" in firing(am), timeout=120)
+        wait_for("Alertmanager to have PageGone", lambda: "PageGone" in firing(am))
         compare(prometheus, server, QUESTIONS, seconds=5, quiet=True)
         print(f"  k6 went from 10 to 20 to 0 users, the site was killed; Alertmanager was told of {', '.join(sorted(firing(am)))}; "
               f"{len(QUESTIONS)} questions twice, equal to Prometheus")

@@ -70,7 +70,7 @@ def test_all_values_are_taken_in_bounded_memory_and_the_offender_is_named():
     with Gnomon(f"--memory.limit={LIMIT_MIB}MiB") as server, Pages(metrics=blog.page) as page, prometheus_of(server, page) as prometheus:
         wait_for("every tweet", lambda: count(server, "tweet_service_retweet_counter") == VALUES, timeout=600)
         rounds = blog.scrapes + 4
-        wait_for("some more scrapes", lambda: blog.scrapes > rounds, timeout=120)
+        wait_for("some more scrapes", lambda: blog.scrapes > rounds)
         status = server.api("status/tsdb", limit=3)
         metrics, labels = status["seriesCountByMetricName"], status["labelValueCountByLabelName"]
         assert metrics[0] == {"name": "tweet_service_retweet_counter", "value": VALUES}, metrics
@@ -89,9 +89,9 @@ def test_a_bound_stops_one_metric_and_nothing_else():
     blog, most = Microblog(), VALUES // 2
     with Gnomon(f"--limit.series-per-metric={most}") as server, Pages(metrics=blog.page) as page, prometheus_of(server, page) as prometheus:
         hits = lambda: metric(server, "gnomon_ingest_limit_hits_total", 'offender="tweet_service_retweet_counter"')
-        wait_for("the bound", hits, timeout=300)
+        wait_for("the bound", hits)
         rounds = blog.scrapes + 4
-        wait_for("some more scrapes", lambda: blog.scrapes > rounds, timeout=120)
+        wait_for("some more scrapes", lambda: blog.scrapes > rounds)
         compare(prometheus, server, QUESTIONS, seconds=3, quiet=True)
         assert count(server, "tweet_service_retweet_counter") == most
         # Those that are known still grow: their newest sample is the newest of all.
