@@ -2,337 +2,286 @@
 """Races Gnomon beside VictoriaMetrics and Prometheus: the same bytes, one machine, one run, one after the other.
 
 usage: make bench-peers       environment:
-  RACES        which: ingest memory cardinality labels restart disk dashboards mixed (all)
+  RACES        which (bench/README.md; default all): ingest orders churn memory cardinality labels restart values
+               long heavy disk compaction dashboards mixed
   CONTESTANTS  gnomon victoriametrics prometheus; programs by GNOMON, VICTORIAMETRICS, PROMETHEUS
-  SERIES       of the first data set (100000); STEPS samples on each (24), STEP seconds apart (15)
-  CORPUS       file of real series (bench/README.md); without it made-up ones
-  DASHBOARD_SERIES (10000) and DASHBOARD_HOURS ("1"; "1 24 168" asks each expression over each of these ranges)
-  MIXED_SECONDS (20); OUT (build/bench-peers): data, result.json, result.md; REPEAT (7) runs of a query
+  FULL=1       the sizes of the published tables as defaults (hours); without it all is done in minutes
+  SERIES       of the first data sets ("100000"; several are several sets); STEPS samples on each (24), 15 s apart
+  VALUES       "series:hours" of the set in which each series has a label value of its own, for values and heavy
+  LONG         "series:hours" of the set for memory and restart
+  DAYS         "series:hours:step ..." of the sets for compaction, disk and dashboards
+  HOURS        ranges of the dashboards ("1 24 168", those that fit into the set)
+  MIXED        "series:seconds"
+  CORPUS       file of real series (bench/README.md); without it made-up ones, and no race `disk` on real times
+  QUERY_SECONDS (60) for one query, LOAD_SECONDS (3600) for one load; REPEAT (7) runs of a query, fewer of slow ones
+  OUT          (build/bench-peers): data while it is needed, result.json, result.md; KEEP_GIB (8) of generated load
 Server CPU, memory and writes are what the operating system counted, times are the client's.  The last columns say how
-many times better Gnomon is: below 1 it lost.
+many times better Gnomon is: below 1 it lost.  The result is written anew after each race, so it can be broken off.
 """
-import json
-import math
 import os
-import re
+import shutil
 import signal
-import statistics
 import subprocess
 import sys
-import threading
 import time
+import traceback
 
+import races
 from contestants import ROOT, Server, programs, version_of
+from loads import Load, TooSlow
+from report import Report
 
 ENV = os.environ
-ALL = "ingest memory cardinality labels restart disk dashboards mixed".split()
-RACES = ENV.get("RACES", " ".join(ALL)).split()
-SERIES, STEPS, STEP = int(ENV.get("SERIES", 100000)), int(ENV.get("STEPS", 24)), int(ENV.get("STEP", 15))
-CORPUS = ENV.get("CORPUS", "synthetic:3260")
-HOURS = [float(h) for h in ENV.get("DASHBOARD_HOURS", "1").split()]
-DASHBOARD_SERIES = int(ENV.get("DASHBOARD_SERIES", 10000))
-MIXED_SECONDS, REPEAT = int(ENV.get("MIXED_SECONDS", 20)), int(ENV.get("REPEAT", 7))
-OUT = os.path.abspath(ENV.get("OUT", os.path.join(ROOT, "build/bench-peers")))
-TOOLS = os.path.join(ROOT, "build/release")
-PORT = int(ENV.get("PORT", 18420))
-PER_REQUEST = 2000
-NOW = int(time.time()) // 60 * 60
-
-results = []  # (race, what, unit, {contestant: number})
+FIRST = "ingest orders churn memory cardinality labels restart".split()
+ALL = FIRST + "values long heavy disk compaction dashboards mixed".split()
+FULL = bool(ENV.get("FULL"))
+STEP_S = 15
+BLOCK_S = 12 * 3600  # days are laid out so that they fill whole merges
 
 
-def note(race, what, unit, name, value):
-    for row in results:
-        if row[0] == race and row[1] == what:
-            row[3][name] = value
-            break
-    else:
-        results.append((race, what, unit, {name: value}))
-    print(f"  {race:12} {what[:84]:84} {value:14.4f} {unit}", flush=True)
+def setting(name, small, full):
+    return ENV.get(name, full if FULL else small)
 
 
-# ---- Load ----
-
-def corpus_series():
-    if CORPUS.startswith("synthetic:"):
-        return int(CORPUS.split(":")[1])
-    with open(CORPUS, "rb") as f:
-        return int.from_bytes(f.read(8)[4:], "little")
+def short(count):
+    return f"{count / 1e6:.3g}M" if count >= 1e6 else f"{count / 1e3:.3g}k" if count >= 1e3 else str(count)
 
 
-def generate(name, series, steps, begin_s, order="learned", step=STEP):
-    """A file of bodies, made once; returns it with the requests in a step."""
-    path = os.path.join(OUT, name + ".rw")
-    replicas = max(1, round(series / corpus_series()))
-    done = subprocess.run([os.path.join(TOOLS, "tool_rwgen"), CORPUS, path, str(replicas), str(steps), str(PER_REQUEST),
-                           str(begin_s * 1000), str(step * 1000), order], capture_output=True, text=True, check=True)
-    made = int(re.search(r"series=(\d+)", done.stderr).group(1))
-    return {"path": path, "series": made, "per_step": math.ceil(made / PER_REQUEST), "samples": made * steps}
+class Run:
+    """Settings, what is found, and who races."""
+
+    def __init__(self):
+        self.races = ENV.get("RACES", " ".join(ALL)).split()
+        if set(self.races) - set(ALL):
+            sys.exit(f"unknown race: {' '.join(set(self.races) - set(ALL))}; there are {' '.join(ALL)}")
+        self.out = os.path.abspath(ENV.get("OUT", os.path.join(ROOT, "build/bench-peers")))
+        self.corpus, self.port = ENV.get("CORPUS", "synthetic:3260"), int(ENV.get("PORT", 18420))
+        self.now, self.steps = int(time.time()) // 60 * 60, int(ENV.get("STEPS", 24))
+        self.query_seconds, self.load_seconds = float(ENV.get("QUERY_SECONDS", 60)), float(ENV.get("LOAD_SECONDS", 3600))
+        self.repeat, self.keep_gib = int(ENV.get("REPEAT", 7)), float(ENV.get("KEEP_GIB", 8))
+        found = programs()
+        wanted = ENV.get("CONTESTANTS", "gnomon victoriametrics prometheus").split()
+        self.programs = {n: found[n] for n in wanted if found.get(n) and os.access(found[n], os.X_OK)}
+        for name in [n for n in wanted if n not in self.programs]:
+            print(f"{name} is not here and does not race", file=sys.stderr)
+        os.makedirs(self.out, exist_ok=True)
+        self.report = Report(self.out, {
+            "versions": {n: version_of(n, p) for n, p in self.programs.items()}, "cores": os.cpu_count(),
+            "load": os.getloadavg()[0], "sizes": f"Corpus {os.path.basename(self.corpus)}."})
+
+    def load(self, name, series, steps, begin_s, order="learned", step_s=STEP_S):
+        return Load(self.out, self.corpus, name, series, steps, begin_s, step_s, order, self.keep_gib)
+
+    def wants(self, *names):
+        return set(names) & set(self.races)
+
+    def each(self, title, work):
+        """Every contestant on one data set.  What one of them cannot do is noted and does not end the run."""
+        for i, (name, program) in enumerate(self.programs.items()):
+            print(f"== {title}: {name} {self.report.facts['versions'][name]}", flush=True)
+            server = Server(name, program, self.out, self.port + i)
+            try:
+                server.start()
+                work(server)
+            except (TooSlow, RuntimeError, OSError, subprocess.SubprocessError, ValueError, KeyError) as e:
+                self.report.failed(title, name, f"{type(e).__name__}: {e}")
+                if not isinstance(e, TooSlow):
+                    traceback.print_exc()
+            finally:
+                server.close()
+                self.report.save()
 
 
-def replay(server, load, rate=0):
-    command = [os.path.join(TOOLS, "tool_rwreplay"), load["path"], "127.0.0.1", str(server.port), "/api/v1/write", "8",
-               str(server.process.pid), str(load["per_step"]), str(rate)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        print(f"  {server.name}: not everything was taken: {done.stderr.strip()[:200]}", file=sys.stderr)
-    return {key: float(value) for key, value in re.findall(r"(\w+)=([0-9.]+)", done.stdout)}
+def first_set(run, series):
+    tag = " " + short(series)
+    begin = run.now - run.steps * STEP_S
+    new, known = run.load("new", series, 1, begin), run.load("known", series, run.steps - 1, begin + STEP_S)
+    warm = run.load("warm", series, 1, run.now - STEP_S // 2)  # after a restart whatever a server remembers of its senders is gone
+    foreign = run.load("foreign", series, 6, run.now, "foreign")
+    random = run.load("random", series, 4, run.now + 6 * STEP_S, "random")
+    churn = run.load("churn", series, 3, run.now + 10 * STEP_S, "churn")
 
-
-def first_load():
-    begin = NOW - STEPS * STEP
-    return {"new": generate("new", SERIES, 1, begin), "known": generate("known", SERIES, STEPS - 1, begin + STEP),
-            "random": generate("random", SERIES, 4, NOW, "random")}
-
-
-# ---- Queries ----
-
-def expressions(name):
-    with open(os.path.join(ROOT, "bench", name)) as f:
-        return [line.strip() for line in f if line.strip() and not line.startswith("#")]
-
-
-def request_of(line, end):
-    """A line of a file of queries as path and parameters."""
-    expr, *window = line.split("@@")
-    if line.startswith("/"):
-        return "/api/v1" + line, {"start": end - 900, "end": end}
-    if window:
-        return "/api/v1/query_range", {"query": expr, "start": end - int(window[0]), "end": end, "step": window[1]}
-    return "/api/v1/query", {"query": expr, "time": end}
-
-
-def ask(server, path, params, repeat=REPEAT):
-    """Milliseconds of each run, CPU milliseconds of one, or None when it does not answer."""
-    took, cpu = [], server.cpu()
-    for _ in range(repeat):
-        begin = time.monotonic()
-        status, body = server.get(path, params)
-        took.append((time.monotonic() - begin) * 1e3)
-        if status != 200:
-            print(f"  {server.name}: {status} {body[:120]!r}", file=sys.stderr)
-            return None, 0
-    return took, (server.cpu() - cpu) * 1e3 / repeat
-
-
-def race_queries(server, race, lines, end):
-    for line in lines:
-        path, params = request_of(line, end)
-        took, cpu = ask(server, path, dict(params, nocache=1))
-        if took:
-            note(race, line, "ms", server.name, statistics.median(took))
-        if took and cpu >= 10:  # the system counts in hundredths of a second
-            note(race, line + " (CPU)", "ms", server.name, cpu)
-
-
-def race_dashboards(server, hours, end):
-    """Each expression over each range; VictoriaMetrics again with its cache of results."""
-    passes = [("", {"nocache": 1})] + ([("cached", {})] if server.name == "victoriametrics" else [])
-    for hour in hours:
-        span = int(hour * 3600)
-        for label, extra in passes:
-            name = server.name + ("+cache" if label else "")
-            every, cpu_sum = [], 0
-            for expr in expressions("queries-dashboards.txt"):
-                params = {"query": expr, "start": end - span, "end": end, "step": max(STEP, span // 240)}
-                took, cpu = ask(server, "/api/v1/query_range", dict(params, **extra))
-                if took:
-                    note(f"dash {hour:g}h", expr, "ms", name, statistics.median(took))
-                    every += took
-                    cpu_sum += cpu
-            every.sort()
-            note(f"dash {hour:g}h", "all of them: median", "ms", name, statistics.median(every))
-            note(f"dash {hour:g}h", "all of them: p99", "ms", name, every[int(len(every) * 0.99)])
-            note(f"dash {hour:g}h", "all of them: CPU of one round", "ms", name, cpu_sum)
-
-
-# ---- Races on the first data set ----
-
-def race_ingest(server, load):
-    new, known = replay(server, load["new"]), replay(server, load["known"])
-    shown = "ingest" in RACES
-    if shown:
-        note("ingest", "new series: CPU", "us/series", server.name, new["cpu_us_per_sample"])
-        note("ingest", "known series: CPU", "us/sample", server.name, known["cpu_us_per_sample"])
-        note("ingest", "known series: rate", "samples/s", server.name, known["samples_per_s"])
-        note("ingest", "known series: request p99", "ms", server.name, known["lat_ms_p99"])
-        note("ingest", "generator's own CPU", "us/sample", server.name, known["generator_us_per_sample"])
-    server.settle()
-    if "memory" in RACES:
-        note("memory", f"after {STEPS} samples on each series", "B/series", server.name,
-             server.memory("VmRSS") / load["known"]["series"])
-        note("memory", "the same", "MiB", server.name, server.memory("VmRSS") / 2**20)
-    return known["samples_per_s"]
-
-
-def race_random(server, load):
-    random = replay(server, load["random"])
-    note("ingest", "known series in random order: CPU", "us/sample", server.name, random["cpu_us_per_sample"])
-
-
-def count_all(server, end):
-    status, body = server.get("/api/v1/query", {"query": 'count({__name__!=""})', "time": end, "nocache": 1})
-    rows = json.loads(body)["data"]["result"] if status == 200 else []
-    return int(float(rows[0]["value"][1])) if rows else 0
-
-
-def race_restart(server, end):
-    for how, label in ((signal.SIGKILL, "kill -9"), (signal.SIGTERM, "a clean stop")):
-        server.stop(how)
-        begin = time.monotonic()
-        ready = server.start()
-        found = count_all(server, end)
-        note("restart", f"after {label}: ready", "s", server.name, ready)
-        note("restart", f"after {label}: first answer", "s", server.name, time.monotonic() - begin)
-        note("restart", f"after {label}: series found", "", server.name, found)
-        note("restart", f"after {label}: peak memory", "MiB", server.name, server.memory("VmHWM") / 2**20)
-
-
-def first_set(server, load):
-    end = NOW - STEP
-    server.start()
-    rate = race_ingest(server, load)
-    lines = expressions("queries-cardinality.txt")
-    if "cardinality" in RACES:
-        race_queries(server, "cardinality", [x for x in lines if not x.startswith("/")], end)
-    if "labels" in RACES:
-        race_queries(server, "labels", [x for x in lines if x.startswith("/")], end)
-    if "memory" in RACES and {"cardinality", "labels"} & set(RACES):
-        note("memory", "peak after the queries", "MiB", server.name, server.memory("VmHWM") / 2**20)
-    if "restart" in RACES:
-        race_restart(server, end)
-    if "ingest" in RACES:
-        race_random(server, load)
-    server.close()
-    return rate
-
-
-# ---- Other data sets ----
-
-def race_disk(server, load):
-    """Hours of samples, until nothing is merged any more; then what lies on the disk and what was written for it."""
-    replay(server, load)
-    server.settle()
-    if server.name == "victoriametrics":
-        server.get("/internal/force_merge")
+    def work(server):
+        said_new, said = new.send(server, run.load_seconds), known.send(server, run.load_seconds)
+        if run.wants("ingest"):
+            races.ingest_note(run, "ingest" + tag, server, said_new, "new series", new=True)
+            races.ingest_note(run, "ingest" + tag, server, said, "known series")
         server.settle()
-    server.stop()
-    note("disk", "bytes per sample at rest", "B", server.name, server.disk() / load["samples"])
-    note("disk", "written per sample in total", "B", server.name, server.retired["written"] / load["samples"])
-    note("disk", "CPU of it all", "us/sample", server.name, server.retired["cpu"] * 1e6 / load["samples"])
-    server.start()
+        if run.wants("memory"):
+            races.memory(run, server, new.series, f"after {run.steps} samples on each series", tag)
+        end = run.now - STEP_S
+        if run.wants("cardinality"):
+            races.cardinality(run, server, end, tag)
+        if run.wants("labels"):
+            races.labels(run, server, end, tag)
+        if run.wants("memory") and run.wants("cardinality", "labels"):
+            run.report.note("memory" + tag, "peak after the queries", "MiB", server.name, server.memory("VmHWM") / 2**20)
+        if run.wants("restart"):
+            races.restart(run, server, end, tag)
+        if run.wants("orders"):
+            warm.send(server, run.load_seconds)
+            said = foreign.send(server, run.load_seconds)
+            races.ingest_note(run, "orders" + tag, server, said, "known series, each time in another sender's order")
+            said = random.send(server, run.load_seconds)
+            races.ingest_note(run, "orders" + tag, server, said, "known series in random order")
+        if run.wants("churn"):
+            races.ingest_note(run, "churn" + tag, server, churn.send(server, run.load_seconds),
+                              "all series new, three times over", new=True)
+
+    run.each(f"{short(series)} series × {run.steps}", work)
+    for load in (new, known, warm, foreign, random, churn):
+        load.remove()
 
 
-def dashboard_load():
-    steps = int(max(HOURS) * 3600 / STEP) + 40
-    return generate("dashboard", DASHBOARD_SERIES, steps, NOW - steps * STEP)
+def unique_set(run):
+    """A label with a value of its own for each series, so that rates over all of them are a valid expression."""
+    series, hours = setting("VALUES", "100000:0.25", "1010600:1").split(":")
+    steps = int(float(hours) * 3600 / STEP_S)
+    load = run.load("unique", int(series), steps, run.now - steps * STEP_S, "unique")
+    tag = f" {short(load.series)} × {hours} h"
 
-
-def dashboard_set(server, load):
-    server.start()
-    if "disk" in RACES:
-        race_disk(server, load)
-    else:
-        replay(server, load)
+    def work(server):
+        load.send(server, run.load_seconds)
         server.settle()
-    if "dashboards" in RACES:
-        race_dashboards(server, HOURS, NOW - STEP)
-        note("memory", "dashboards: peak", "MiB", server.name, server.memory("VmHWM") / 2**20)
-    server.close()
+        if run.wants("values"):
+            races.values(run, server, load.end_s(), tag)
+        if run.wants("heavy"):
+            races.heavy(run, server, load.end_s(), tag)
+
+    run.each("unique" + tag, work)
+    load.remove()
 
 
-def user(server_name, port, end, stop, took):
-    """Some of fifty users whose dashboards refresh every ten seconds."""
-    own = Server.__new__(Server)
-    own.name, own.port, own.connection = server_name, port, None
-    lines, i = expressions("queries-dashboards.txt"), 0
-    while not stop.is_set():
-        begin = time.monotonic()
-        own.get("/api/v1/query_range", {"query": lines[i % len(lines)], "start": end - 900, "end": end, "step": 15})
-        took.append((time.monotonic() - begin) * 1e3)
-        i += 1
-        stop.wait(max(0, 0.16 - (time.monotonic() - begin)))
+def long_set(run):
+    series, hours = setting("LONG", "100000:0.5", "1010600:2").split(":")
+    steps = int(float(hours) * 3600 / STEP_S)
+    load = run.load("long", int(series), steps, run.now - steps * STEP_S)
+    tag = f" {short(load.series)} × {hours} h"
+
+    def work(server):
+        said = load.send(server, run.load_seconds)
+        server.settle()
+        races.ingest_note(run, "ingest" + tag, server, said, "new and known series")
+        races.memory(run, server, load.series, "after all samples", tag)
+        races.restart(run, server, load.end_s(), tag)
+
+    run.each(tag.strip(), work)
+    load.remove()
 
 
-def race_mixed(server, load, rate):
-    server.start()
-    replay(server, load["new"])
-    rate = rate / 2 if rate else 200000
-    steps = max(2, int(rate * MIXED_SECONDS / load["new"]["series"]))
-    stream = generate("mixed-" + server.name, SERIES, steps, NOW - STEPS * STEP + STEP, step=1)
-    stop, took = threading.Event(), []
-    users = [threading.Thread(target=user, args=(server.name, server.port, NOW - STEPS * STEP + steps, stop, took))
-             for _ in range(8)]
-    for thread in users:
-        thread.start()
-    ingest = replay(server, stream, rate)
-    stop.set()
-    for thread in users:
-        thread.join()
-    took.sort()
-    note("mixed", "ingested meanwhile", "samples/s", server.name, ingest["samples_per_s"])
-    note("mixed", "write p99", "ms", server.name, ingest["lat_ms_p99"])
-    note("mixed", "query median", "ms", server.name, statistics.median(took))
-    note("mixed", "query p99", "ms", server.name, took[int(len(took) * 0.99)])
-    os.remove(stream["path"])
-    server.close()
+def later_sample(run, server):
+    """A sample of now: whoever writes blocks by time sees that the time before is over."""
+    late = run.load("late", 1, 1, run.now)
+    late.send(server, run.load_seconds)
+    late.remove()
 
 
-# ---- Report ----
+def disk_sets(run):
+    """The corpus with its own times, within one block of two hours."""
+    if run.corpus.startswith("synthetic:"):
+        print("race disk on real times needs CORPUS=file", file=sys.stderr)
+        return
+    begin = run.now // 7200 * 7200 - 3 * 7200
+    for step in (1, 15):
+        load = run.load(f"real-{step}", 1, 0, begin, "real", step)
 
-MORE_IS_BETTER = ("samples/s", "")
+        def work(server, load=load, step=step):
+            said = load.send(server, run.load_seconds)
+            later_sample(run, server)
+            server.merge(300)
+            races.disk(run, server, said["samples"], f"real exporters at {step} s")
+
+        run.each(f"disk, {step} s", work)
+        load.remove()
 
 
-def ratio(unit, values, peer):
-    ours, theirs = values.get("gnomon"), values.get(peer)
-    if not ours or not theirs:
-        return ""
-    return f"{ours / theirs if unit in MORE_IS_BETTER else theirs / ours:.1f}"
+def days_set(run, spec):
+    series, hours, step = spec.split(":")
+    hours, step = float(hours), int(step)
+    steps = int(hours * 3600 / step)
+    past = hours >= 12  # of the past and whole, or up to now and in memory
+    begin = run.now // BLOCK_S * BLOCK_S - steps * step if past else run.now - steps * step
+    load = run.load("days", int(series), steps, begin, step_s=step)
+    tag = f" {short(load.series)} × {hours:g} h at {step} s"
+    ranges = [h for h in map(float, ENV.get("HOURS", "1 24 168").split()) if h <= hours]
+
+    def work(server):
+        said = load.send(server, run.load_seconds)
+        said["cpu_at_end"] = server.cpu()
+        if past:
+            later_sample(run, server)
+            server.merge(900)
+            if run.wants("compaction"):
+                races.compaction(run, server, said, tag)
+            if run.wants("disk", "compaction"):
+                races.disk(run, server, said["samples"], tag.strip())
+        else:
+            server.settle()
+        if run.wants("dashboards"):
+            races.dashboards(run, server, load.end_s(), tag, ranges)
+
+    if run.wants("dashboards") or past:
+        run.each(tag.strip(), work)
+    load.remove()
 
 
-def markdown(versions):
-    names = list(versions)
-    peers = [n for n in names if n != "gnomon"]
-    lines = [f"Measured {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {SERIES} series × {STEPS} samples, "
-             + ", ".join(f"{n} {v}" for n, v in versions.items()), "",
-             "| race | | " + " | ".join(names) + " | " + " | ".join(f"better than {p}, times" for p in peers) + " |",
-             "|---" * (2 + len(names) + len(peers)) + "|"]
-    for race, what, unit, values in results:
-        cells = [f"{values[n]:.4g}" if n in values else "" for n in names]
-        text = what.replace("|", "\\|")
-        lines.append(f"| {race} | {text}{', ' + unit if unit else ''} | " + " | ".join(cells) + " | "
-                     + " | ".join(ratio(unit, values, p) for p in peers) + " |")
-    return "\n".join(lines) + "\n"
+def mixed_set(run):
+    series, seconds = setting("MIXED", "100000:30", "1010600:300").split(":")
+    series, seconds = int(series), float(seconds)
+    begin = run.now - int(setting("MIXED_HOURS", "12", "48")) * 3600
+    new, some = run.load("mixed-new", series, 1, begin), run.load("mixed-some", series, 11, begin + STEP_S)
+
+    def work(server):
+        new.send(server, run.load_seconds)
+        maximum = some.send(server, run.load_seconds)["samples_per_s"]
+
+        def make_stream(rate):
+            steps = max(2, int(rate * seconds / new.series))
+            return Load(run.out, run.corpus, "mixed-stream-" + server.name, series, min(steps, 40_000_000 // new.series + 1)
+                        if steps * new.series > 400_000_000 else steps, begin + 12 * STEP_S, STEP_S, keep_gib=run.keep_gib)
+
+        races.mixed(run, server, maximum, make_stream, " " + short(new.series))
+
+    run.each(f"mixed, {short(series)} series", work)
+    new.remove()
+    some.remove()
+
+
+def ended(_signal, _frame):
+    raise KeyboardInterrupt
 
 
 def main():
-    os.makedirs(OUT, exist_ok=True)
-    found = programs()
-    wanted = ENV.get("CONTESTANTS", "gnomon victoriametrics prometheus").split()
-    versions = {n: version_of(n, found[n]) for n in wanted if found.get(n) and os.access(found[n], os.X_OK)}
-    for name in set(wanted) - set(versions):
-        print(f"{name} is not here and does not race", file=sys.stderr)
-    unknown = set(RACES) - set(ALL)
-    if unknown:
-        sys.exit(f"unknown race: {' '.join(unknown)}; there are {' '.join(ALL)}")
-    first = first_load() if set(RACES) - {"dashboards", "disk"} else None
-    second = dashboard_load() if {"dashboards", "disk"} & set(RACES) else None
-    for i, name in enumerate(versions):
-        server, rate = lambda: Server(name, found[name], OUT, PORT + i), 0
-        print(f"== {name} {versions[name]}", flush=True)
-        if set(RACES) - {"dashboards", "disk", "mixed"}:
-            rate = first_set(server(), first)
-        if second:
-            dashboard_set(server(), second)
-        if "mixed" in RACES:
-            race_mixed(server(), first, rate)
-    with open(os.path.join(OUT, "result.json"), "w") as f:
-        json.dump({"versions": versions, "series": SERIES, "steps": STEPS, "cores": os.cpu_count(),
-                   "results": [dict(zip(("race", "what", "unit", "values"), row)) for row in results]}, f, indent=1)
-    with open(os.path.join(OUT, "result.md"), "w") as f:
-        f.write(markdown(versions))
-    print(markdown(versions))
-    print(f"written to {OUT}/result.json and result.md")
+    signal.signal(signal.SIGTERM, ended)
+    run = Run()
+    try:
+        if run.wants(*FIRST):
+            for series in setting("SERIES", "100000", "104320 1010600").split():
+                first_set(run, int(series))
+        if run.wants("values", "heavy"):
+            unique_set(run)
+        if run.wants("long"):
+            long_set(run)
+        if run.wants("disk"):
+            disk_sets(run)
+        if run.wants("compaction", "dashboards", "disk"):
+            for spec in setting("DAYS", "10000:1:15", "10000:168:60 100000:24:15").split():
+                days_set(run, spec)
+        if run.wants("mixed"):
+            mixed_set(run)
+    except KeyboardInterrupt:
+        print("broken off: what was measured so far is kept", file=sys.stderr)
+    finally:
+        for server in list(Server.living):
+            server.close()
+        for name in os.listdir(run.out):
+            if name.endswith((".rw", ".rw.tmp")):
+                os.remove(os.path.join(run.out, name))
+            elif name.startswith("data-") and os.path.isdir(os.path.join(run.out, name)):
+                shutil.rmtree(os.path.join(run.out, name), ignore_errors=True)
+        run.report.save()
+    print(run.report.markdown())
+    print(f"written to {run.out}/result.json and result.md")
 
 
 main()

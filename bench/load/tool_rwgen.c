@@ -1,7 +1,7 @@
 /*
  * tool_rwgen.c - makes a file of remote-write 1.0 bodies as a Prometheus sends them.
  *
- * usage: tool_rwgen CORPUS OUT replicas steps per_request start_ms step_ms [order]
+ * usage: tool_rwgen CORPUS OUT replicas steps per_request start_ms step_ms [order [first_step]]
  *
  * CORPUS is a file of real series (bench/README.md has the format), or "synthetic:N" for N made-up series of the
  * kinds that node_exporter and instrumented programs have.  Each replica gets the label replica_host="host-<r>" and the
@@ -9,7 +9,12 @@
  *   learned   (default) runs of 64 series stay together and are shuffled once: senders keep the order of a scrape
  *   foreign   each series anywhere, but in every step the same
  *   random    another order in each step
- * OUT: repeated u32 bytes, u32 samples, snappy body.
+ * and these, which are in the order `learned`:
+ *   churn     in each step all series are new: the replicas have other names
+ *   unique    each series has one more label, request_id, with a value that no other has
+ *   real      the corpus' own times, moved so that the first is start_ms, and all of them; a sample that comes more
+ * than half a second too early for step_ms is left out, so 15000 makes a scrape every 15 s of one every second
+ * first_step: goes on where a file of so many steps ended.  OUT: repeated u32 bytes, u32 samples, snappy body.
  */
 #include <math.h>
 #include <snappy-c.h>
@@ -25,6 +30,7 @@ enum { RUN = 64 };
 struct source {
     struct buf labels; /* name '\0' value '\0' ..., sorted by name */
     uint32_t count;
+    int64_t *times; /* only `real` needs them; synthetic ones have none */
     double *values;
 };
 
@@ -64,8 +70,8 @@ static struct corpus corpus_read(const char *path)
         must_read(buf_reserve(&s->labels, len), len, f);
         s->labels.len = len;
         must_read(&s->count, 4, f);
-        if (fseek(f, 8L * s->count, SEEK_CUR) != 0)
-            die("the corpus is cut off");
+        s->times = mem_array(s->count, sizeof *s->times);
+        must_read(s->times, s->count * sizeof *s->times, f);
         s->values = mem_array(s->count, sizeof(double));
         must_read(s->values, s->count * sizeof(double), f);
     }
@@ -190,25 +196,31 @@ static void put_label(struct buf *out, const char *name, const char *value)
     buf_deinit(&one);
 }
 
-/* The Label messages of a series with replica_host merged in its place. */
-static struct buf labels_encode(const struct source *s, uint32_t replica)
+static void put_own(struct buf *out, const char *host, const char *id)
 {
-    struct buf out = {0};
+    put_label(out, "replica_host", host);
+    if (id[0])
+        put_label(out, "request_id", id);
+}
+
+/* The Label messages of a series with replica_host, and request_id unless it is empty, merged in their place. */
+static void labels_encode(const struct source *s, uint32_t replica, const char *id, struct buf *out)
+{
     char host[32];
     snprintf(host, sizeof host, "host-%u", replica);
     bool done = false;
+    buf_reset(out);
     for (size_t at = 0; at < s->labels.len;) {
         const char *name = (const char *)s->labels.data + at, *value = name + strlen(name) + 1;
         if (!done && strcmp(name, "replica_host") > 0) {
-            put_label(&out, "replica_host", host);
+            put_own(out, host, id);
             done = true;
         }
-        put_label(&out, name, value);
+        put_label(out, name, value);
         at += strlen(name) + strlen(value) + 2;
     }
     if (!done)
-        put_label(&out, "replica_host", host);
-    return out;
+        put_own(out, host, id);
 }
 
 static void put_series(struct buf *body, const struct buf *labels, double value, int64_t t_ms)
@@ -226,7 +238,7 @@ static void put_series(struct buf *body, const struct buf *labels, double value,
     buf_deinit(&sample);
 }
 
-enum order { ORDER_LEARNED, ORDER_FOREIGN, ORDER_RANDOM };
+enum order { ORDER_LEARNED, ORDER_FOREIGN, ORDER_RANDOM, ORDER_CHURN, ORDER_UNIQUE, ORDER_REAL, ORDERS };
 
 /* Shuffles runs of so many series. */
 static void order_fill(size_t *order, size_t series, size_t run_length, struct random *random)
@@ -247,65 +259,145 @@ static void order_fill(size_t *order, size_t series, size_t run_length, struct r
 
 static enum order order_named(const char *name)
 {
-    static const char *const names[] = {"learned", "foreign", "random"};
-    for (int i = 0; i < 3; i++)
+    static const char *const names[ORDERS] = {"learned", "foreign", "random", "churn", "unique", "real"};
+    for (int i = 0; i < ORDERS; i++)
         if (strcmp(name, names[i]) == 0)
             return (enum order)i;
-    die("order is learned, foreign or random");
+    die("order is learned, foreign, random, churn, unique or real");
     return ORDER_LEARNED;
+}
+
+/* What is being made. */
+struct job {
+    struct corpus corpus;
+    enum order kind;
+    uint32_t replicas, steps, first_step, per_request;
+    int64_t start_ms, step_ms;
+    FILE *out;
+    size_t series, *order;
+    struct buf *labels; /* by series */
+    struct random_seeded random;
+    struct buf body, packed;
+    uint32_t in_body;
+    uint64_t samples, raw, sent;
+};
+
+static void body_flush(struct job *j)
+{
+    if (j->in_body == 0)
+        return;
+    size_t len = snappy_max_compressed_length(j->body.len);
+    buf_reset(&j->packed);
+    char *to = (char *)buf_reserve(&j->packed, len);
+    if (snappy_compress((const char *)j->body.data, j->body.len, to, &len) != SNAPPY_OK)
+        die("snappy");
+    uint32_t head[2] = {(uint32_t)len, j->in_body};
+    if (fwrite(head, sizeof head, 1, j->out) != 1 || fwrite(to, len, 1, j->out) != 1)
+        die("disk full?");
+    j->samples += j->in_body;
+    j->raw += j->body.len;
+    j->sent += len;
+    j->in_body = 0;
+    buf_reset(&j->body);
+}
+
+static void add_sample(struct job *j, size_t series, double value, int64_t t_ms)
+{
+    put_series(&j->body, &j->labels[series], value, t_ms);
+    if (++j->in_body == j->per_request)
+        body_flush(j);
+}
+
+static void make_labels(struct job *j, uint32_t step)
+{
+    for (size_t i = 0; i < j->series; i++) {
+        char id[40] = "";
+        if (j->kind == ORDER_UNIQUE)
+            snprintf(id, sizeof id, "%016llx", (unsigned long long)(i * UINT64_C(0x9E3779B97F4A7C15)));
+        uint32_t shift = j->kind == ORDER_CHURN ? (step + 1) * j->replicas : 0;
+        labels_encode(&j->corpus.list[i % j->corpus.count], shift + (uint32_t)(i / j->corpus.count), id, &j->labels[i]);
+    }
+}
+
+static void make_step(struct job *j, uint32_t t)
+{
+    if (j->kind == ORDER_RANDOM)
+        order_fill(j->order, j->series, 1, &j->random.base);
+    if (j->kind == ORDER_CHURN)
+        make_labels(j, t);
+    for (size_t i = 0; i < j->series; i++) {
+        const struct source *s = &j->corpus.list[j->order[i] % j->corpus.count];
+        size_t shift = t + 37 * (j->order[i] / j->corpus.count);
+        add_sample(j, j->order[i], s->count ? s->values[shift % s->count] : 0, j->start_ms + j->step_ms * t);
+    }
+    body_flush(j);
+}
+
+/* Real times: in rounds of step_ms, in each the series that have a sample in it. */
+static void make_real(struct job *j)
+{
+    enum { JITTER_MS = 500 };
+    uint32_t *at = mem_array(j->series, sizeof *at);
+    int64_t *taken = mem_array(j->series, sizeof *taken), first = INT64_MAX, last = INT64_MIN;
+    for (size_t i = 0; i < j->series; i++) {
+        const struct source *s = &j->corpus.list[i % j->corpus.count];
+        if (s->count && !s->times)
+            die("only a corpus file has times of its own");
+        at[i] = 0;
+        taken[i] = INT64_MIN / 2;
+        first = s->count && s->times[0] < first ? s->times[0] : first;
+        last = s->count && s->times[s->count - 1] > last ? s->times[s->count - 1] : last;
+    }
+    for (int64_t end = first + j->step_ms; end <= last + j->step_ms; end += j->step_ms) {
+        for (size_t k = 0; k < j->series; k++) {
+            size_t i = j->order[k];
+            const struct source *s = &j->corpus.list[i % j->corpus.count];
+            for (; at[i] < s->count && s->times[at[i]] < end; at[i]++) {
+                if (s->times[at[i]] - taken[i] < j->step_ms - JITTER_MS)
+                    continue;
+                taken[i] = s->times[at[i]];
+                add_sample(j, i, s->values[at[i]], taken[i] - first + j->start_ms);
+            }
+        }
+        body_flush(j);
+    }
+    mem_free(at);
+    mem_free(taken);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 8 && argc != 9) {
+    if (argc < 8 || argc > 10) {
         fprintf(stderr, "usage: tool_rwgen CORPUS|synthetic:N OUT replicas steps per_request start_ms step_ms "
-                        "[learned|foreign|random]\n");
+                        "[learned|foreign|random|churn|unique|real [first_step]]\n");
         return 2;
     }
     bool synthetic = strncmp(argv[1], "synthetic:", 10) == 0;
-    struct corpus c = synthetic ? corpus_make((uint32_t)strtoul(argv[1] + 10, NULL, 10)) : corpus_read(argv[1]);
-    FILE *out = fopen(argv[2], "wb");
-    if (!out)
+    struct job j = {.kind = argc > 8 ? order_named(argv[8]) : ORDER_LEARNED,
+                    .corpus = synthetic ? corpus_make((uint32_t)strtoul(argv[1] + 10, NULL, 10)) : corpus_read(argv[1]),
+                    .replicas = (uint32_t)atoi(argv[3]),
+                    .steps = (uint32_t)atoi(argv[4]),
+                    .per_request = (uint32_t)atoi(argv[5]),
+                    .start_ms = atoll(argv[6]),
+                    .step_ms = atoll(argv[7]),
+                    .first_step = argc > 9 ? (uint32_t)atoi(argv[9]) : 0};
+    if (!(j.out = fopen(argv[2], "wb")))
         die("cannot write the output");
-    uint32_t replicas = (uint32_t)atoi(argv[3]), steps = (uint32_t)atoi(argv[4]), per = (uint32_t)atoi(argv[5]);
-    int64_t start = atoll(argv[6]), step = atoll(argv[7]);
-    size_t series = (size_t)c.count * replicas, *order = mem_array(series, sizeof *order);
-    enum order kind = argc > 8 ? order_named(argv[8]) : ORDER_LEARNED;
-    struct random_seeded random;
-    random_seeded_init(&random, kind == ORDER_LEARNED ? 2 : 3);
-    order_fill(order, series, kind == ORDER_LEARNED ? RUN : 1, &random.base);
-    struct buf *labels = mem_array(series, sizeof *labels);
-    for (size_t i = 0; i < series; i++)
-        labels[i] = labels_encode(&c.list[i % c.count], (uint32_t)(i / c.count));
-    struct buf body = {0}, packed = {0};
-    uint64_t samples = 0, raw = 0, sent = 0;
-    for (uint32_t t = 0; t < steps; t++) {
-        if (kind == ORDER_RANDOM)
-            order_fill(order, series, 1, &random.base);
-        for (size_t i = 0; i < series;) {
-            uint32_t n = 0;
-            buf_reset(&body);
-            buf_reset(&packed);
-            for (; n < per && i < series; n++, i++) {
-                const struct source *s = &c.list[order[i] % c.count];
-                size_t shift = t + 37 * (order[i] / c.count);
-                put_series(&body, &labels[order[i]], s->count ? s->values[shift % s->count] : 0, start + step * t);
-            }
-            size_t len = snappy_max_compressed_length(body.len);
-            char *to = (char *)buf_reserve(&packed, len);
-            if (snappy_compress((const char *)body.data, body.len, to, &len) != SNAPPY_OK)
-                die("snappy");
-            uint32_t head[2] = {(uint32_t)len, n};
-            if (fwrite(head, sizeof head, 1, out) != 1 || fwrite(to, len, 1, out) != 1)
-                die("disk full?");
-            samples += n;
-            raw += body.len;
-            sent += len;
-        }
-    }
-    if (fclose(out) != 0)
+    j.series = (size_t)j.corpus.count * j.replicas;
+    j.order = mem_array(j.series, sizeof *j.order);
+    j.labels = mem_array(j.series, sizeof *j.labels);
+    bool runs = j.kind != ORDER_FOREIGN && j.kind != ORDER_RANDOM;
+    random_seeded_init(&j.random, runs ? 2 : 3);
+    order_fill(j.order, j.series, runs ? RUN : 1, &j.random.base);
+    make_labels(&j, 0);
+    if (j.kind == ORDER_REAL)
+        make_real(&j);
+    else
+        for (uint32_t t = 0; t < j.steps; t++)
+            make_step(&j, j.first_step + t);
+    if (fclose(j.out) != 0)
         die("disk full?");
-    fprintf(stderr, "series=%zu samples=%llu body_bytes_per_sample=%.1f raw_bytes_per_sample=%.1f\n", series,
-            (unsigned long long)samples, (double)sent / (double)samples, (double)raw / (double)samples);
+    fprintf(stderr, "series=%zu samples=%llu body_bytes_per_sample=%.1f raw_bytes_per_sample=%.1f\n", j.series,
+            (unsigned long long)j.samples, (double)j.sent / (double)j.samples, (double)j.raw / (double)j.samples);
     return 0;
 }

@@ -6,9 +6,10 @@
  * With requests_per_step, the position within a step decides the connection, so that a series stays
  * on one connection and in order, as with Prometheus' own shards.  Prints samples/s, latency, and with
  * server_pid the server's own CPU and memory as the operating system counts them, plus the
- * generator's own CPU.  With samples_per_s requests start no earlier than at that rate, all connections together;
- * latency then counts from when a request was due.  server_pid 0: another machine.  Exit status 1 when an answer was
- * not 2xx or a connection broke.
+ * generator's own CPU.  A run of more than two minutes also tells the median and the worst p99 of its minutes (of its
+ * sixths when it is shorter).  With samples_per_s requests start no earlier than at that rate, all connections
+ * together; latency then counts from when a request was due.  server_pid 0: another machine.  Exit status 1 when an
+ * answer was not 2xx or a connection broke.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ static struct request *requests;
 static size_t request_count, per_step, connections;
 static const char *host, *path;
 static int port;
-static double *latency_s, samples_per_s, start_s;
+static double *latency_s, *done_s, samples_per_s, start_s;
 static _Atomic uint64_t samples_ok, answers_bad, connections_cut;
 
 static double now_s(void)
@@ -166,7 +167,8 @@ static void *connection_run(void *arg)
             connections_cut++;
             break;
         }
-        latency_s[i] = now_s() - t;
+        done_s[i] = now_s();
+        latency_s[i] = done_s[i] - t;
         if (status / 100 == 2)
             samples_ok += requests[i].samples;
         else if (answers_bad++ < 3)
@@ -200,6 +202,29 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* p99 of each stretch of the run: the median one and the worst. */
+static void print_stretches(double wall)
+{
+    enum { SIXTHS = 6, MOST = 1440 };
+    size_t stretches = wall > 120 ? (size_t)(wall / 60) : SIXTHS, n = 0;
+    stretches = stretches < MOST ? stretches : MOST;
+    double p99[MOST], *of = mem_array(request_count, sizeof *of);
+    for (size_t k = 0; k < stretches; k++) {
+        double begin = start_s + wall * (double)k / (double)stretches, end = begin + wall / (double)stretches;
+        size_t count = 0;
+        for (size_t i = 0; i < request_count; i++)
+            if (done_s[i] >= begin && done_s[i] < end)
+                of[count++] = latency_s[i];
+        qsort(of, count, sizeof *of, by_size);
+        if (count > 0)
+            p99[n++] = of[count * 99 / 100];
+    }
+    mem_free(of);
+    qsort(p99, n, sizeof *p99, by_size);
+    if (n > 0)
+        printf(" lat_ms_p99_median=%.2f lat_ms_p99_worst=%.2f", p99[n / 2] * 1e3, p99[n - 1] * 1e3);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -217,6 +242,7 @@ int main(int argc, char **argv)
     samples_per_s = argc > 8 ? atof(argv[8]) : 0;
     requests_load(argv[1]);
     latency_s = mem_array(request_count, sizeof *latency_s);
+    done_s = mem_array(request_count, sizeof *done_s);
     double cpu = pid ? cpu_s_of(pid) : 0, start = start_s = now_s();
     pthread_t *threads = mem_array(connections, sizeof *threads);
     for (size_t i = 0; i < connections; i++)
@@ -228,6 +254,8 @@ int main(int argc, char **argv)
     getrusage(RUSAGE_SELF, &own);
     double own_s = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
                    (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) * 1e-6;
+    double *in_order = mem_array(request_count, sizeof *in_order);
+    memcpy(in_order, latency_s, request_count * sizeof *in_order);
     qsort(latency_s, request_count, sizeof *latency_s, by_size);
     printf(
         "samples=%.0f wall_s=%.3f samples_per_s=%.0f requests=%zu failed=%llu cut=%llu lat_ms_p50=%.2f lat_ms_p99=%.2f "
@@ -235,6 +263,8 @@ int main(int argc, char **argv)
         samples, wall, samples / wall, request_count, (unsigned long long)answers_bad,
         (unsigned long long)connections_cut, latency_s[request_count / 2] * 1e3,
         latency_s[request_count * 99 / 100] * 1e3, latency_s[request_count - 1] * 1e3, own_s / samples * 1e6);
+    latency_s = in_order;
+    print_stretches(wall);
     if (pid)
         printf(" server_cpu_s=%.2f cpu_us_per_sample=%.4f rss_kb=%ld peak_kb=%ld", cpu_s_of(pid) - cpu,
                (cpu_s_of(pid) - cpu) / samples * 1e6, status_kb(pid, "VmRSS"), status_kb(pid, "VmHWM"));
