@@ -33,7 +33,7 @@ enum err {
 };
 
 struct errmsg {
-    char text[1024]; /* always terminated; "" when nothing was said */
+    char text[4096]; /* always terminated; "" when nothing was said; room for two long label sets of a query's error */
 };
 
 const char *err_name(enum err err); /* "corrupt", "limit", ... for logs and metrics */

@@ -196,6 +196,8 @@ static enum err read_bare(struct run *r, struct bare *bare, struct series_set *s
                      : sample_points(r, &samples, &set->labels[i], &capacity));
     }
     r->result.stats.samples_read = r->result.stats.total_queryable_samples;
+    if (x->step_queryable)
+        x->step_queryable[0] = x->step_read[0] = r->result.stats.samples_read;
     return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 
@@ -212,6 +214,8 @@ static enum err read_selector(struct run *r, const struct node *matrix)
     exec_needs(x, bare.mint_ms, bare.maxt_ms);
     TRY(exec_open_querier(x));
     TRY(exec_select(x, bare.vs, bare.mint_ms, bare.maxt_ms, true, &set));
+    if (set->count == 0)
+        return ERR_OK;
     struct series_reader *reader = set->ops->reader(set);
     enum err err = read_bare(r, &bare, set, reader);
     reader->ops->close(reader);

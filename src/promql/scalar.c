@@ -173,6 +173,9 @@ static enum err binary_prepare(struct oper *op)
     TRY(op_scalar(op->args[0], &a));
     TRY(op_prepare(op->args[1]));
     TRY(op_scalar(op->args[1], &b));
+    if (op->node->kind == NODE_BINARY && op_is_trim(op->node->binary.op))
+        return err_set(op->x->why, ERR_INVALID, "operator \"%s\" not allowed for Scalar operations",
+                       op_text(op->node->binary.op));
     for (uint32_t i = 0; i < op->grid.count; i++)
         s->values[i] = scalar_apply(op->node, a[i], b[i]);
     return ERR_OK;

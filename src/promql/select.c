@@ -36,7 +36,7 @@ enum err exec_select(struct exec *x, const struct vector_selector_node *node, in
             *out = s->set;
             return ERR_OK;
         }
-    if (mint_ms > maxt_ms) {
+    if (mint_ms > maxt_ms) { /* without series nobody asks for a reader */
         *out = ARENA_NEW(&x->arena, struct series_set);
         return ERR_OK;
     }

@@ -12,14 +12,14 @@ MONOTONIC = re.compile(r"over \d+ samples from")
 
 def parse(status, body):
     try:
-        answer = json.loads(body, parse_float=str)
+        answer = json.loads(body.decode(errors="surrogateescape"), parse_float=str)
     except ValueError:
         return {"status": status, "body": body.decode(errors="replace")}
     data = answer.get("data") or {}
     stats = (data.get("stats") or {}).get("samples") or {}
     return {"status": status, "error": (answer.get("errorType"), answer.get("error")), "type": data.get("resultType"),
             "result": data.get("result"), "warnings": texts(answer.get("warnings")), "infos": texts(answer.get("infos")),
-            "stats": {k: stats.get(k) for k in ("totalQueryableSamples", "samplesRead")}, "peak": stats.get("peakSamples")}
+            "stats": {k: stats.get(k) for k in ("totalQueryableSamples", "samplesRead", "totalQueryableSamplesPerStep", "samplesReadPerStep")}, "peak": stats.get("peakSamples")}
 
 
 def texts(found):

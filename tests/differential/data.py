@@ -261,6 +261,13 @@ def series(seed):
             add("lat_bucket", lambda: histograms(rnd, False, False), {"job": job, "path": "/n"})
             add("lat", lambda: histograms(rnd, False, False), {"job": job, "path": "/"})
     add("utf8.metric", lambda: gauge(rnd), {"label with space": "v", "job": "a"})
+    add("utf8.metric", lambda: gauge(rnd), {"x.y": "é", "a\"b": "q\"\\\n", "job": "b"})
+    add("ö.h", lambda: histograms(rnd, rnd.random() < 0.5, False), {"é": "ü", "job": "a", "instance": "0"})
+    for v in rnd.sample(("a1", "a01", "a2", "a10", "a10b", "b", "", "10", "9", "1e3", "a-1", "A2", "é2", "é10", "99999999999999999999"), 9):
+        add("nat", lambda: (lambda: float(rnd.randrange(3))), {"v": v, "w": rnd.choice(("1", "2", "10"))})
+    for odd in ("l\nf", "q\"uote", "back\\slash", "<&>", "\U0001f600", "Ä", "tab\t", "\x7f", "\u2028"):
+        if rnd.random() < 0.6:
+            add("odd", lambda: gauge(rnd), {"odd": odd, "job": rnd.choice("ab")})
     for i in range(rnd.randrange(4, 25)):
         add("many", lambda: (lambda: float(rnd.randrange(4))), {"i": str(i), "part": str(i % 3)})
     unique = {tuple(sorted((k, v) for k, v in labels.items() if v)): samples for labels, samples in out}

@@ -20,6 +20,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 import compare  # noqa: E402
 import data  # noqa: E402
 from expressions import FEATURES, Generator  # noqa: E402
+from rare import Rare  # noqa: E402
 from harness import RW_HEADERS, Gnomon, Process, free_port, request, since, snappy, wait_for  # noqa: E402
 
 ROUND = 2000
@@ -99,8 +100,8 @@ def query_of(rnd, gen):
     if rnd.random() < 0.5:
         path, params["time"] = "/api/v1/query", rnd.choice((str(at), f"{at}.{rnd.randrange(1000):03}", str(START_S + rnd.randrange(40) * 60)))
     else:
-        step = rnd.choice((15, 30, 60, 7, 1, 113, 0.5, 1.234))
-        end = min(at + step * rnd.randrange(0, 40), START_S + SPAN_S + 600)
+        step = rnd.choice((15, 30, 60, 7, 1, 113, 0.5, 1.234, 15, 60, 30, 3600, 0.001, "1m", "2m30s", "7.5", 1e9))
+        end = min(at + (step if isinstance(step, (int, float)) else 45) * rnd.randrange(0, 40), START_S + SPAN_S + 600)
         path, params["start"], params["end"], params["step"] = "/api/v1/query_range", at, max(at, end), step
     if rnd.random() < 0.05:
         params["lookback_delta"] = rnd.choice(("1m", "15s", "1ms", "10m", "7"))
@@ -121,7 +122,7 @@ def report(out, seed, features, number, path, params, kind, theirs, ours):
 def play(seed, queries, counts, out, only=None):
     rnd = random.Random(seed)
     features = features_of(rnd)
-    gen = Generator(rnd, features, START_S, SPAN_S)
+    gen = (Rare if seed % 2 else Generator)(rnd, features, START_S, SPAN_S)
     pair = Pair(seed, features)
     try:
         for number in range(queries):

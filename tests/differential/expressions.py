@@ -1,7 +1,7 @@
 """Random PromQL over the series of data.py: every function, aggregation, operator and modifier, and sometimes nonsense."""
 
 FEATURES = ("promql-experimental-functions", "promql-delayed-name-removal", "promql-extended-range-selectors",
-            "promql-binop-fill-modifiers", "type-and-unit-labels")
+            "promql-binop-fill-modifiers", "type-and-unit-labels", "promql-per-step-stats")
 FLOAT_NAMES = ["g", "g", "k", "c_total", "t_seconds", "many"]
 HIST_NAMES = ["h", "h", "n", "hg", "mix"]
 MAP = ("abs acos acosh asin asinh atan atanh ceil cos cosh deg exp floor ln log10 log2 rad sgn sin sinh sqrt tan tanh day_of_month "

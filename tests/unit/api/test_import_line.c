@@ -10,7 +10,7 @@
 /* "name=value ... | t:value ..." of a line, or "error: ...". */
 static const char *read_line(const char *text)
 {
-    static char out[2048];
+    static char out[2 * sizeof(struct errmsg)];
     static struct import_line line;
     struct arena arena;
     struct buf b = {0};

@@ -41,6 +41,11 @@ static const struct {
      "error: invalid regular expression in label_replace(): ("},
     {"count(sum_over_time(m[1m] anchored))", 0,
      "error: anchored modifier can only be used with: changes, delta, increase, rate, resets - not with sum_over_time"},
+    {"m[0.0001]", 60000, ""}, /* no millisecond is in it */
+    {"m[0.0001] offset -5", 60000, ""},
+    {"count_over_time(m[0.0001])", 60000, ""},
+    {"1 </ 2", 0, "error: operator \"</\" not allowed for Scalar operations"},
+    {"scalar(m) >/ time()", 0, "error: operator \">/\" not allowed for Scalar operations"},
     {"topk by (g) (1, o)", 0, "o{a=\"2\", g=\"y\"} 1; o{a=\"3\", g=\"x\"} 2"},
     {"limitk by (g) (1, o)", 0, "o{a=\"2\", g=\"y\"} 1; o{a=\"3\", g=\"x\"} 2"},
     {"quantile by (g) (0.5, o)", 0, "{g=\"y\"} 1; {g=\"x\"} 2"},
