@@ -89,9 +89,16 @@ struct block_verify_result {
     uint64_t errors;         /* 0: every byte is what was written */
     uint64_t damaged_series; /* that may lack samples */
 };
-/* Checks every checksum, order, count, reference and time range; goes on after a finding. */
-MUST_CHECK enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,
-                                 struct errmsg *why);
+/* For those who check beside other work. */
+struct block_verify_steps {
+    /* After every so many bytes; may wait; not ERR_OK ends the check with that.  NULL: nothing. */
+    enum err (*step)(void *ctx, uint64_t bytes);
+    void *ctx;
+    struct block *live; /* the same block as it is in use, which then knows its damage too; NULL: none */
+};
+/* Checks every checksum, order, count, reference and time range; goes on after a finding.  steps: may be NULL. */
+MUST_CHECK enum err block_verify(struct fs *fs, const char *dir, const struct block_verify_steps *steps,
+                                 struct block_verify_result *out, struct buf *report, struct errmsg *why);
 
 enum block_dump_flags { BLOCK_DUMP_SERIES = 1, BLOCK_DUMP_CHUNKS = 2, BLOCK_DUMP_SAMPLES = 4 };
 /* Text for `gnomon inspect`: sections and sizes, then what the flags ask for. */

@@ -115,6 +115,7 @@ struct tsdb_stats {
     _Atomic uint64_t snapshots, snapshots_made, snapshot_errors; /* now there; since the start */
     _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
     _Atomic uint64_t blocks, block_bytes, blocks_missing, blocks_quarantined;
+    _Atomic uint64_t damaged_blocks, damaged_places, damaged_series; /* of blocks in use */
     _Atomic uint64_t deletes, delete_errors, tombstones, tombstone_files_damaged;
     /* blocks written anew because something in them does not count any more */
     _Atomic uint64_t cleanings, cleaning_errors, cleaned_blocks, cleaned_bytes_before, cleaned_bytes_after;
@@ -130,10 +131,23 @@ struct tsdb_block_info {
     int64_t mint_ms, maxt_ms; /* inclusive, of the samples in it */
     uint64_t series, samples, bytes;
     uint64_t deleted_series; /* of these: nothing is left of them */
-    const char *problem; /* NULL, or why it is not used: "missing", "quarantined: ..." */
+    const char *problem;     /* NULL, or why it is not used: "missing", "quarantined: ..." */
 };
 /* Calls visit for every block the manifest lists, oldest first; stops when it returns false. */
 void tsdb_blocks(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_block_info *info), void *ctx);
+
+struct tsdb_damage_info {
+    char ulid[27];
+    /* "quarantined", "unreadable": not in use; "damaged": what is on bad pages is left out; "repaired": nothing is lost
+     */
+    const char *state, *what;
+    int64_t mint_ms, maxt_ms; /* of what may be missing; mint > maxt: nothing */
+    uint64_t series;          /* concerned */
+    uint32_t named;           /* the first of them, where their labels can be read */
+    const char *const *names; /* live for the call */
+};
+/* Everything that is known to be damaged; stops when visit returns false, which must not call into the store. */
+void tsdb_damage(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_damage_info *info), void *ctx);
 
 /* ---- deleting (docs/api.md; src/tsdb/README.md) ---- */
 
@@ -214,6 +228,23 @@ struct tsdb_verify_options {
 };
 MUST_CHECK enum err tsdb_verify(struct fs *fs, const char *dir, const struct tsdb_verify_options *o, struct buf *out,
                                 uint64_t *problems, struct errmsg *why);
+/*
+ * The same beside the work of this store, in a thread of its own that reads at most io_bytes_per_s (64 MiB/s where
+ * there is no bound).  The log's frames are checked and not decoded.  What is found in blocks is known to tsdb_damage
+ * soon after.  ERR_EXISTS: one is running.
+ */
+MUST_CHECK enum err tsdb_verify_start(struct tsdb *db, bool quick, struct errmsg *why);
+void tsdb_verify_cancel(struct tsdb *db); /* returns at once */
+struct tsdb_verify_state {
+    const char *state;               /* "never", "running", "done", "canceled", "failed" */
+    const char *error;               /* of failed, else "" */
+    int64_t started_ms, finished_ms; /* 0: not yet */
+    uint64_t bytes, blocks, blocks_done, problems;
+    struct slice report; /* JSON once it is done, else empty */
+};
+/* Of the last one; texts are copied into the arena. */
+void tsdb_verify_state(struct tsdb *db, struct arena *arena, struct tsdb_verify_state *out);
+
 /* What is in it: files, log segments and frames, manifest, blocks. */
 MUST_CHECK enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out, struct errmsg *why);
 

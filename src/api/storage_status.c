@@ -2,7 +2,8 @@
  * storage_status.c - /api/v1/status/storage: what is kept, from when to when, and where days are missing.
  *
  * Days are UTC.  The samples of a block are spread over its days by time, so the figures of a day are estimates
- * where a block spans several; a gap is a day that no block and not the head reaches.
+ * where a block spans several; a gap is a day that no block and not the head reaches.  `damage` is what is missing of
+ * what was kept: from when to when, how many series, the first of them by name.
  */
 #include <stdlib.h>
 
@@ -137,6 +138,48 @@ static void json_head(struct buf *out, const struct head_stats *s)
     buf_u8(out, '}');
 }
 
+struct damage_list {
+    struct buf *out;
+    bool any;
+};
+
+static bool json_damage_one(void *ctx, const struct tsdb_damage_info *info)
+{
+    struct damage_list *l = ctx;
+    buf_printf(l->out, "%s{\"block\":\"%s\",\"state\":\"%s\",\"reason\":", l->any ? "," : "", info->ulid, info->state);
+    json_string_html(l->out, slice_str(info->what));
+    if (info->mint_ms <= info->maxt_ms) {
+        buf_u8(l->out, ',');
+        json_time(l->out, "from", info->mint_ms);
+        buf_u8(l->out, ',');
+        json_time(l->out, "to", info->maxt_ms);
+    }
+    buf_printf(l->out, ",\"seriesCount\":%llu,\"series\":[", (unsigned long long)info->series);
+    for (uint32_t i = 0; i < info->named; i++) {
+        if (i)
+            buf_u8(l->out, ',');
+        json_string_html(l->out, slice_str(info->names[i]));
+    }
+    buf_str(l->out, "]}");
+    l->any = true;
+    return true;
+}
+
+/* Blocks, then what the log lost. */
+static void json_damage(struct buf *out, struct tsdb *db)
+{
+    struct damage_list l = {.out = out};
+    buf_str(out, ",\"damage\":[");
+    if (db)
+        tsdb_damage(db, json_damage_one, &l);
+    buf_u8(out, ']');
+    if (!db)
+        return;
+    const struct tsdb_stats *s = tsdb_stats(db);
+    buf_printf(out, ",\"log\":{\"damagedPlaces\":%llu,\"lostFrames\":%llu}", (unsigned long long)s->replay_damage,
+               (unsigned long long)s->replay_lost_frames);
+}
+
 static void print_holdings(struct http_request *r, struct api *api, struct holdings *h, const struct head_stats *head)
 {
     struct answer a;
@@ -154,6 +197,7 @@ static void print_holdings(struct http_request *r, struct api *api, struct holdi
     buf_printf(&a.out, ",\"blocks\":{\"count\":%llu,\"unusable\":%llu,\"samples\":%llu,\"bytes\":%llu}",
                (unsigned long long)h->blocks, (unsigned long long)h->unusable, (unsigned long long)h->samples,
                (unsigned long long)h->bytes);
+    json_damage(&a.out, api->o.tsdb);
     json_days(&a, h);
     buf_u8(&a.out, '}');
     answer_end(&a, NO_TEXTS, NO_TEXTS);

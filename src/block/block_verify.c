@@ -11,7 +11,7 @@
 #include "block/block_internal.h"
 #include "chunk/chunk.h"
 
-enum { REPORT_LINES_MAX = 100, READ_BYTES = 1 << 18, CACHE_BYTES = 8 << 20 };
+enum { REPORT_LINES_MAX = 100, READ_BYTES = 1 << 18, STEP_SERIES = 64, CACHE_BYTES = 8 << 20 };
 
 struct verify {
     struct block *block;
@@ -20,6 +20,9 @@ struct verify {
     uint64_t *pair_sums, *pair_counts; /* over the label pages: sum of mixed ordinals, number of them */
     int64_t mint_ms, maxt_ms;
     uint64_t histogram_samples;
+    const struct block_verify_steps *steps; /* never NULL */
+    uint64_t bytes_told;
+    enum err stopped;   /* what a step said */
     struct errmsg last; /* of series_finding */
     uint64_t repeated;  /* findings that are counted and not told */
 };
@@ -48,6 +51,17 @@ static void series_finding(struct verify *v, uint32_t ordinal, const struct errm
     v->last = *why;
 }
 
+/* Tells what was read since the last time; false: stop. */
+static bool step(struct verify *v, uint64_t more)
+{
+    uint64_t read = atomic_load_explicit(&v->block->stats.bytes_read, memory_order_relaxed);
+    uint64_t bytes = read - v->bytes_told + more;
+    v->bytes_told = read;
+    if (v->stopped == ERR_OK && v->steps->step)
+        v->stopped = v->steps->step(v->steps->ctx, bytes);
+    return v->stopped == ERR_OK;
+}
+
 /* Digest of a whole file against meta.json. */
 static void verify_file(struct verify *v, const struct page_file *f, const struct block_file_meta *want)
 {
@@ -55,13 +69,15 @@ static void verify_file(struct verify *v, const struct page_file *f, const struc
     uint32_t crc = 0;
     struct errmsg why;
     enum err err = ERR_OK;
-    for (uint64_t at = 0; at < f->bytes && err == ERR_OK; at += READ_BYTES) {
+    for (uint64_t at = 0; at < f->bytes && err == ERR_OK && step(v, READ_BYTES); at += READ_BYTES) {
         size_t n = f->bytes - at < READ_BYTES ? (size_t)(f->bytes - at) : READ_BYTES;
         err = file_pread_all(f->file, bytes, n, at, &why);
         if (err == ERR_OK)
             crc = crc32c(crc, bytes, n);
     }
     mem_free(bytes);
+    if (v->stopped != ERR_OK)
+        return;
     if (err != ERR_OK)
         finding(v, "%s: %s", f->name, why.text);
     else if (f->bytes != want->bytes || crc != want->crc)
@@ -114,7 +130,7 @@ static void verify_labels(struct verify *v)
     arena_init(&lists[0], NULL);
     arena_init(&lists[1], NULL);
     pair_table_init(&pairs, b, &pair_arena, b->toc.meta.series);
-    for (uint32_t i = 0; i < b->toc.meta.series; i++) {
+    for (uint32_t i = 0; i < b->toc.meta.series && (i % STEP_SERIES || step(v, 0)); i++) {
         struct arena *list = &lists[i & 1];
         arena_deinit(list);
         if (label_view_load(b, &view, i, &why) != ERR_OK) {
@@ -211,7 +227,7 @@ static void verify_samples(struct verify *v)
     struct errmsg why;
     uint64_t chunks = 0;
     sample_reader_init(&r, v->block, NULL, NULL);
-    for (uint32_t i = 0; i < v->block->toc.meta.series; i++) {
+    for (uint32_t i = 0; i < v->block->toc.meta.series && (i % STEP_SERIES || step(v, 0)); i++) {
         const struct chunk_entry *e;
         uint32_t count;
         int64_t last_ms = INT64_MIN;
@@ -225,6 +241,8 @@ static void verify_samples(struct verify *v)
             verify_chunk(v, &r, i, &e[k], &last_ms);
     }
     sample_reader_deinit(&r);
+    if (v->stopped != ERR_OK)
+        return;
     const struct block_meta *m = &v->block->toc.meta;
     if (chunks != m->chunks || v->result->samples != m->samples || v->histogram_samples != m->histogram_samples)
         finding(v,
@@ -256,14 +274,27 @@ static void tell_damage(struct verify *v)
     arena_deinit(&arena);
 }
 
-enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result *out, struct buf *report,
-                      struct errmsg *why)
+/* The block in use learns what was found. */
+static void tell_live(struct verify *v)
 {
-    struct verify v = {.result = out, .report = report, .mint_ms = INT64_MAX, .maxt_ms = INT64_MIN};
+    if (!v->steps->live)
+        return;
+    for (uint32_t i = 0; i < v->block->damage_count; i++) /* nobody else has v->block */
+        if (v->block->damage[i].repaired)
+            block_note_repaired(v->steps->live, v->block->damage[i].kind, v->block->damage[i].number);
+        else
+            block_note_damage(v->steps->live, v->block->damage[i].kind, v->block->damage[i].number);
+}
+
+enum err block_verify(struct fs *fs, const char *dir, const struct block_verify_steps *steps,
+                      struct block_verify_result *out, struct buf *report, struct errmsg *why)
+{
+    static const struct block_verify_steps none;
+    struct verify v = {
+        .result = out, .report = report, .steps = steps ? steps : &none, .mint_ms = INT64_MAX, .maxt_ms = INT64_MIN};
     struct page_cache *cache = page_cache_new(CACHE_BYTES, NULL);
     struct errmsg broken;
     *out = (struct block_verify_result){0};
-    (void)why; /* everything that can be wrong is a finding */
     if (block_open(fs, dir, cache, &v.block, &broken) != ERR_OK) {
         finding(&v, "%s", broken.text);
         page_cache_free(cache);
@@ -274,10 +305,12 @@ enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result
     v.pair_counts = (uint64_t *)mem_array(pairs, sizeof *v.pair_counts);
     verify_meta(&v, fs, dir);
     verify_labels(&v);
-    for (uint32_t i = 0; i < v.block->toc.name_count; i++)
+    for (uint32_t i = 0; i < v.block->toc.name_count && step(&v, 0); i++)
         verify_name(&v, &v.block->toc.names[i]);
     verify_samples(&v);
-    tell_damage(&v);
+    if (v.stopped == ERR_OK)
+        tell_damage(&v);
+    tell_live(&v);
     out->pages = atomic_load(&v.block->stats.pages_read);
     uint64_t distinct = out->errors - v.repeated;
     if (report && distinct > REPORT_LINES_MAX)
@@ -286,5 +319,5 @@ enum err block_verify(struct fs *fs, const char *dir, struct block_verify_result
     mem_free(v.pair_counts);
     block_release(v.block);
     page_cache_free(cache);
-    return ERR_OK;
+    return v.stopped == ERR_OK ? ERR_OK : err_set(why, v.stopped, "the check was stopped");
 }

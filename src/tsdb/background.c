@@ -65,6 +65,7 @@ bool block_round(struct tsdb *db)
     did = compact_once(db) || did;
     did = clean_once(db) || did;
     masks_prune(db);
+    damages_look(db);
     mutex_unlock(&db->block_work);
     return did;
 }

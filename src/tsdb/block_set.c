@@ -148,6 +148,8 @@ enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, stru
     }
     for (uint32_t i = 0; i < change->remove_count; i++)
         manifest_remove(&next, &change->remove[i]);
+    if (change->quarantined)
+        manifest_add(&next, change->quarantined);
     if (change->checkpoint)
         next.checkpoint = *change->checkpoint;
     if (change->flushed_ms)

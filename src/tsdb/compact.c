@@ -179,17 +179,29 @@ static enum err merge(struct compaction *c, struct block_meta *meta, struct errm
     return err;
 }
 
+/* What was lost stays listed: answers of its time go on carrying a warning. */
+static void part_set_aside(struct tsdb *db, struct block *part)
+{
+    struct manifest_block row;
+    struct errmsg why = {0};
+    manifest_block_of(block_meta(part), &row);
+    enum err err = blocks_set_aside(db, &row.id, &why);
+    if (err == ERR_OK)
+        TSDB_COUNT(db, blocks_quarantined, 1);
+    if (err == ERR_OK && damage_reason(db, part, row.quarantined, sizeof row.quarantined))
+        err = blocks_commit(db, &(struct blocks_change){.quarantined = &row}, &why);
+    if (err != ERR_OK)
+        log_warn("tsdb", "damaged block could not be set aside", "err=\"%s\"", why.text);
+}
+
 static void parts_delete(struct compaction *c)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         struct block_stats *s = block_stats(c->parts[i]);
-        struct errmsg why = {0};
-        if (s->corrupt_pages + s->corrupt_chunks == 0)
+        if (s->corrupt_pages + s->corrupt_chunks + block_damage_places(c->parts[i]) == 0)
             blocks_delete_dir(c->db, &c->ids[i]);
-        else if (blocks_set_aside(c->db, &c->ids[i], &why) == ERR_OK)
-            TSDB_COUNT(c->db, blocks_quarantined, 1);
         else
-            log_warn("tsdb", "damaged block could not be set aside", "err=\"%s\"", why.text);
+            part_set_aside(c->db, c->parts[i]);
     }
 }
 
@@ -208,7 +220,7 @@ static void parts_stick(struct compaction *c)
             struct buf lines = {0};
             block_id_text(&c->ids[i], name);
             tsdb_path2(db, path, "blocks", name, "");
-            enum err err = pass > 0 ? ERR_CORRUPT : block_verify(db->o.fs, path, &result, &lines, NULL);
+            enum err err = pass > 0 ? ERR_CORRUPT : block_verify(db->o.fs, path, NULL, &result, &lines, NULL);
             buf_deinit(&lines);
             if (err == ERR_OK && result.errors == 0)
                 continue;

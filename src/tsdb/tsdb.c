@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "tsdb/tsdb_internal.h"
 
-#define HOUR_MS     INT64_C(3600000)
+#define HOUR_MS INT64_C(3600000)
 enum { SEGMENT_BYTES_MIN = 1 << 20 };
 #define CACHE_BYTES (UINT64_C(256) << 20)
 
@@ -110,16 +110,20 @@ static void locks_init(struct tsdb *db)
     mutex_init(&db->block_work);
     mutex_init(&db->state_lock);
     cond_init(&db->state_cond);
+    damages_init(&db->damages);
+    db->verify_job = verify_job_new();
 }
 
 static void tsdb_free(struct tsdb *db)
 {
+    verify_job_free(db);
     data_dir_close(db);
     block_set_release(db->set);
     tombstones_release(db->stones);
     expel_free(db->expel);
     rules_release(db->rules);
     masks_deinit(&db->masks);
+    damages_deinit(&db->damages);
     head_free(db->head);
     if (db->cache)
         page_cache_free(db->cache);
@@ -285,9 +289,9 @@ enum err tsdb_flush(struct tsdb *db, struct errmsg *why)
     mutex_lock(&db->head_work);
     head_stats(db->head, &s);
     bool whole = tsdb_ready(db) || atomic_load(&db->state) == TSDB_CLOSING; /* then tsdb_close asks, and knows */
-    enum err err = !whole                     ? err_set(why, ERR_UNAVAILABLE, "the log is still being read")
+    enum err err = !whole                  ? err_set(why, ERR_UNAVAILABLE, "the log is still being read")
                    : s.mint_ms > s.maxt_ms ? ERR_OK
-                                             : flush_before(db, s.maxt_ms + 1, why);
+                                           : flush_before(db, s.maxt_ms + 1, why);
     mutex_unlock(&db->head_work);
     return err;
 }

@@ -10,6 +10,7 @@
 
 #include "base/lock.h"
 #include "block/block.h"
+#include "tsdb/damage.h"
 #include "tsdb/manifest.h"
 #include "tsdb/masks.h"
 #include "tsdb/rules.h"
@@ -81,6 +82,8 @@ struct tsdb {
     struct expel *expel;      /* NULL: none; guarded by head_work */
     struct mutex stones_lock; /* over a change of the tombstones; taken after head_work */
     struct masks masks;
+    struct damages damages;
+    struct verify_job *verify_job;
 
     struct mutex head_work, block_work;
     struct block_id *stuck; /* blocks that cannot be merged; guarded by block_work */
@@ -88,16 +91,16 @@ struct tsdb {
     int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
     int64_t checkpoint_ns;                 /* when the last one was taken; guarded by head_work */
     bool log_has_flushed;                  /* the log may hold samples that left the head; guarded by head_work */
-    uint64_t side_kept;                            /* bytes beside the columns after the last flush; as the next */
+    uint64_t side_kept;                    /* bytes beside the columns after the last flush; as the next */
     uint64_t flush_sequence;               /* of the newest flush; strictly grows; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
 
     struct mutex state_lock;
     struct cond state_cond;
-    _Atomic int state;     /* enum tsdb_state; written under state_lock */
+    _Atomic int state;      /* enum tsdb_state; written under state_lock */
     _Atomic bool accepting; /* the log takes records */
-    struct errmsg failure; /* guarded by state_lock */
-    struct cancel stop;    /* set when closing: ends waits and long work */
+    struct errmsg failure;  /* guarded by state_lock */
+    struct cancel stop;     /* set when closing: ends waits and long work */
     bool threads;
     pthread_t head_thread, block_thread;
 
@@ -105,7 +108,7 @@ struct tsdb {
     int64_t opened_ns, jump_seen_ms, jump_seen_ns, retention_held_until_ns;
     struct sync_watch quiet_watch; /* guarded by block_work, as the next one */
     int64_t quiet_sync_ns;         /* average sync of the log while no merge runs */
-    int64_t blocks_tried_ns; /* when unreadable blocks were tried last; guarded by block_work */
+    int64_t blocks_tried_ns;       /* when unreadable blocks were tried last; guarded by block_work */
 };
 
 /* "<dir>/<a>" and "<dir>/<a>/<b><suffix>". */
@@ -135,8 +138,9 @@ struct blocks_change {
     struct block *add; /* NULL, or open at its final place; one reference is taken on success */
     const struct block_id *remove;
     uint32_t remove_count;
-    const uint64_t *checkpoint; /* NULL: stays */
-    const int64_t *flushed_ms;  /* NULL: stays */
+    const uint64_t *checkpoint;               /* NULL: stays */
+    const int64_t *flushed_ms;                /* NULL: stays */
+    const struct manifest_block *quarantined; /* NULL, or a line about a block that is not in use any more */
 };
 MUST_CHECK enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, struct errmsg *why);
 /*
@@ -191,6 +195,10 @@ void expel_free(struct expel *e); /* accepts NULL */
 
 /* clean.c; block_work held: writes one block anew that has much or old that does not count. */
 bool clean_once(struct tsdb *db) REQUIRES(db->block_work);
+
+/* verify_job.c */
+struct verify_job *verify_job_new(void);
+void verify_job_free(struct tsdb *db); /* waits for it; db->stop is set */
 
 /* snapshot.c: deletes one snapshot that is too old; true: it did. */
 bool snapshots_age(struct tsdb *db);

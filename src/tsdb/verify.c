@@ -15,17 +15,30 @@
 #include "tsdb/report.h"
 #include "tsdb/tombstones.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/verify.h"
 #include "wal/wal.h"
 
 struct verify {
     struct dir_view view;
     struct report report;
-    const struct tsdb_verify_options *o;
+    const struct verify_request *o;
+    enum err stopped; /* what a step said */
     uint64_t problems, blocks, samples, frames;
-    struct head *head;          /* NULL: records are not decoded */
+    struct head *head; /* NULL: records are not decoded */
     struct head_replay *replay;
-    uint64_t head_samples, head_series;
+    uint64_t head_samples, head_series, series_damaged;
 };
+
+enum { PROBLEM_ROWS_MAX = 2000 }; /* then they are only counted */
+
+/* False: stop. */
+static bool step(struct verify *v, uint64_t bytes)
+{
+    const struct block_verify_steps *steps = &v->o->steps;
+    if (v->stopped == ERR_OK && steps->step)
+        v->stopped = steps->step(steps->ctx, bytes);
+    return v->stopped == ERR_OK;
+}
 
 /* One row of "problems". */
 static void problem(struct verify *v, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -33,6 +46,8 @@ static void problem(struct verify *v, const char *path, const char *fmt, ...)
 {
     struct buf text = {0};
     va_list args;
+    if (v->problems++ >= PROBLEM_ROWS_MAX)
+        return;
     va_start(args, fmt);
     buf_vprintf(&text, fmt, args);
     va_end(args);
@@ -40,7 +55,6 @@ static void problem(struct verify *v, const char *path, const char *fmt, ...)
     report_str(&v->report, "file", path);
     report_text(&v->report, "problem", buf_view(&text));
     buf_deinit(&text);
-    v->problems++;
 }
 
 static void verify_files(struct verify *v)
@@ -101,7 +115,14 @@ static void verify_block(struct verify *v, const struct manifest_block *listed)
     struct buf lines = {0};
     block_id_text(&listed->id, name);
     dir_view_path(&v->view, path, "blocks", name, "");
-    enum err err = v->o->quick ? ERR_OK : block_verify(v->view.fs, path, &result, &lines, &why);
+    struct block_verify_steps steps = v->o->steps;
+    steps.live = v->o->live ? v->o->live(v->o->ctx, &listed->id) : NULL;
+    enum err err = v->o->quick ? ERR_OK : block_verify(v->view.fs, path, &steps, &result, &lines, &why);
+    block_release(steps.live);
+    if (v->o->steps.step && err != ERR_OK) {
+        v->stopped = err;
+        goto done;
+    }
     struct block_meta meta;
     if (err == ERR_OK)
         err = block_meta_read(v->view.fs, path, &meta, &why);
@@ -115,6 +136,7 @@ static void verify_block(struct verify *v, const struct manifest_block *listed)
     lines_as_problems(v, path, buf_view(&lines));
     v->blocks++;
     v->samples += result.samples;
+    v->series_damaged += result.damaged_series;
 done:
     buf_deinit(&lines);
 }
@@ -123,8 +145,10 @@ static void verify_blocks(struct verify *v)
 {
     struct manifest copy; /* the view's is read again meanwhile */
     manifest_copy(&copy, &v->view.manifest);
-    for (size_t i = 0; i < copy.block_count; i++) {
+    for (size_t i = 0; i < copy.block_count && step(v, 0); i++) {
         const struct manifest_block *b = &copy.blocks[i];
+        if (v->o->on_block)
+            v->o->on_block(v->o->ctx, i, copy.block_count);
         char name[BLOCK_ID_TEXT];
         block_id_text(&b->id, name);
         if (b->quarantined[0])
@@ -142,7 +166,8 @@ static enum err piece_count(void *ctx, struct slice records, const struct checkp
 {
     struct verify *v = ctx;
     (void)progress;
-    (void)why;
+    if (!step(v, records.len))
+        return err_set(why, v->stopped, "the check was stopped");
     enum err counted = v->replay ? head_replay_frame(v->replay, records, NULL) : ERR_OK;
     (void)counted; /* by the replay's report */
     return ERR_OK;
@@ -186,6 +211,8 @@ static void verify_log(struct verify *v)
     }
     enum err err;
     while ((err = wal_reader_next(reader, &buffer, &frame, &why)) != ERR_NOT_FOUND && err != ERR_UNSUPPORTED) {
+        if (!step(v, err == ERR_OK ? frame.payload.len : 0))
+            break;
         enum err counted = err == ERR_OK && v->replay ? head_replay_frame(v->replay, frame.payload, NULL) : ERR_OK;
         (void)counted; /* by the replay's report */
     }
@@ -212,7 +239,7 @@ static void verify_records(struct verify *v)
     struct head_replay_report report;
     uint64_t checkpoint = v->view.manifest.checkpoint;
     head_options_default(&o);
-    bool decode = !v->o->quick && head_new(&o, &v->head, &why) == ERR_OK;
+    bool decode = v->o->records && !v->o->quick && head_new(&o, &v->head, &why) == ERR_OK;
     v->replay = decode ? head_replay_new(v->head, 1) : NULL;
     verify_checkpoint(v);
     verify_log(v);
@@ -236,9 +263,15 @@ static void verify_records(struct verify *v)
 enum err tsdb_verify(struct fs *fs, const char *dir, const struct tsdb_verify_options *o, struct buf *out,
                      uint64_t *problems, struct errmsg *why)
 {
-    struct verify v = {.o = o};
-    TRY(dir_view_open(&v.view, fs, dir, why));
-    report_begin(&v.report, out, o->json);
+    struct verify_request q = {.fs = fs, .dir = dir, .json = o->json, .quick = o->quick, .records = true};
+    return verify_run(&q, out, problems, why);
+}
+
+enum err verify_run(const struct verify_request *q, struct buf *out, uint64_t *problems, struct errmsg *why)
+{
+    struct verify v = {.o = q};
+    TRY(dir_view_open(&v.view, q->fs, q->dir, why));
+    report_begin(&v.report, out, q->json);
     report_section(&v.report, "problems");
     verify_files(&v);
     verify_tombstones(&v);
@@ -249,11 +282,14 @@ enum err tsdb_verify(struct fs *fs, const char *dir, const struct tsdb_verify_op
     report_u64(&v.report, "blocks", v.blocks);
     report_u64(&v.report, "samples", v.samples);
     report_u64(&v.report, "log_frames", v.frames);
-    report_u64(&v.report, "log_series", v.head_series);
-    report_u64(&v.report, "log_samples", v.head_samples);
+    if (q->records) {
+        report_u64(&v.report, "log_series", v.head_series);
+        report_u64(&v.report, "log_samples", v.head_samples);
+    }
+    report_u64(&v.report, "damaged_series", v.series_damaged);
     report_u64(&v.report, "problems", v.problems);
     report_end(&v.report);
     *problems = v.problems;
     dir_view_close(&v.view);
-    return ERR_OK;
+    return v.stopped == ERR_OK ? ERR_OK : err_set(why, v.stopped, "the check was stopped");
 }

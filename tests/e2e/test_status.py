@@ -1,5 +1,6 @@
 """Pages about the server itself: queries that run, ran and can be ended, metric names nobody uses, what is kept."""
 import json
+import os
 import threading
 import time
 import urllib.parse
@@ -108,6 +109,43 @@ def test_the_storage_page_tells_what_is_kept_day_by_day():
         assert data["head"]["series"] + data["blocks"]["count"] > 0, data
         assert sum(d["samples"] for d in data["days"]) == data["blocks"]["samples"], data
         assert data["days"][-1]["day"] == time.strftime("%Y-%m-%d", time.gmtime(NOW)), data
+
+
+def test_damage_is_told_with_its_series_and_found_by_a_check():
+    with Gnomon("--web.enable-admin-api") as g:
+        assert page(g, "/api/v1/admin/tsdb/verify")["data"]["state"] == "never"
+        old = (NOW // 86400 - 10) * 86400
+        rows = [({"__name__": "old", "i": str(i)}, [((old + 60 * s) * 1000, float(s * 7 % 13)) for s in range(100)])
+                for i in range(30)]
+        assert g.write(rows)[0] == 204 and g.write(series())[0] == 204
+        wait_for("a block", lambda: page(g, "/api/v1/status/storage")["data"]["blocks"]["count"])
+
+        def verified():
+            assert g.post("/api/v1/admin/tsdb/verify")[0] == 200
+            return wait_for("the check", lambda: (lambda d: d if d["state"] == "done" else None)(
+                page(g, "/api/v1/admin/tsdb/verify")["data"]))
+        sound = verified()
+        assert sound["problems"] == 0 and sound["report"]["problems"] == [] and sound["blocksDone"] >= 1, sound
+        assert page(g, "/api/v1/status/storage")["data"]["damage"] == []
+        index = next(os.path.join(d, "index") for d, _, files in os.walk(os.path.join(g.dir, "blocks")) if "index" in files)
+        with open(index, "r+b") as f:
+            f.seek(90)
+            byte = f.read(1)[0]
+            f.seek(90)
+            f.write(bytes([byte ^ 4]))
+        bad = verified()
+        assert bad["problems"] > 0 and any("30 series may lack samples" in p["problem"] for p in bad["report"]["problems"]), bad
+        damage = wait_for("the page", lambda: page(g, "/api/v1/status/storage")["data"]["damage"])
+        assert len(damage) == 1 and damage[0]["state"] == "damaged" and damage[0]["seriesCount"] == 30, damage
+        assert damage[0]["series"][0] == 'old{i="0"}' and len(damage[0]["series"]) == 10, damage
+        assert damage[0]["from"][:10] == time.strftime("%Y-%m-%d", time.gmtime(old)), damage
+        assert b"gnomon_tsdb_damaged_series 30" in g.get("/metrics")[2]
+
+
+def test_the_check_needs_the_admin_api():
+    with Gnomon() as g:
+        assert b"admin APIs disabled" in g.post("/api/v1/admin/tsdb/verify")[2]
+        assert b"admin APIs disabled" in g.get("/api/v1/admin/tsdb/verify")[2]
 
 
 def test_cardinality_is_that_of_the_index():

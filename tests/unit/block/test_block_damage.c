@@ -123,7 +123,7 @@ static uint64_t verify(struct fixture *f, struct buf *report)
 {
     struct block_verify_result result;
     buf_reset(report);
-    cr_assert_eq(block_verify(fs_sim_fs(f->sim), "b", &result, report, NULL), ERR_OK);
+    cr_assert_eq(block_verify(fs_sim_fs(f->sim), "b", NULL, &result, report, NULL), ERR_OK);
     return result.errors;
 }
 

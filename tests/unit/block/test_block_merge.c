@@ -65,7 +65,7 @@ static void deinit_fixture(struct fixture *f)
     struct block_verify_result result;
     struct buf report = {0};
     if (f->merged)
-        cr_assert_eq(block_verify(fs_sim_fs(f->sim), "out", &result, &report, NULL), ERR_OK);
+        cr_assert_eq(block_verify(fs_sim_fs(f->sim), "out", NULL, &result, &report, NULL), ERR_OK);
     cr_assert_eq(report.len, 0, "%s", buf_cstr(&report));
     for (uint32_t i = 0; i < f->count; i++)
         block_release(f->inputs[i]);

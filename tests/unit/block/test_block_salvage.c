@@ -226,7 +226,7 @@ Test(block_salvage, headers_and_one_table_of_contents_cost_nothing)
     cr_expect_eq(read_all(&f).series, 0);
     block_release(f.b);
     struct block_verify_result result;
-    cr_assert_eq(block_verify(fs_sim_fs(f.sim), "b", &result, NULL, NULL), ERR_OK);
+    cr_assert_eq(block_verify(fs_sim_fs(f.sim), "b", NULL, &result, NULL, NULL), ERR_OK);
     cr_expect_gt(result.errors, 0);
     cr_expect_eq(result.damaged_series, 0);
     deinit_fixture(&f);
@@ -267,7 +267,7 @@ Test(block_salvage, verification_names_the_series)
     open_block(&f);
     fs_sim_flip(f.sim, "b/index", 8 * page_middle(f.b, SECTION_CHUNKS, 0));
     block_release(f.b);
-    cr_assert_eq(block_verify(fs_sim_fs(f.sim), "b", &result, &report, NULL), ERR_OK);
+    cr_assert_eq(block_verify(fs_sim_fs(f.sim), "b", NULL, &result, &report, NULL), ERR_OK);
     cr_expect_eq(result.damaged_series, CHUNK_GROUP_SERIES);
     cr_expect(strstr(buf_cstr(&report), "1024 series may lack samples from "), "%s", buf_cstr(&report));
     cr_expect(strstr(buf_cstr(&report), "instance=\"host-"), "%s", buf_cstr(&report));
