@@ -45,6 +45,7 @@ struct fs_space {
     uint64_t total_bytes, free_bytes; /* free for us, not for root */
     const char *kind; /* "nfs", "tmpfs" ... for those that do not keep what we rely on; "": any other */
     bool shared, volatile_; /* other machines may change it; it is gone with the power */
+    bool layered;           /* it goes with its container */
 };
 
 struct fs_ops {
@@ -74,7 +75,7 @@ struct file_ops {
     enum err (*truncate)(struct file *file, uint64_t bytes, struct errmsg *why);
     enum err (*allocate)(struct file *file, uint64_t bytes, struct errmsg *why); /* reserve; ERR_UNSUPPORTED is normal */
     enum err (*size)(struct file *file, uint64_t *bytes, struct errmsg *why);
-    enum err (*lock)(struct file *file, struct errmsg *why); /* exclusive, advisory; ERR_EXISTS when held */
+    enum err (*lock)(struct file *file, struct errmsg *why); /* exclusive, advisory; ERR_EXISTS: held; ERR_UNSUPPORTED */
 };
 
 struct file {

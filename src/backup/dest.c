@@ -76,6 +76,8 @@ static enum err take_lock(struct dest *d, struct errmsg *why)
     TRY(join_path(d->path, "lock", path, why));
     TRY(fs_open(d->fs, path, FS_WRITE | FS_CREATE, &d->lock, why));
     enum err err = file_lock(d->lock, why);
+    if (err == ERR_UNSUPPORTED) /* a file system without locks: whoever keeps backups there sees to it */
+        return ERR_OK;
     return err == ERR_EXISTS ? err_set(why, err, "another backup into %s is running", d->path) : err;
 }
 

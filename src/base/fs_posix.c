@@ -26,7 +26,8 @@ enum { PARTS_MAX = 64 }; /* parts handed to one pwritev; more are written in rou
 struct posix_file {
     struct file base; /* first */
     int fd;
-    char *path; /* for messages; owned */
+    bool read_only;
+    char *path; /* for messages and opening anew; owned */
 };
 
 static const struct file_ops posix_file_ops;
@@ -45,7 +46,8 @@ static enum err posix_open(struct fs *fs, const char *path, int flags, struct fi
 {
     (void)fs;
     int how = O_CLOEXEC | (flags & FS_WRITE ? O_RDWR : O_RDONLY);
-    how |= (flags & FS_CREATE ? O_CREAT : 0) | (flags & FS_EXCLUSIVE ? O_EXCL : 0) | (flags & FS_TRUNCATE ? O_TRUNC : 0);
+    how |=
+        (flags & FS_CREATE ? O_CREAT : 0) | (flags & FS_EXCLUSIVE ? O_EXCL : 0) | (flags & FS_TRUNCATE ? O_TRUNC : 0);
     int fd;
     do
         fd = open(path, how, 0640);
@@ -53,7 +55,8 @@ static enum err posix_open(struct fs *fs, const char *path, int flags, struct fi
     if (fd < 0)
         return err_errno(why, errno, "open %s", path);
     struct posix_file *f = MEM_NEW(struct posix_file);
-    *f = (struct posix_file){.base.ops = &posix_file_ops, .fd = fd, .path = mem_strdup(path)};
+    *f = (struct posix_file){
+        .base.ops = &posix_file_ops, .fd = fd, .read_only = !(flags & FS_WRITE), .path = mem_strdup(path)};
     *out = &f->base;
     return ERR_OK;
 }
@@ -144,13 +147,13 @@ static enum err posix_sync_dir(struct fs *fs, const char *path, struct errmsg *w
 static const struct fs_kind {
     uint32_t magic;
     const char *name;
-    bool shared, volatile_;
+    enum { SHARED, VOLATILE, LAYERED } what;
 } kinds[] = {
-    {0x6969, "nfs", true, false},          {0x517b, "smb", true, false},          {0xff534d42, "cifs", true, false},
-    {0xfe534d42, "smb2", true, false},     {0x00c36400, "ceph", true, false},     {0x01021997, "9p", true, false},
-    {0x5346414f, "afs", true, false},      {0x0bd00bd0, "lustre", true, false},   {0x01161970, "gfs2", true, false},
-    {0x7461636f, "ocfs2", true, false},    {0x65735546, "fuse", true, false},     {0x01021994, "tmpfs", false, true},
-    {0x858458f6, "ramfs", false, true},
+    {0x6969, "nfs", SHARED},         {0x517b, "smb", SHARED},          {0xff534d42, "cifs", SHARED},
+    {0xfe534d42, "smb2", SHARED},    {0x00c36400, "ceph", SHARED},     {0x01021997, "9p", SHARED},
+    {0x5346414f, "afs", SHARED},     {0x0bd00bd0, "lustre", SHARED},   {0x01161970, "gfs2", SHARED},
+    {0x7461636f, "ocfs2", SHARED},   {0x65735546, "fuse", SHARED},     {0x01021994, "tmpfs", VOLATILE},
+    {0x858458f6, "ramfs", VOLATILE}, {0x794c7630, "overlay", LAYERED},
 };
 
 static void kind_of(const char *path, struct fs_space *out)
@@ -162,8 +165,9 @@ static void kind_of(const char *path, struct fs_space *out)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].magic == (uint32_t)st.f_type) {
             out->kind = kinds[i].name;
-            out->shared = kinds[i].shared;
-            out->volatile_ = kinds[i].volatile_;
+            out->shared = kinds[i].what == SHARED;
+            out->volatile_ = kinds[i].what == VOLATILE;
+            out->layered = kinds[i].what == LAYERED;
         }
 }
 
@@ -188,14 +192,36 @@ static enum err posix_file_close(struct file *file, struct errmsg *why)
     return err;
 }
 
+/*
+ * A server of NFS that lost what it knew of open files (a failover, a directory put back) answers ESTALE until the
+ * file is opened anew.  The new description takes the old one's number, so that readers beside us go on.
+ * Not for what may hold unsynced writes: those are lost, and the caller must know.
+ */
+static bool opened_anew(const struct posix_file *f)
+{
+    int fd = f->read_only ? open(f->path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    bool replaced = dup3(fd, f->fd, O_CLOEXEC) >= 0;
+    close(fd);
+    return replaced;
+}
+
 static enum err posix_pread(struct file *file, void *out, size_t bytes, uint64_t offset, size_t *got,
                             struct errmsg *why)
 {
+    bool stale = false;
     size_t done = 0;
     while (done < bytes) {
         ssize_t n = pread(fd_of(file), (uint8_t *)out + done, bytes - done, (off_t)(offset + done));
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == ESTALE && !stale) {
+            stale = true;
+            if (opened_anew((struct posix_file *)file))
+                continue;
+            errno = ESTALE;
+        }
         if (n < 0)
             return err_errno(why, errno, "read %s at offset %llu", path_of(file), (unsigned long long)offset);
         if (n == 0)
@@ -265,7 +291,8 @@ static enum err posix_allocate(struct file *file, uint64_t bytes, struct errmsg 
     do
         failed = fallocate(fd_of(file), 0, 0, (off_t)bytes);
     while (failed && errno == EINTR);
-    return failed ? err_errno(why, errno, "allocate %llu bytes for %s", (unsigned long long)bytes, path_of(file)) : ERR_OK;
+    return failed ? err_errno(why, errno, "allocate %llu bytes for %s", (unsigned long long)bytes, path_of(file))
+                  : ERR_OK;
 #else
     return err_set(why, ERR_UNSUPPORTED, "allocate %llu bytes for %s", (unsigned long long)bytes, path_of(file));
 #endif
@@ -286,7 +313,9 @@ static enum err posix_lock(struct file *file, struct errmsg *why)
         return ERR_OK;
     if (errno == EWOULDBLOCK)
         return err_set(why, ERR_EXISTS, "lock %s: held by another process", path_of(file));
-    return err_errno(why, errno, "lock %s", path_of(file));
+    bool no_locks = errno == ENOLCK; /* NFS 3 without its lock daemon */
+    enum err err = err_errno(why, errno, "lock %s", path_of(file));
+    return no_locks ? ERR_UNSUPPORTED : err;
 }
 
 static const struct file_ops posix_file_ops = {

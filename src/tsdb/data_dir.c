@@ -86,7 +86,10 @@ static enum err lock_take(struct tsdb *db, struct errmsg *why)
     enum err err = file_lock(db->lock, why);
     if (err == ERR_EXISTS)
         return lock_held(db, why);
-    if (err != ERR_OK)
+    if (err == ERR_UNSUPPORTED)
+        log_warn("tsdb", "the file system has no locks: nothing keeps a second server out of this directory",
+                 "err=\"%s\"", why->text);
+    else if (err != ERR_OK)
         return err;
     int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
     err = file_truncate(db->lock, 0, NULL);
@@ -338,11 +341,16 @@ static void file_system_say(struct tsdb *db)
     if (fs_space_of(db->o.fs, db->dir, &space, NULL) != ERR_OK)
         return;
     if (space.shared)
-        log_warn("tsdb", "the data directory is on a file system that other machines may share: locks and syncs are as good "
-                 "as it makes them", "path=\"%s\" kind=%s", db->dir, space.kind);
+        log_warn("tsdb",
+                 "the data directory is on a file system that other machines may share: locks and syncs are as good "
+                 "as it makes them",
+                 "path=\"%s\" kind=%s", db->dir, space.kind);
     if (space.volatile_)
         log_warn("tsdb", "the data directory is in memory: nothing in it outlives the machine", "path=\"%s\" kind=%s",
                  db->dir, space.kind);
+    if (space.layered)
+        log_warn("tsdb", "the data directory is in a layer of a container: it goes with the container, mount a volume",
+                 "path=\"%s\" kind=%s", db->dir, space.kind);
 }
 
 enum err data_dir_open(struct tsdb *db, struct errmsg *why)

@@ -181,6 +181,18 @@ static void unsynced_settled(struct wal *wal)
     atomic_store_explicit(&wal->stats.last_sequence, wal->next_sequence - 1, memory_order_relaxed);
 }
 
+/* Once a minute: whoever wonders why senders are slow finds it in the log. */
+static void slow_sync_say(struct wal *wal, int64_t ns)
+{
+    enum { SLOW_NS = 1000000000 };
+    const int64_t again_ns = INT64_C(60000000000);
+    if (ns < SLOW_NS || (wal->slow_said_ns && wal->last_sync_ns - wal->slow_said_ns < again_ns))
+        return;
+    wal->slow_said_ns = wal->last_sync_ns;
+    log_warn("wal", "a sync of the log was slow; writers wait for it, queries do not", "ms=%lld",
+             (long long)(ns / 1000000));
+}
+
 static enum err active_sync(struct wal *wal, struct errmsg *why)
 {
     int64_t start = clock_mono_ns(wal->o.clock);
@@ -192,6 +204,7 @@ static enum err active_sync(struct wal *wal, struct errmsg *why)
     }
     wal->dirty = false;
     sync_observe(wal, wal->last_sync_ns - start);
+    slow_sync_say(wal, wal->last_sync_ns - start);
     unsynced_settled(wal);
     return ERR_OK;
 }

@@ -58,7 +58,7 @@ struct wal {
     uint64_t last_tickets;
     bool barrier_taken; /* the last cut took a barrier: sync in every mode */
     bool dirty;         /* the active segment holds bytes that were not synced */
-    int64_t last_sync_ns, last_probe_ns;
+    int64_t last_sync_ns, last_probe_ns, slow_said_ns;
     bool resettle; /* segments of the last run are not known to be durable */
 
     /* files, under files_lock */

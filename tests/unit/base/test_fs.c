@@ -106,3 +106,22 @@ Test(fs_posix, removing_a_tree_does_not_follow_links)
     cr_expect_eq(fs_stat_path(fs_posix(), keep, &st, &why), ERR_OK, "still there");
     cr_expect_eq(fs_stat_path(fs_posix(), tree, &st, &why), ERR_NOT_FOUND);
 }
+
+Test(fs_posix, a_directory_that_cannot_be_synced_is_taken_as_it_is)
+{
+    struct errmsg why = {0};
+    cr_expect_eq(fs_sync_dir(fs_posix(), "/proc/self", &why), ERR_OK, "%s",
+                 why.text); /* EINVAL, as some network ones */
+    cr_expect_eq(fs_sync_dir(fs_posix(), in_dir("missing"), &why), ERR_NOT_FOUND);
+}
+
+Test(fs_posix, knows_memory_when_it_sees_it)
+{
+    struct errmsg why = {0};
+    struct fs_space space;
+    if (fs_space_of(fs_posix(), "/dev/shm", &space, &why) == ERR_OK && space.kind[0])
+        cr_expect(space.volatile_ && !space.shared && !space.layered);
+    cr_assert_eq(fs_space_of(fs_posix(), dir, &space, &why), ERR_OK, "%s", why.text);
+    cr_expect_geq(space.total_bytes, space.free_bytes);
+    cr_expect_not_null(space.kind);
+}
