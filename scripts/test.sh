@@ -35,7 +35,12 @@ part() { # part NAME COMMAND...: runs it, adds up its last "N passed, N failed"
 }
 
 unit() { # Criterion's summary in the common form
-    "$1" --jobs 2 ${T:+--filter="$T"} >"$logs/unit-output" 2>&1; status=$?
+    for attempt in 1 2 3; do
+        "$1" --jobs 2 ${T:+--filter="$T"} >"$logs/unit-output" 2>&1; status=$?
+        # Criterion itself gives up now and then on a machine under load, before a test of ours has begun.
+        grep -q '^criterion: Could not spawn test instance' "$logs/unit-output" || break
+        echo "attempt $attempt: Criterion could not start a test"
+    done
     cat "$logs/unit-output"
     sed -nE 's/.*Tested: .*Passing: ([0-9]+) \| Failing: ([0-9]+) \| Crashing: ([0-9]+).*/\1 \2 \3/p' "$logs/unit-output" |
         tail -n 1 | { read -r p f c && echo "$p passed, $((f + c)) failed"; }

@@ -125,6 +125,10 @@ async def ingest(port, end, sent, errors):
                 writer.close()
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 continue
+            if status == 503:  # the disk is behind: a sender waits and sends again
+                sent[1] += 1
+                await asyncio.sleep(0.3)
+                continue
             sent[0] += count
             if status not in (200, 204):
                 errors.append(("write", status))
