@@ -169,13 +169,26 @@ struct http_socket {
     char peer[PEER_BYTES];
 };
 
+/* Wakes a loop from any thread. */
+struct http_wakeup {
+    uv_poll_t poll;
+    int fds[2]; /* read, write; one eventfd where there is such a thing */
+    struct http_loop *loop;
+    void (*run)(struct http_loop *loop);
+};
+/* A negative error of libuv or 0. */
+int http_wakeup_init(struct http_wakeup *w, struct http_loop *loop, uv_loop_t *uv, void (*run)(struct http_loop *loop));
+void http_wakeup_send(struct http_wakeup *w);
+void http_wakeup_close(struct http_wakeup *w);  /* before the loop's last run */
+void http_wakeup_deinit(struct http_wakeup *w); /* after it */
+
 struct http_loop {
     struct http_server *server;
     unsigned index;
     pthread_t thread;
     pthread_t self; /* set by the thread itself before it takes requests */
     uv_loop_t uv;
-    uv_async_t wake; /* closed by http_loop_deinit, not by the thread: late posts stay harmless */
+    struct http_wakeup wake; /* closed by http_loop_deinit, not by the thread: late posts stay harmless */
     uv_timer_t sweep;
     _Atomic(struct http_conn *) posted;
     _Atomic unsigned connections; /* given by the acceptor, not yet closed */

@@ -36,7 +36,7 @@ void http_loop_post(struct http_conn *c, unsigned event)
     } while (
         !atomic_compare_exchange_weak_explicit(&loop->posted, &top, c, memory_order_release, memory_order_relaxed));
     if (!top)
-        uv_async_send(&loop->wake);
+        http_wakeup_send(&loop->wake);
 }
 
 /* Takes the whole list and puts it in order of posting. */
@@ -69,7 +69,7 @@ void http_loop_give(struct http_loop *loop, const struct http_socket *socket)
     loop->inbox = mem_grow(loop->inbox, &loop->inbox_capacity, loop->inbox_count + 1, sizeof *loop->inbox);
     loop->inbox[loop->inbox_count++] = *socket;
     mutex_unlock(&loop->lock);
-    uv_async_send(&loop->wake);
+    http_wakeup_send(&loop->wake);
 }
 
 static void inbox_run(struct http_loop *loop)
@@ -92,7 +92,7 @@ static void inbox_run(struct http_loop *loop)
 void http_loop_order(struct http_loop *loop, enum http_order order)
 {
     atomic_store(&loop->order, (int)order);
-    uv_async_send(&loop->wake);
+    http_wakeup_send(&loop->wake);
 }
 
 static void order_run(struct http_loop *loop)
@@ -111,9 +111,8 @@ static void order_run(struct http_loop *loop)
 
 /* ---- the loop ---- */
 
-static void on_wake(uv_async_t *wake)
+static void on_wake(struct http_loop *loop)
 {
-    struct http_loop *loop = wake->data;
     inbox_run(loop);
     posted_run(loop);
     order_run(loop);
@@ -167,9 +166,9 @@ void http_loop_init(struct http_loop *loop, struct http_server *s, unsigned inde
     mutex_init(&loop->lock);
     loop->trash = mem_alloc(IN_BYTES);
     must(uv_loop_init(&loop->uv));
-    must(uv_async_init(&loop->uv, &loop->wake, on_wake));
+    must(http_wakeup_init(&loop->wake, loop, &loop->uv, on_wake));
     must(uv_timer_init(&loop->uv, &loop->sweep));
-    loop->wake.data = loop->sweep.data = loop;
+    loop->sweep.data = loop;
 }
 
 void http_loop_start(struct http_loop *loop)
@@ -184,11 +183,12 @@ void http_loop_deinit(struct http_loop *loop)
     inbox_run(loop); /* accepted while we stopped */
     for (struct http_conn *c = loop->conns; c; c = c->next)
         http_conn_close(c);
-    uv_close((uv_handle_t *)&loop->wake, NULL);
+    http_wakeup_close(&loop->wake);
     uv_close((uv_handle_t *)&loop->sweep, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     int closed = uv_loop_close(&loop->uv);
     assert(closed == 0);
+    http_wakeup_deinit(&loop->wake);
     mem_free(loop->inbox);
     mem_free(loop->trash);
     mutex_deinit(&loop->lock);

@@ -142,6 +142,7 @@ enum err segment_create(const struct segment_dir *dir, uint64_t number, uint64_t
     return err;
 }
 
+/* Synced piece by piece: 64 MiB at once would hold up the log's own syncs. */
 static enum err fill(struct file *file, uint64_t bytes, bool (*stop)(void *ctx), void *ctx, struct errmsg *why)
 {
     size_t step = bytes < FILL_BYTES ? (size_t)bytes : FILL_BYTES;
@@ -150,9 +151,11 @@ static enum err fill(struct file *file, uint64_t bytes, bool (*stop)(void *ctx),
     for (uint64_t at = 0; at < bytes && err == ERR_OK; at += step) {
         size_t n = bytes - at < step ? (size_t)(bytes - at) : step;
         err = stop(ctx) ? err_set(why, ERR_CANCELED, "stopping") : file_pwrite(file, zeros, n, at, why);
+        if (err == ERR_OK)
+            err = file_sync(file, at + n < bytes, why);
     }
     mem_free(zeros);
-    return err == ERR_OK ? file_sync(file, false, why) : err;
+    return err;
 }
 
 enum err segment_fill_spare(const struct segment_dir *dir, uint64_t number, bool (*stop)(void *ctx), void *ctx,
