@@ -9,7 +9,7 @@ SHAREDIR   ?= $(PREFIX)/share
 MANUAL     := build/manual
 to          = $(DESTDIR)$(1)
 
-.PHONY: manual install uninstall deb e2e-deb e2e-docker
+.PHONY: manual install uninstall deb e2e-deb e2e-docker e2e-kubernetes
 manual: $(MANUAL)/gnomon.1 $(MANUAL)/gnomon.bash $(MANUAL)/_gnomon ## man page and completions, from the option table
 $(MANUAL)/manual: deploy/manual/manual.c include/config/options.h
 	@mkdir -p $(@D)
@@ -41,3 +41,5 @@ e2e-deb: ## install, start, upgrade, remove and purge the package in a bare Debi
 	+@scripts/deb_in_chroot.sh
 e2e-docker: ## run the Dockerfile's own steps in chroots, then the image (root; needs debootstrap)
 	@scripts/dockerfile_in_chroot.py
+e2e-kubernetes: ## apply every manifest to a real kube-apiserver (scripts/deploy_tools.sh kubernetes builds it: 15 min, 3 GB)
+	@python3 tests/e2e/kubernetes.py

@@ -2,10 +2,11 @@
 //
 //	kustomize build DIR | deploycheck manifests
 //	deploycheck compose docker-compose.yml
+//	kustomize build DIR | KUBE_SERVER=https://127.0.0.1:6443 KUBE_TOKEN=... KUBE_NAMESPACE=monitoring deploycheck apply
 //
 // Manifests are decoded strictly into the Kubernetes and prometheus-operator types (an unknown or
 // misspelt field is an error), pods are judged by Kubernetes' own pod security policy "restricted", and
-// references between objects must hit: selectors, ports, volumes, claims.  Developer-only; no part of
+// references between objects must hit: selectors, ports, volumes, claims.  apply sends them to a kube-apiserver.  Developer-only; no part of
 // the server.
 package main
 
@@ -28,8 +29,12 @@ func main() {
 		err = checkManifests(os.Stdin)
 	case len(os.Args) == 3 && os.Args[1] == "compose":
 		err = checkCompose(os.Args[2])
+	case len(os.Args) == 2 && os.Args[1] == "apply":
+		err = applyManifests(os.Stdin, 2)
+	case len(os.Args) == 3 && os.Args[1] == "apply" && os.Args[2] == "once":
+		err = applyManifests(os.Stdin, 1) // definitions get their status from the server
 	default:
-		err = errors.New("usage: deploycheck manifests <FILE | deploycheck compose FILE")
+		err = errors.New("usage: deploycheck manifests <FILE | deploycheck compose FILE | deploycheck apply [once] <FILE")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
