@@ -149,8 +149,9 @@ static enum err group_rows(struct bucket_op *op)
 static enum err result_row(struct bucket_op *op, const struct labels *from, bool drop_le, double phi, uint32_t *out)
 {
     struct exec *x = op->base.x;
+    struct labels named = exec_delays_names(x) ? *from : labels_drop_metadata(from, &x->arena);
     struct labels_builder b;
-    labels_builder_init(&b, &x->arena, from);
+    labels_builder_init(&b, &x->arena, &named);
     if (drop_le)
         labels_builder_del(&b, le);
     if (op->label) {
@@ -158,9 +159,7 @@ static enum err result_row(struct bucket_op *op, const struct labels *from, bool
         labels_builder_set(&b, *op->label, slice_of(text, goformat_openmetrics(text, phi)));
     }
     struct labels labels = labels_builder_finish(&b);
-    if (!exec_delays_names(x))
-        labels = labels_drop_metadata(&labels, &x->arena);
-    else if (grid_is_instant(&op->base.grid)) /* equal labels are not looked for before the end */
+    if (exec_delays_names(x) && grid_is_instant(&op->base.grid)) /* equal labels are not looked for before the end */
         return rowset_append(&op->rows, &labels, true, out);
     return rowset_row(&op->rows, &labels, true, out);
 }

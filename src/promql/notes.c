@@ -211,27 +211,39 @@ static bool told_by(const struct note_place *at, uint32_t lo, uint32_t hi)
     return at->rank >= lo && at->rank <= hi;
 }
 
+/*
+ * What the operators of rank lo..hi had told when they were repeated for the first time; NULL: nothing.  An expression
+ * inside of them may have been repeated before, inside of them.
+ */
+static const struct note_origin *origin_of(struct notes *n, struct note *note, uint32_t lo, uint32_t hi)
+{
+    struct note_origin *o = note->origins;
+    const struct note_place *place = told_by(&note->place, lo, hi) ? &note->place : NULL;
+    for (; o && !(o->lo == lo && o->hi == hi); o = o->next)
+        if (!place && told_by(&o->place, lo, hi))
+            place = &o->place;
+    if (o || !place)
+        return o;
+    o = ARENA_NEW(n->arena, struct note_origin);
+    *o = (struct note_origin){note->origins, lo, hi, *place, note->repair ? note->repair->count : 0, note->occurrences};
+    return note->origins = o;
+}
+
 void notes_repeat(struct notes *n, uint32_t lo, uint32_t hi, uint32_t rank, uint32_t position)
 {
     for (uint32_t i = 0; i < n->count; i++) {
         struct note *note = &n->list[i];
-        bool again = note->repeated && told_by(&note->origin, lo, hi);
-        if (!note->prefixed || (!again && !told_by(&note->place, lo, hi)))
+        const struct note_origin *origin = note->prefixed ? origin_of(n, note, lo, hi) : NULL;
+        if (!origin)
             continue;
-        if (!again) {
-            note->repeated = true;
-            note->origin = note->place;
-            note->origin_repairs = note->repair ? note->repair->count : 0;
-            note->origin_occurrences = note->occurrences;
-        }
-        struct note_place place = note->origin;
+        struct note_place place = origin->place;
         place.rank += rank;
         place.position += place.position == NOTE_NOWHERE ? 0 : position;
         if (!note->collects && place.rank >= note->place.rank)
             note->place = place;
-        note->occurrences += note->origin_occurrences;
+        note->occurrences += origin->occurrences;
         if (note->repair)
-            note->repair->count += note->origin_repairs;
+            note->repair->count += origin->repairs;
     }
 }
 

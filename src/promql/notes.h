@@ -28,15 +28,21 @@ struct note_repair {
     uint64_t count, first; /* first: at time_min_ms */
 };
 
+/* A note of the operators of rank lo..hi before it was told once more: where, and what had been collected there. */
+struct note_origin {
+    struct note_origin *next;
+    uint32_t lo, hi;
+    struct note_place place;
+    uint64_t repairs, occurrences;
+};
+
 struct note {
     bool warning;
     bool prefixed;    /* starts with "PromQL warning: " and shows its place; others are storage's */
     const char *text; /* with prefix, without place; the key */
     struct note_place place;
     uint32_t first_rank;
-    bool repeated;            /* notes_repeat has told it elsewhere, too; then: */
-    struct note_place origin; /* where it was told first, and what had been collected there */
-    uint64_t origin_repairs, origin_occurrences;
+    struct note_origin *origins; /* of what notes_repeat has told elsewhere, too */
     bool collects;              /* figures, and keeps the first place */
     struct note_repair *repair; /* NULL, or printed after the text */
     uint64_t occurrences;       /* printed when > 1 and `counted` */

@@ -72,6 +72,9 @@ def play(seed, wanted, counts, out):
                 except (OSError, http.client.HTTPException) as why:
                     raise AssertionError(f"{path} round {seed} text {number} {text!r}: {why}")
                 same = facts(path, theirs) == facts(path, ours)
+                if not same and b"unsupported value" in theirs[1]:  # a fill of NaN or Inf has no JSON there; here it is a string
+                    counts["meant"] += 1
+                    continue
                 counts["equal" if same else "different"] += 1
                 counts["/error" if ours[0] != 200 else "/good"] += 1
                 if same and ours[0] != 200:
@@ -98,7 +101,7 @@ def main():
     with open(os.environ.get("OUT", "build/differential-parse.txt"), "w") as out:
         for r in range((total + ROUND - 1) // ROUND):
             play(seed + r, min(ROUND, total - r * ROUND), counts, out)
-            print(f"{min(total, (r + 1) * ROUND)} texts: {counts['equal']} answers equal, {counts['different']} different; {counts['/error']} of them errors, "
+            print(f"{min(total, (r + 1) * ROUND)} texts: {counts['equal']} answers equal, {counts['different']} different, {counts['meant']} fills without JSON there; {counts['/error']} of them errors, "
                   f"{len(counts['errors'])} different texts refused alike", flush=True)
     sys.exit(1 if counts["different"] else 0)
 

@@ -163,5 +163,5 @@ class Rare(Generator):
             return f"{self.pick('histogram_stddev', 'histogram_stdvar', 'histogram_avg')}({self.pick(f'{h} * -1', f'-{h}', f'{h} / 0', f'{h} - {h}', h)})"
         if k == 9 and self.new:
             qs = ", ".join(self.pick("0", "0.5", "1", "0.999", "-0.1", "1.1", "NaN", "0.25") for _ in range(self.r.randrange(1, 5)))
-            return f"histogram_quantiles({self.histogram_vector(depth - 1)}, {self.quoted()}, {qs})"
+            return f"histogram_quantiles({self.histogram_vector(depth - 1)}, {self.quoted().replace(chr(34) * 2, chr(34) + 'q' + chr(34))}, {qs})"  # with "" 3.15 panics
         return super().function(depth)

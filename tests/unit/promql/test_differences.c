@@ -56,6 +56,10 @@ static const struct {
     {"(m smoothed) - m", 7500, "{} 0.5"},
     {"(quantile(2, m) + quantile(2, m)) * (quantile(2, m) + quantile(2, m))", 0,
      "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:64)"},
+    {"abs(quantile(2, m) + quantile(2, m)) * abs(quantile(2, m) + quantile(2, m))", 0,
+     "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:70)"},
+    {"sum by (__name__) (histogram_quantiles(n_bucket, \"__name__\", 1, 0.25))", 0,
+     "{__name__=\"1.0\"} 5; {__name__=\"0.25\"} NaN"}, /* a label written over the name stays */
     {"sum(h)", 0,
      " | PromQL warning: vector contains a mix of histograms with exponential and custom buckets schemas for metric name "
      "\"h\" (1:5)"},
