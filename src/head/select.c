@@ -4,14 +4,15 @@
  * Matchers that need a value (=, =~ that refuses the empty value) give lists of pairs and so an upper
  * bound of series; the smallest list is read, larger ones are intersected, and when the candidates
  * are already few in comparison, a list is not read but the candidates' own pairs are looked at.  Matchers
- * that a missing label satisfies are always tested that way; each distinct pair is tested once.
+ * that a missing label satisfies are always tested that way, and patterns over a label with many more values than
+ * there are candidates; each distinct pair is tested once.
  */
 #include <stdlib.h>
 
 #include "head/select_internal.h"
 #include "regex/regex.h"
 
-enum { PROBE_FACTOR = 8, SORT_FACTOR = 8, CHECK_EVERY = 4096 };
+enum { PROBE_FACTOR = 8, SORT_FACTOR = 8, SCAN_FACTOR = 4, CHECK_EVERY = 4096, AHEAD = 8 };
 enum verdict { UNSEEN, PASS, FAIL, OTHER_NAME };
 
 static uint32_t name_index_of(struct head *h, const struct label_name *name)
@@ -38,6 +39,10 @@ enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
     for (uint32_t i = 0; i < count; i++) {
         if (i % CHECK_EVERY == 0)
             TRY(cancel_check(cancel));
+        if (i + 2 * AHEAD < count) { /* a pair and its bytes lie anywhere */
+            __builtin_prefetch(pair_of(h, ids[i + 2 * AHEAD]));
+            __builtin_prefetch(pair_of(h, ids[i + AHEAD])->label.value.data);
+        }
         if (matcher_matches(t->m, pair_of(h, ids[i])->label.value))
             term_add_pair(h, t, ids[i]);
     }
@@ -64,12 +69,6 @@ bool term_literals(struct head *h, struct term *t)
     for (uint32_t i = 0; i < literals.count; i++)
         term_add_pair(h, t, pair_find(h, t->m->name, literals.list[i]));
     return literals.count > 0;
-}
-
-static enum err term_init(struct head *h, struct term *t, const struct matcher *m, struct cancel *cancel)
-{
-    term_begin(h, t, m);
-    return term_literals(h, t) ? ERR_OK : term_scan(h, t, cancel);
 }
 
 void term_deinit(struct term *t)
@@ -254,26 +253,47 @@ enum err select_candidates(struct head *h, const struct selector *sel, struct ca
     return err;
 }
 
+/* What every matcher gives.  *scan[i]: its values were not tested, its candidates have to be. */
+static enum err terms_prepare(struct head *h, const struct selector *sel, struct term *terms, bool *scan,
+                              struct cancel *cancel)
+{
+    uint64_t fewest = UINT64_MAX; /* series of a matcher that names its values */
+    for (uint32_t i = 0; i < sel->matcher_count; i++) {
+        term_begin(h, &terms[i], &sel->matchers[i]);
+        scan[i] = !term_literals(h, &terms[i]);
+        if (terms[i].needs_value && !scan[i] && terms[i].series < fewest)
+            fewest = terms[i].series;
+    }
+    for (uint32_t i = 0; i < sel->matcher_count; i++) {
+        if (!scan[i] || vec_count(&terms[i].name->pairs) / SCAN_FACTOR > fewest)
+            continue;
+        TRY(term_scan(h, &terms[i], cancel));
+        scan[i] = false;
+    }
+    return ERR_OK;
+}
+
 enum err select_all_times(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
                           struct errmsg *why)
 {
     struct term *terms = mem_array(sel->matcher_count, sizeof *terms), **order;
-    uint32_t needing = 0, others = sel->matcher_count, i = 0;
-    bool nothing = false;
-    enum err err = ERR_OK;
+    bool *scan = mem_array(sel->matcher_count, sizeof *scan), nothing = false;
+    uint32_t needing = 0, others = sel->matcher_count;
     order = mem_array(sel->matcher_count, sizeof *order);
-    for (; i < sel->matcher_count && err == ERR_OK; i++) {
-        err = term_init(h, &terms[i], &sel->matchers[i], cancel);
-        nothing = nothing || (terms[i].needs_value && terms[i].series == 0);
-        order[terms[i].needs_value ? needing++ : --others] = &terms[i];
+    enum err err = terms_prepare(h, sel, terms, scan, cancel);
+    for (uint32_t i = 0; i < sel->matcher_count && err == ERR_OK; i++) {
+        bool lists = terms[i].needs_value && !scan[i];
+        nothing = nothing || (lists && terms[i].series == 0);
+        order[lists ? needing++ : --others] = &terms[i];
     }
     if (err == ERR_OK && !nothing) {
         qsort(order, needing, sizeof(struct term *), by_series);
         err = combine(h, order, needing, sel->matcher_count, out, cancel);
     }
-    for (uint32_t k = 0; k < i; k++)
+    for (uint32_t k = 0; k < sel->matcher_count; k++)
         term_deinit(&terms[k]);
     mem_free(terms);
+    mem_free(scan);
     mem_free(order);
     return err == ERR_OK ? ERR_OK : err_set(why, err, "select: stopped");
 }
