@@ -85,7 +85,9 @@ struct ingest_result {
 /* 204, 400, 413, 429 or 503; the rules are in src/ingest/README.md. */
 int ingest_status(const struct ingest_result *r);
 
-enum ingest_encoding { INGEST_SNAPPY, INGEST_IDENTITY };
+enum ingest_encoding { INGEST_SNAPPY, INGEST_IDENTITY, INGEST_ZSTD };
+/* What a body says of its decoded size, in any bytes; 0: nothing that can be believed. */
+uint64_t ingest_decoded_bytes(enum ingest_encoding encoding, struct slice body);
 
 struct ingest_request {
     unsigned lane;

@@ -71,10 +71,17 @@ static enum err check_type(struct slice type, bool *version2, struct errmsg *why
     return ERR_OK;
 }
 
+/* By what the headers say, even if the bytes are of the other kind. */
+static enum ingest_encoding encoding_of(const struct http_request *r)
+{
+    return slice_eq_str(http_request_header(r, "Content-Encoding"), "zstd") ? INGEST_ZSTD : INGEST_SNAPPY;
+}
+
+/* zstd is VictoriaMetrics' own; the text is Prometheus'. */
 static enum err check_headers(struct http_request *r, bool *version2, struct errmsg *why)
 {
     struct slice encoding = http_request_header(r, "Content-Encoding");
-    if (encoding.len && !slice_eq_str(encoding, "snappy"))
+    if (encoding.len && !slice_eq_str(encoding, "snappy") && encoding_of(r) != INGEST_ZSTD)
         return err_set(why, ERR_UNSUPPORTED,
                        "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
                        SLICE_ARG(encoding));
@@ -125,18 +132,17 @@ static void on_ticket(struct wal_ticket *ticket, enum err err, const struct errm
     http_wake(w->r, on_durable, w);
 }
 
-/* By the length that stands in front of a snappy block; the body may be nonsense. */
-static bool is_large(struct slice body)
+/* By the length that the body says; it may be nonsense. */
+static bool is_large(const struct http_request *r)
 {
-    uint64_t decoded = 0;
-    return body.len && varint_get(body.data, body.data + body.len, &decoded) && decoded >= LARGE_BYTES;
+    return ingest_decoded_bytes(encoding_of(r), r->body) >= LARGE_BYTES;
 }
 
 static bool write_into(struct write *w, unsigned lane)
 {
     struct ingest_request request = {
         .lane = lane,
-        .encoding = INGEST_SNAPPY,
+        .encoding = encoding_of(w->r),
         .version2 = w->version2,
         .body = w->r->body,
         .stream = (uint64_t)(uintptr_t)w->r, /* one request at a time per connection, in the same memory */
@@ -160,14 +166,27 @@ static void write_large(struct http_request *r, void *ctx)
 
 void write_answered(struct api *api, const struct http_request *r)
 {
-    if (is_large(r->body))
+    if (is_large(r))
         gate_leave(&api->large_writes, r);
+}
+
+/* vmagent before 1.116 asks an empty request whether zstd is understood; later ones try it. */
+static bool is_handshake(struct http_request *r)
+{
+    bool asked = false;
+    if (r->body.len == 0)
+        http_param_get(r, "get_vm_proto_version", &asked);
+    return asked;
 }
 
 void on_write(struct http_request *r, void *ctx)
 {
     struct api *api = ctx;
     struct errmsg why = {0};
+    if (is_handshake(r)) {
+        api_text(r, 200, "1");
+        return;
+    }
     struct ingest *ingest = atomic_load_explicit(&api->ingest, memory_order_acquire);
     bool version2 = false;
     if (check_headers(r, &version2, &why) != ERR_OK) {
@@ -188,7 +207,7 @@ void on_write(struct http_request *r, void *ctx)
     w->api = api;
     w->version2 = version2;
     w->ingest = ingest;
-    if (is_large(r->body))
+    if (is_large(r))
         gate_enter(&api->large_writes, r, write_large, w);
     else if (write_into(w, r->loop))
         http_park(r); /* a wake from the committer is served by this same loop, so it cannot come too early */

@@ -56,6 +56,7 @@ static void lane_free(struct lane *l)
     lane_release(l);
     version2_release(l);
     mem_free(l->raw);
+    decode_deinit(l);
     mem_free(l);
 }
 

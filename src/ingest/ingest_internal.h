@@ -74,6 +74,7 @@ struct lane {
     struct stream streams[STREAMS];
     uint8_t *raw; /* the decoded request and RAW_SLACK bytes */
     size_t raw_len, raw_capacity;
+    struct ZSTD_DCtx_s *zstd; /* NULL until a sender uses it */
     struct head_row *rows;
     size_t row_count, row_capacity;
     struct miss *misses;
@@ -210,6 +211,7 @@ MUST_CHECK enum err write_deferred(struct lane *l, const struct head_deferred *d
 void finish(struct lane *l, struct ingest_result *result); /* figures and text of a request, before its ticket is given away */
 
 /* ---- decode.c ---- */
+void decode_deinit(struct lane *l);
 MUST_CHECK enum err decode_body(struct lane *l, const struct ingest_request *req, struct errmsg *why);
 /* Makes bytes that need no decompression the request. */
 MUST_CHECK enum err decode_plain(struct lane *l, struct slice bytes, struct errmsg *why);

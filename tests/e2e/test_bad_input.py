@@ -4,12 +4,14 @@ Broken HTTP has its own file (test_http.py), broken directories too (test_bad_di
 """
 import http.client
 import json
+import shutil
 import struct
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
-from harness import BINARY, PATIENCE, Gnomon, RW_HEADERS, field, run, snappy, varint
+from harness import BINARY, PATIENCE, Gnomon, RW_HEADERS, Skip, field, run, snappy, varint, write_request
 
 NOW = int(time.time() * 1000)
 NAME = (b"__name__", b"m")
@@ -130,7 +132,7 @@ def test_encodings_and_content_types():
     with Gnomon() as server:
         proto = "application/x-protobuf"
         for headers, expected in [
-            ({"Content-Encoding": "gzip"}, 415), ({"Content-Encoding": "zstd"}, 415), ({"Content-Encoding": "br"}, 415),
+            ({"Content-Encoding": "gzip"}, 415), ({"Content-Encoding": "br"}, 415),
             ({"Content-Encoding": "snappy, gzip"}, 415), ({"Content-Type": "application/json"}, 415),
             ({"Content-Type": proto + ";proto=io.prometheus.write.v3.Request", "Content-Encoding": "snappy"}, 415),
             # The body is one of 1.0: nothing in it could be read as 2.0.
@@ -139,6 +141,24 @@ def test_encodings_and_content_types():
             ({}, 204),
         ]:
             assert write(server, one(), headers)[0] == expected, headers
+
+
+def test_zstd_as_vmagent_sends_it():
+    if not shutil.which("zstd"):
+        raise Skip("no zstd")
+    with Gnomon() as server, tempfile.NamedTemporaryFile() as f:
+        assert server.post("/api/v1/write?get_vm_proto_version=1", b"", {"Content-Encoding": "snappy"})[::2] == (200, b"1")
+        f.write(write_request([({"__name__": "m", "i": str(i)}, [(NOW, float(i))]) for i in range(2000)]))
+        f.flush()
+        packed = subprocess.run(["zstd", "-qc", f.name], capture_output=True, check=True).stdout
+        headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "zstd", "X-VictoriaMetrics-Remote-Write-Version": "1"}
+        assert write(server, packed, headers)[0] == 204
+        assert server.query("sum(m)", at=NOW / 1000)[0]["value"][1] == "1999000"
+        for broken in (packed[:-1], packed[:20], packed[:4], b""):
+            assert write(server, broken, headers)[0] == 400
+        flipped = bytearray(packed)
+        flipped[len(packed) // 2] ^= 0x10
+        assert write(server, bytes(flipped), headers)[0] == 400
 
 
 def test_special_values_keep_their_bits():

@@ -1,13 +1,13 @@
 /*
- * fuzz_remote_write.c - a request body, plain or compressed, of version 1.0 or 2.0, twice into a head; then the head again from
- * its records.  What generated code accepts must be accepted, and both heads must hold the same.
+ * fuzz_remote_write.c - a request body, plain or compressed, of version 1.0 or 2.0, twice into a head; then the head
+ * again from its records.  What generated code accepts must be accepted, and both heads must hold the same.
  */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "head/appender.h"
 #include "base/log.h"
+#include "head/appender.h"
 #include "head/head.h"
 #include "ingest/ingest.h"
 #include "lib/head_digest.h"
@@ -57,7 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     io.wal = wal.wal;
     err = ingest_new(&io, &ingest, &why);
     assert(err == ERR_OK);
-    struct ingest_request req = {.encoding = data[0] & 1 ? INGEST_SNAPPY : INGEST_IDENTITY,
+    struct ingest_request req = {.encoding = data[0] & 4   ? INGEST_ZSTD
+                                             : data[0] & 1 ? INGEST_SNAPPY
+                                                           : INGEST_IDENTITY,
                                  .version2 = data[0] & 2,
                                  .body = slice_of(data + 1, bytes - 1),
                                  .stream = 1};

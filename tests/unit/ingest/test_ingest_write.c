@@ -2,7 +2,9 @@
 #include "ingest/ingest.h"
 
 #include <criterion/criterion.h>
+#include <snappy-c.h>
 #include <stdio.h>
+#include <zstd.h>
 
 #include "head/head.h"
 #include "lib/rw_body.h"
@@ -238,6 +240,48 @@ Test(ingest_write, checks_the_declared_size_before_taking_memory)
     ingest_write(f->ingest, &req, &f->result);
     cr_expect_eq(ingest_status(&f->result), 400);
     cr_expect(strstr(f->result.why.text, "exceeds 33554432"), "%s", f->result.why.text);
+    fixture_free(f);
+}
+
+static int send_packed(struct fixture *f, enum ingest_encoding encoding, const void *bytes, size_t len)
+{
+    struct ingest_request req = {.encoding = encoding, .body = slice_of(bytes, len)};
+    ingest_write(f->ingest, &req, &f->result);
+    return ingest_status(&f->result);
+}
+
+Test(ingest_write, takes_zstd_as_victoriametrics_senders_pack_it)
+{
+    struct fixture *f = fixture_new();
+    rw_series(&f->body, "__name__=m");
+    rw_sample(&f->body, NOW_MS, 1);
+    struct slice raw = rw_finish(&f->body);
+    uint8_t packed[2000], block[2000];
+    size_t len = ZSTD_compress(packed, sizeof packed - 1, raw.data, raw.len, 3), block_len = sizeof block;
+    cr_assert_eq(snappy_compress((const char *)raw.data, raw.len, (char *)block, &block_len), SNAPPY_OK);
+    cr_assert_not(ZSTD_isError(len));
+    cr_expect_eq(ingest_decoded_bytes(INGEST_ZSTD, slice_of(packed, len)), raw.len);
+    cr_expect_eq(ingest_decoded_bytes(INGEST_SNAPPY, slice_of(block, block_len)), raw.len);
+    cr_expect_eq(send_packed(f, INGEST_ZSTD, packed, len), 204, "%s", f->result.why.text);
+    cr_expect_eq(send_packed(f, INGEST_SNAPPY, packed, len), 204, "from a queue, named wrongly");
+    cr_expect_eq(send_packed(f, INGEST_ZSTD, block, block_len), 204, "likewise");
+    for (size_t n = 0; n < len; n++)
+        cr_expect_eq(send_packed(f, INGEST_ZSTD, packed, n), 400, "cut at %zu", n);
+    packed[len] = 0;
+    cr_expect_eq(send_packed(f, INGEST_ZSTD, packed, len + 1), 400, "bytes after the frame");
+    fixture_free(f);
+}
+
+Test(ingest_write, checks_the_size_that_a_zstd_frame_declares_before_taking_memory)
+{
+    struct fixture *f = fixture_new();
+    /* magic, descriptor: 8 bytes of size, one segment; a terabyte */
+    static const uint8_t bomb[] = {0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0};
+    cr_expect_eq(send_packed(f, INGEST_ZSTD, bomb, sizeof bomb), 400);
+    cr_expect(strstr(f->result.why.text, "exceeds 33554432"), "%s", f->result.why.text);
+    static const uint8_t untold[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 1, 0, 0};
+    cr_expect_eq(send_packed(f, INGEST_ZSTD, untold, sizeof untold), 400);
+    cr_expect(strstr(f->result.why.text, "does not tell"), "%s", f->result.why.text);
     fixture_free(f);
 }
 
