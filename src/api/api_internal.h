@@ -87,6 +87,8 @@ MUST_CHECK enum err param_limit(struct http_request *r, uint64_t *limit, struct 
 /* Puts `invalid parameter "name": ` before the text. */
 enum err invalid_param(struct errmsg *why, const char *name);
 MUST_CHECK enum err form_parse(struct http_request *r, struct errmsg *why);
+/* As Go's strconv.ParseBool; false: it is none. */
+bool bool_parse(struct slice text, bool *out);
 
 /* match[] */
 struct match_list {

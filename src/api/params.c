@@ -125,6 +125,18 @@ enum err param_limit(struct http_request *r, uint64_t *limit, struct errmsg *why
     return ERR_OK;
 }
 
+bool bool_parse(struct slice text, bool *out)
+{
+    static const char *const words[] = {"1", "t", "T", "true",  "TRUE",  "True",
+                                        "0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (slice_eq_str(text, words[i])) {
+            *out = i < sizeof words / sizeof *words / 2;
+            return true;
+        }
+    return false;
+}
+
 enum err form_parse(struct http_request *r, struct errmsg *why)
 {
     if (http_params_parse(r, why))

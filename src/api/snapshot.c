@@ -8,19 +8,6 @@
 #include "base/mem.h"
 #include "tsdb/tsdb.h"
 
-/* As Go's strconv.ParseBool. */
-static bool bool_parse(struct slice text, bool *out)
-{
-    static const char *const words[] = {"1", "t", "T", "true",  "TRUE",  "True",
-                                        "0", "f", "F", "false", "FALSE", "False"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (slice_eq_str(text, words[i])) {
-            *out = i < sizeof words / sizeof *words / 2;
-            return true;
-        }
-    return false;
-}
-
 void on_snapshot(struct http_request *r, void *ctx)
 {
     struct api *api = ctx;

@@ -54,8 +54,8 @@ const struct alias config_aliases[] = {
     AS(VICTORIAMETRICS, DURATION, "http.shutdownDelay", WEB_SHUTDOWN_DELAY),
     {"http.disableCORS", FAMILY_VICTORIAMETRICS, ALIAS_CORS_OFF, true, OPT_WEB_CORS_ORIGIN, NULL},
     AS(VICTORIAMETRICS, BYTES, "maxInsertRequestSize", WEB_MAX_BODY_SIZE),
-    SAME(VICTORIAMETRICS, "storage.maxHourlySeries", LIMIT_SERIES),
-    SAME(VICTORIAMETRICS, "storage.maxDailySeries", LIMIT_DAILY_SERIES),
+    AS(VICTORIAMETRICS, SERIES, "storage.maxHourlySeries", LIMIT_SERIES),
+    AS(VICTORIAMETRICS, SERIES, "storage.maxDailySeries", LIMIT_DAILY_SERIES),
     SAME(VICTORIAMETRICS, "maxLabelsPerTimeseries", LIMIT_LABELS_PER_SERIES),
     AS(VICTORIAMETRICS, BYTES, "maxLabelNameLen", LIMIT_LABEL_NAME_LENGTH),
     AS(VICTORIAMETRICS, BYTES, "maxLabelValueLen", LIMIT_LABEL_VALUE_LENGTH),
@@ -104,6 +104,7 @@ const struct alias config_aliases[] = {
     NOOP(VICTORIAMETRICS, "downsampling.period", "samples are kept as they came"),
     NOOP(VICTORIAMETRICS, "retentionTimezoneOffset", OWN_STORE),
     NOOP_BOOL(VICTORIAMETRICS, "denyQueriesOutsideRetention", "such queries get an empty answer"),
+    NOOP_BOOL(VICTORIAMETRICS, "denyQueryTracing", "a trace is what the query took, nothing that it read"),
     NOOP_BOOL(VICTORIAMETRICS, "enableMetadata", "metadata is always taken"),
     NOOP_BOOL(VICTORIAMETRICS, "enableTCP6", "IPv6 is always on"),
     NOOP_BOOL(VICTORIAMETRICS, "eula", "there is none to accept"),
@@ -114,6 +115,7 @@ const struct alias config_aliases[] = {
     NOOP_BOOL(VICTORIAMETRICS, "promscrape.config.strictParse", NO_SCRAPE),
     NOOP(VICTORIAMETRICS, "promscrape.*", NO_SCRAPE),
     NOOP(VICTORIAMETRICS, "relabelConfig", "series are not relabelled; relabel in the sender"),
+    NOOP_BOOL(VICTORIAMETRICS, "relabelDebug", "series are not relabelled; relabel in the sender"),
     NOOP(VICTORIAMETRICS, "relabelConfigCheckInterval", "series are not relabelled; relabel in the sender"),
     NOOP_BOOL(VICTORIAMETRICS, "streamAggr.dropInput", "streams are not aggregated"),
     NOOP_BOOL(VICTORIAMETRICS, "streamAggr.keepInput", "streams are not aggregated"),
@@ -155,7 +157,7 @@ const struct alias config_aliases[] = {
     NOOP(VICTORIAMETRICS, "search.latencyOffset", "an acknowledged sample is visible at once"),
     NOOP_BOOL(VICTORIAMETRICS, "search.disableImplicitConversion", "the language is PromQL, without such conversions"),
     NOOP_BOOL(VICTORIAMETRICS, "search.logImplicitConversion", "the language is PromQL, without such conversions"),
-    NOOP_BOOL(VICTORIAMETRICS, "search.ignoreExtraFiltersAtLabelsAPI", "extra filters are not applied"),
+    NOOP_BOOL(VICTORIAMETRICS, "search.ignoreExtraFiltersAtLabelsAPI", "extra filters always hold"),
     NOOP(VICTORIAMETRICS, "search.logQueryMemoryUsage", NO_LIMIT),
     NOOP_BOOL(VICTORIAMETRICS, "search.noStaleMarkers", "stale markers always count"),
     NOOP_BOOL(VICTORIAMETRICS, "search.setLookbackToStep", "the look-back is query.lookback-delta"),
@@ -191,13 +193,15 @@ const struct alias config_aliases[] = {
     NOOP(VICTORIAMETRICS, "search.maxWorkersPerQuery", NO_LIMIT),
     NOOP(VICTORIAMETRICS, "search.graphiteMaxPointsPerSeries", NO_PROTOCOL),
     NOOP(VICTORIAMETRICS, "search.graphiteStorageStep", NO_PROTOCOL),
-    NOOP(VICTORIAMETRICS, "search.queryStats.*", "statistics per query are not kept"),
+    NOOP(VICTORIAMETRICS, "search.inmemoryBufSizeBytes", OWN_STORE),
+    NOOP(VICTORIAMETRICS, "search.maxBinaryOpPushdownLabelValues", "labels of one operand do not narrow the other"),
+    NOOP(VICTORIAMETRICS, "search.queryStats.*", "the last 4,096 queries of a millisecond or more are kept"),
 
     NOOP(VICTORIAMETRICS, "http.connTimeout", "connections are closed only when idle"),
     NOOP_BOOL(VICTORIAMETRICS, "http.disableKeepAlive", "connections are kept alive"),
     NOOP_BOOL(VICTORIAMETRICS, "http.disableResponseCompression", "clients choose by Accept-Encoding"),
     NOOP_BOOL(VICTORIAMETRICS, "http.header.disableServerHostname", "no such header is sent"),
-    NOOP(VICTORIAMETRICS, "http.header.*", "no such header is sent"),
+    NOOP(VICTORIAMETRICS, "http.header.*", "set it under http_server_config.headers in web.config.file"),
     NOOP_BOOL(VICTORIAMETRICS, "httpListenAddr.useProxyProtocol", "the proxy protocol is not understood"),
     NOOP_BOOL(VICTORIAMETRICS, "loggerDisableTimestamps", "log lines always carry the time"),
     NOOP(VICTORIAMETRICS, "loggerErrorsPerSecondLimit", "the log is one line per event on stderr"),
@@ -215,6 +219,7 @@ const struct alias config_aliases[] = {
 
     NOOP_BOOL(VICTORIAMETRICS, "filestream.disableFadvise", OWN_STORE),
     NOOP_BOOL(VICTORIAMETRICS, "fs.disableMmap", OWN_STORE),
+    NOOP_BOOL(VICTORIAMETRICS, "fs.disableMincore", OWN_STORE),
     NOOP(VICTORIAMETRICS, "fs.maxConcurrency", OWN_STORE),
     NOOP_BOOL(VICTORIAMETRICS, "logNewSeries", OWN_STORE),
     NOOP_BOOL(VICTORIAMETRICS, "internStringDisableCache", OWN_STORE),
@@ -230,7 +235,7 @@ const struct alias config_aliases[] = {
     NOOP(VICTORIAMETRICS, "precisionBits", "samples are kept bit for bit"),
     NOOP(VICTORIAMETRICS, "prevCacheRemovalPercent", OWN_STORE),
     NOOP(VICTORIAMETRICS, "snapshotCreateTimeout", OWN_STORE),
-    NOOP_BOOL(VICTORIAMETRICS, "storage.trackMetricNamesStats", "use of metric names is not counted"),
+    NOOP_BOOL(VICTORIAMETRICS, "storage.trackMetricNamesStats", "use of metric names is always counted"),
     NOOP(VICTORIAMETRICS, "storage.cacheSize*", OWN_STORE),
     NOOP(VICTORIAMETRICS, "storage.finalDedupScheduleCheckInterval", OWN_STORE),
     NOOP(VICTORIAMETRICS, "storage.idbPrefillStart", OWN_STORE),
@@ -337,6 +342,13 @@ static enum err translate_log_level(struct slice text, struct slice *out, struct
                    SLICE_ARG(text));
 }
 
+/* "60.5" -> "60": a share of memory is whole per cents here. */
+static struct slice whole_part(struct slice text)
+{
+    const uint8_t *point = is_number(text) ? memchr(text.data, '.', text.len) : NULL;
+    return point ? slice_of(text.data, (size_t)(point - (const uint8_t *)text.data)) : text;
+}
+
 enum err alias_translate(const struct alias *alias, struct slice text, struct arena *arena, struct slice *out,
                          struct errmsg *why)
 {
@@ -351,7 +363,11 @@ enum err alias_translate(const struct alias *alias, struct slice text, struct ar
     case ALIAS_BYTES:
         return translate_bytes(text, arena, out, why);
     case ALIAS_PERCENT:
-        *out = with_suffix(arena, text, "%");
+        *out = with_suffix(arena, whole_part(text), "%");
+        return ERR_OK;
+    case ALIAS_SERIES:
+        if (slice_eq_str(text, "-1"))
+            *out = SLICE_LIT("0");
         return ERR_OK;
     case ALIAS_LOG_LEVEL:
         return translate_log_level(text, out, why);

@@ -66,7 +66,8 @@ enum alias_kind {
     ALIAS_DURATION,  /* plain number = seconds */
     ALIAS_RETENTION, /* plain number = months of 31 days */
     ALIAS_BYTES,     /* KB = 1000 */
-    ALIAS_PERCENT,
+    ALIAS_PERCENT, /* its fraction does not count */
+    ALIAS_SERIES,  /* -1: counted, no bound */
     ALIAS_LOG_LEVEL,
     ALIAS_LOG_FORMAT,
     ALIAS_CORS_OFF,

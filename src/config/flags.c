@@ -77,6 +77,12 @@ static enum err unknown(struct config *c, const struct flag *f, struct errmsg *w
                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
+/* One of a family without effect ("promscrape.*"): nobody knows here which of them are switches. */
+static bool value_optional(const struct flag *f)
+{
+    return f->alias && f->alias->kind == ALIAS_IGNORED && strchr(f->alias->name, '*');
+}
+
 static enum err flag_value(struct flag *f, const char *next, bool *took_next, struct errmsg *why)
 {
     *took_next = false;
@@ -84,7 +90,7 @@ static enum err flag_value(struct flag *f, const char *next, bool *took_next, st
         return err_set(why, ERR_INVALID, "flag %.*s takes no value", SLICE_ARG(f->dashed));
     if (f->has_value)
         return ERR_OK;
-    if (flag_is_bool(f)) {
+    if (flag_is_bool(f) || (value_optional(f) && (!next || next[0] == '-'))) {
         f->value = f->negated ? SLICE_LIT("false") : SLICE_LIT("true");
         return ERR_OK;
     }

@@ -58,6 +58,8 @@ static const char *translation(enum alias_kind kind)
         return "`KB` is 1000 bytes, `KiB` 1024";
     case ALIAS_PERCENT:
         return "per cent";
+    case ALIAS_SERIES:
+        return "`-1` is `0`";
     case ALIAS_LOG_LEVEL:
         return "`INFO WARN ERROR FATAL PANIC`";
     case ALIAS_LOG_FORMAT:

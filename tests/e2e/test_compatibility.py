@@ -24,7 +24,7 @@ def configuration():
                 continue
             for name in names:
                 if section == "Names of the same settings elsewhere":
-                    out[name] = "as " + cells[1]
+                    out[name] = "as " + cells[1] if cells[1] else "understood"
                 elif section == "Refused":
                     out[name] = "refused"
                 elif section == "Accepted without effect":

@@ -117,6 +117,8 @@ def test_unknown_paths_and_methods():
     with Gnomon() as server:
         for path in ("/api/v1/%2e%2e/%2e%2e/etc/passwd", "//evil.com", "/..;/", "/../etc/passwd", "/api/v1/nothing"):
             assert request("GET", server.port, path)[0] == 404, path
+        for path in ("/-/ready/", "/metrics/", "/api/v1/query/?query=1", "//api/v1/labels/", "/prometheus/api/v1/labels/"):
+            assert request("GET", server.port, path)[0] == 200, path
         code, headers, _ = request("FOO", server.port, "/api/v1/query")
         assert code == 405 and headers["Allow"].startswith("GET, "), headers
         assert request("OPTIONS", server.port, "/api/v1/query")[0] == 204

@@ -168,6 +168,27 @@ Test(config_flags, foreign_names_without_effect_are_accepted_and_named)
     config_free(c);
 }
 
+Test(config_flags, switches_of_a_family_without_effect_take_no_value_and_no_other_flag)
+{
+    struct config *c =
+        loaded(WORDS("-promscrape.streamParse", "-storageDataPath=/a", "-promscrape.config", "/etc/p.yml",
+                     "--streamAggr.ignoreOldSamples=true", "-pushmetrics.disableCompression"),
+               NULL);
+    cr_assert_eq(config_notice_count(c), 4);
+    cr_expect_str_eq(config_string(c, OPT_STORAGE_PATH), "/a");
+    config_free(c);
+}
+
+Test(config_flags, numbers_as_victoriametrics_spells_them)
+{
+    struct config *c =
+        loaded(WORDS("-storage.maxDailySeries=-1", "-storage.maxHourlySeries=7", "-memory.allowedPercent=60.5"), NULL);
+    cr_expect_eq(config_count(c, OPT_LIMIT_DAILY_SERIES), 0);
+    cr_expect_eq(config_count(c, OPT_LIMIT_SERIES), 7);
+    cr_expect_eq(config_notice_count(c), 0);
+    config_free(c);
+}
+
 Test(config_flags, foreign_names_that_guard_access_are_refused)
 {
     expect_error(WORDS("-deleteAuthKey=admin"), NULL,
