@@ -100,6 +100,17 @@ struct block_verify_steps {
 MUST_CHECK enum err block_verify(struct fs *fs, const char *dir, const struct block_verify_steps *steps,
                                  struct block_verify_result *out, struct buf *report, struct errmsg *why);
 
+/* What the index consists of. */
+enum { BLOCK_SECTIONS = 5 };
+struct block_index_info {
+    struct {
+        const char *name;
+        uint64_t pages, bytes;
+    } sections[BLOCK_SECTIONS];
+    uint32_t time_columns, label_names, label_pairs;
+};
+void block_index_info(const struct block *b, struct block_index_info *out);
+
 enum block_dump_flags { BLOCK_DUMP_SERIES = 1, BLOCK_DUMP_CHUNKS = 2, BLOCK_DUMP_SAMPLES = 4 };
 /* Text for `gnomon inspect`: sections and sizes, then what the flags ask for. */
 MUST_CHECK enum err block_dump(struct block *b, int flags, enum err (*write)(void *ctx, struct slice text), void *ctx,

@@ -41,10 +41,10 @@ struct head_options {
     uint64_t series_per_metric_max;
     uint64_t values_per_label_max;
     uint64_t new_series_bytes_max; /* no new series while the head holds this much */
-    uint32_t exemplars_max;    /* kept in all, the oldest leave first; 0 = none */
-    uint32_t metadata_max;     /* metric families with metadata */
-    uint32_t cut_series;       /* what head_cut_next hands out at once, about */
-    uint32_t seal_samples;     /* a changing series is packed into a chunk from this many samples on */
+    uint32_t exemplars_max;        /* kept in all, the oldest leave first; 0 = none */
+    uint32_t metadata_max;         /* metric families with metadata */
+    uint32_t cut_series;           /* what head_cut_next hands out at once, about */
+    uint32_t seal_samples;         /* a changing series is packed into a chunk from this many samples on */
 };
 void head_options_default(struct head_options *o);
 
@@ -95,7 +95,8 @@ void head_exemplars(struct head *head, const struct matcher_set *sets, uint32_t 
 
 /* ---- from records ---- */
 
-/* Rebuilds a head that nobody appends to yet; queriers see what is there so far.  Frames must come in the order they were written. */
+/* Rebuilds a head that nobody appends to yet; queriers see what is there so far.  Frames must come in the order they
+ * were written. */
 struct head_replay;
 struct head_replay_report {
     uint64_t records, samples, series, metadata, exemplars, histograms;
@@ -124,7 +125,7 @@ void head_record_deferred(struct buf *records, const struct head_deferred *d);
 /* Goes into the frame that has the samples of the request as ordinary records. */
 void head_record_applied(struct buf *records, uint64_t life, uint64_t number);
 /* Those a replay found without the record that they are applied, oldest first; one thread. */
-uint64_t head_deferred_count(struct head *head); /* any thread */
+uint64_t head_deferred_count(struct head *head);                    /* any thread */
 const struct head_deferred *head_deferred_first(struct head *head); /* NULL: none */
 void head_deferred_drop(struct head *head);                         /* the first one */
 
@@ -162,8 +163,15 @@ typedef int (*labels_order)(const struct labels *a, const struct labels *b);
 /* Samples with t < before_ms. */
 void head_cut_begin(struct head *head, int64_t before_ms, struct head_cut **out);
 /*
- * Old samples come in fewer, longer windows, so that a backfill of a year is not thousands of blocks: a sample's window is
- * the longest of these ranges (each a multiple of the one before, base first) that ends before the cut does.  Before
+ * Samples with t < before_ms of series that have no newer ones, as far as whole pages of 64 neighbours are so (a scrape
+ * target that is gone): these series leave long before the others' samples do.  What comes for them meanwhile stays.
+ */
+void head_cut_begin_idle(struct head *head, int64_t before_ms, struct head_cut **out);
+/* How many series it would take. */
+uint64_t head_idle_series(struct head *head, int64_t before_ms);
+/*
+ * Old samples come in fewer, longer windows, so that a backfill of a year is not thousands of blocks: a sample's window
+ * is the longest of these ranges (each a multiple of the one before, base first) that ends before the cut does.  Before
  * the first head_cut_window; borrowed until the cut ends.
  */
 void head_cut_ranges(struct head_cut *cut, const int64_t *ranges_ms, uint32_t count);

@@ -46,6 +46,7 @@ struct tsdb_options {
     uint64_t io_bytes_per_s;    /* bound of background writing; 0 = none */
     uint64_t reserve_bytes;     /* given up when the disk is full, so that the manifest can still be written */
     uint64_t head_bytes_max;    /* head memory that triggers an early flush; 0 = none */
+    uint64_t idle_series_min;   /* so many series of targets that are gone leave the head by themselves; 0: never */
     int64_t snapshots_age_ms;   /* snapshots older than this are deleted; 0 = never */
     unsigned snapshots_max;     /* further ones are refused; 0 = no bound */
     bool flush_on_close;        /* write the head to a block at shutdown instead of keeping it in the log */
@@ -247,5 +248,35 @@ void tsdb_verify_state(struct tsdb *db, struct arena *arena, struct tsdb_verify_
 
 /* What is in it: files, log segments and frames, manifest, blocks. */
 MUST_CHECK enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out, struct errmsg *why);
+
+/*
+ * More of it, also of a directory that is damaged, in use or of a snapshot: what is on the disk, deleted or not.  Rows
+ * are written as they are made.
+ */
+struct tsdb_inspect_options {
+    enum tsdb_inspect_what { TSDB_INSPECT_SERIES, TSDB_INSPECT_SYMBOLS, TSDB_INSPECT_INDEX, TSDB_INSPECT_WAL } what;
+    bool json;
+    struct tsdb_selector selector; /* series: these; none: all */
+    const char *name;              /* symbols: the values of this label; NULL: all names */
+    uint64_t limit;                /* rows; 0: all */
+    enum err (*write)(void *ctx, struct slice text);
+    void *ctx;
+};
+MUST_CHECK enum err tsdb_inspect_part(struct fs *fs, const char *dir, const struct tsdb_inspect_options *o,
+                                      struct errmsg *why);
+/*
+ * tsdb_rules_dry_run over a directory, as of now_ms, and what of it matches each of the `drop` selectors: of these
+ * `series` counts a series once.  Beside a running server or without one.
+ */
+struct tsdb_rules_request {
+    const struct tsdb_rule *rules;
+    uint32_t rule_count;
+    const struct tsdb_selector *drops;
+    uint32_t drop_count;
+    int64_t now_ms, retention_ms; /* retention_ms: of series without a rule; 0: for ever */
+};
+MUST_CHECK enum err tsdb_rules_check(struct fs *fs, const char *dir, const struct tsdb_rules_request *q,
+                                     struct tsdb_affected *by_rule /* [rule_count + 1] */,
+                                     struct tsdb_affected *by_drop /* [drop_count] */, struct errmsg *why);
 
 #endif

@@ -23,6 +23,21 @@ static enum err flush(struct dump *d, size_t least)
     return err == ERR_OK ? ERR_OK : err_set(d->why, err, "output");
 }
 
+void block_index_info(const struct block *b, struct block_index_info *out)
+{
+    _Static_assert((int)BLOCK_SECTIONS == (int)SECTION_COUNT, "all sections are told");
+    const struct toc *t = &b->toc;
+    *out = (struct block_index_info){
+        .time_columns = t->times_count, .label_names = t->name_count, .label_pairs = t->pair_count};
+    for (int s = 0; s < SECTION_COUNT; s++) {
+        const struct column *stored = &t->sections[s].stored;
+        out->sections[s].name = section_names[s];
+        out->sections[s].pages = stored->count;
+        for (size_t i = 0; i < stored->count; i++)
+            out->sections[s].bytes += (uint64_t)stored->v[i] + PAGE_HEADER_BYTES;
+    }
+}
+
 static void print_head(struct dump *d)
 {
     const struct block_meta *m = &d->block->toc.meta;

@@ -53,7 +53,7 @@ static void freeze_page(struct head *h, uint32_t page, int64_t before_ms)
     mutex_unlock(&p->lock);
 }
 
-void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
+static struct head_cut *cut_new(struct head *h, int64_t before_ms)
 {
     struct head_cut *cut = MEM_NEW(struct head_cut);
     assert(!h->cut);
@@ -62,6 +62,13 @@ void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
     arena_init(&cut->arena, NULL);
     epoch_slot_add(&h->epochs, &cut->epoch);
     epoch_enter(&h->epochs, &cut->epoch);
+    h->cut = cut;
+    return cut;
+}
+
+void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
+{
+    struct head_cut *cut = cut_new(h, before_ms);
     mutex_lock(&h->create); /* pages that are made later have the new floor */
     if (get_relaxed(&h->floor_ms) < before_ms)
         set_relaxed(&h->floor_ms, before_ms);
@@ -69,7 +76,44 @@ void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
     mutex_unlock(&h->create);
     for (uint32_t page = 1; page < cut->pages; page++)
         freeze_page(h, page, before_ms);
-    h->cut = cut;
+    *out = cut;
+}
+
+/* Its series that are alive, when none of them had a sample since; else 0. */
+static uint32_t idle_series(struct head *h, uint32_t page, int64_t before_ms)
+{
+    struct page *p = page_of(h, page);
+    uint32_t alive = 0;
+    mutex_lock(&p->lock);
+    bool idle = p->last_ms < before_ms && p->side_max_ms < before_ms;
+    for (uint32_t slot = 0; idle && slot < get_relaxed(&p->slots); slot++)
+        alive += series_alive(line_of(h, page * PAGE_SERIES + slot));
+    mutex_unlock(&p->lock);
+    return alive;
+}
+
+uint64_t head_idle_series(struct head *h, int64_t before_ms)
+{
+    uint64_t idle = 0;
+    for (uint32_t page = 1; page < get_relaxed(&h->page_count); page++)
+        idle += idle_series(h, page, before_ms);
+    return idle;
+}
+
+/* The floor of the head stays: new pages have room for what is older. */
+void head_cut_begin_idle(struct head *h, int64_t before_ms, struct head_cut **out)
+{
+    struct head_cut *cut = cut_new(h, before_ms);
+    mutex_lock(&h->create);
+    cut->pages = get_relaxed(&h->page_count);
+    mutex_unlock(&h->create);
+    cut->only = mem_array((size_t)cut->pages / 64 + 1, sizeof *cut->only);
+    for (uint32_t page = 1; page < cut->pages; page++) {
+        if (idle_series(h, page, before_ms) == 0)
+            continue;
+        cut->only[page >> 6] |= UINT64_C(1) << (page & 63);
+        freeze_page(h, page, before_ms);
+    }
     *out = cut;
 }
 
@@ -88,7 +132,8 @@ void head_cut_ranges(struct head_cut *cut, const int64_t *ranges_ms, uint32_t co
     cut->range_count = count;
 }
 
-/* The longest range whose window ends before the cut; windows of different ranges are apart, as each is a multiple of the next. */
+/* The longest range whose window ends before the cut; windows of different ranges are apart, as each is a multiple of
+ * the next. */
 static struct cut_window window_of(const struct head_cut *cut, int64_t time_ms, int64_t range_ms)
 {
     for (uint32_t i = cut->range_count; i > 0; i--) {
@@ -164,7 +209,8 @@ bool head_cut_window(struct head_cut *cut, int64_t range_ms, int64_t *mint_ms, i
     if (!cut->windows_known) {
         enum { COMPACT_AT = 1 << 16 };
         for (uint32_t page = 1; page < cut->pages; page++) {
-            windows_of_page(cut, page, range_ms);
+            if (cut_takes(cut, page))
+                windows_of_page(cut, page, range_ms);
             if (cut->window_count > COMPACT_AT)
                 windows_unique(cut);
         }
@@ -284,7 +330,8 @@ void head_cut_select(struct head_cut *cut, int64_t mint_ms, int64_t maxt_ms, lab
     assert(maxt_ms < cut->before_ms);
     cut->refs.count = 0;
     for (uint32_t page = 1; page < cut->pages; page++)
-        refs_of_page(cut, page, mint_ms, maxt_ms, &cut->refs);
+        if (cut_takes(cut, page))
+            refs_of_page(cut, page, mint_ms, maxt_ms, &cut->refs);
     group_by_name(cut);
     cut->order = order;
     cut->next = cut->next_name = 0;
@@ -316,6 +363,7 @@ static void cut_free(struct head_cut *cut)
     refs_deinit(&cut->refs);
     mem_free(cut->ends);
     mem_free(cut->windows);
+    mem_free(cut->only);
     mem_free(cut);
 }
 

@@ -16,7 +16,8 @@ struct head_cut {
     struct head *head;
     struct epoch_slot epoch;
     int64_t before_ms;
-    uint32_t pages;   /* those that existed at the start */
+    uint32_t pages;           /* those that existed at the start */
+    uint64_t *only;           /* bitmap of the pages it takes; NULL: all */
     const int64_t *ranges_ms; /* longer ones for old samples; NULL: none */
     uint32_t range_count;
     struct cut_window *windows; /* with samples, ascending and apart once known */
@@ -29,6 +30,11 @@ struct head_cut {
     uint32_t next_name;
     struct arena arena; /* of the piece handed out last */
 };
+
+static inline bool cut_takes(const struct head_cut *cut, uint32_t page)
+{
+    return !cut->only || cut->only[page >> 6] >> (page & 63) & 1;
+}
 
 /* ---- truncate.c ---- */
 /* Frees what the cut has taken; series that have nothing left and are idle leave. */

@@ -136,7 +136,8 @@ void truncate_before(struct head_cut *cut, int64_t idle_ms, struct cancel *cance
                            .idle_before_ms = cut->before_ms - idle_ms,
                            .leaving = {.head = h}};
     for (uint32_t page = 1; page < cut->pages; page++)
-        truncate_page(&t, page);
+        if (cut_takes(cut, page))
+            truncate_page(&t, page);
     leave_all(&t.leaving, cancel);
     buf_deinit(&t.stream);
     head_appender_free(t.appender);

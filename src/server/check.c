@@ -1,4 +1,5 @@
-/* check.c - `gnomon check config|web-config|rules|expressions FILE...`: reads files, says what is wrong with them. */
+/* check.c - `gnomon check config|web-config|rules|retention|expressions FILE...`: reads files, says what is wrong with
+ * them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ enum { CONFIG_FILE_BYTES_MAX = 1 << 20, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LI
 static const char usage_text[] = "usage: gnomon check config FILE\n"
                                  "       gnomon check web-config FILE\n"
                                  "       gnomon check rules [--enable-feature=LIST] [--lint-fatal] FILE...\n"
+                                 "       gnomon check retention [--json] [FILE] [--SETTING=VALUE]...\n"
                                  "       gnomon check expressions [--enable-feature=LIST] [--quiet] FILE...\n";
 
 static int usage(void)
@@ -173,6 +175,8 @@ int command_check(int argc, char **argv)
         return check_config(argv[1]);
     if (argc == 2 && strcmp(argv[0], "web-config") == 0)
         return check_web_config(argv[1]);
+    if (argc > 0 && strcmp(argv[0], "retention") == 0)
+        return check_retention(argc - 1, argv + 1);
     bool rules = argc > 0 && strcmp(argv[0], "rules") == 0,
          expressions = argc > 0 && strcmp(argv[0], "expressions") == 0;
     struct request r;

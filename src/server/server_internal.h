@@ -66,6 +66,7 @@ int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 /* The engine's bits of a feature's name; 0 when it concerns no query. */
 unsigned server_feature(struct slice name);
+int check_retention(int argc, char **argv); /* `gnomon check retention`; check_retention.c */
 int command_inspect(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_backup(int argc, char **argv);

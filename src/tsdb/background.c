@@ -39,6 +39,11 @@ bool head_round(struct tsdb *db)
         if (err != ERR_OK)
             failed(db, "head could not be flushed", err, &why);
         did = true;
+    } else if (flush_idle_due(db, &before_ms)) {
+        enum err err = flush_idle(db, before_ms, &why);
+        if (err != ERR_OK)
+            failed(db, "series of targets that are gone could not be flushed", err, &why);
+        did = true;
     } else if (checkpoint_due(db)) {
         enum err err = checkpoint_take(db, false, &why);
         if (err != ERR_OK)

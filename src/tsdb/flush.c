@@ -13,10 +13,13 @@
 #include "tsdb/tsdb_internal.h"
 
 enum { SIDE_BYTES_MAX = 256 << 20 };
-enum { IDLE_MS = 600000 }; /* a series without samples for so long before the cut leaves the head; it is cheap to make again */
+enum {
+    IDLE_MS = 600000
+}; /* a series without samples for so long before the cut leaves the head; it is cheap to make again */
 
 struct flush {
     struct tsdb *db;
+    bool idle;         /* only targets that are gone */
     uint64_t sequence; /* of this flush: its blocks win over those of earlier ones */
     uint64_t samples;
 };
@@ -129,6 +132,8 @@ static enum err flush_open_cut(struct flush *f, struct head_cut *cut, int64_t be
     TRY(wal_barrier(db->wal, &frame, why)); /* what gets into a block is durable in the log before */
     f->sequence = ++db->flush_sequence;
     TRY(flush_windows(f, cut, why));
+    if (f->idle)
+        return ERR_OK; /* of the others nothing is in blocks */
     int64_t now = clock_now_ms(db->o.clock), flushed = before_ms < now ? before_ms : now; /* not into the future */
     return blocks_commit(db, &(struct blocks_change){.flushed_ms = &flushed}, why);
 }
@@ -136,20 +141,23 @@ static enum err flush_open_cut(struct flush *f, struct head_cut *cut, int64_t be
 static enum err flush_cut(struct flush *f, int64_t before_ms, struct errmsg *why)
 {
     struct head_cut *cut;
-    head_cut_begin(f->db->head, before_ms, &cut);
+    if (f->idle)
+        head_cut_begin_idle(f->db->head, before_ms, &cut);
+    else
+        head_cut_begin(f->db->head, before_ms, &cut);
     enum err err = flush_open_cut(f, cut, before_ms, why);
     if (err != ERR_OK) {
         head_cut_abandon(cut);
         return err;
     }
-    err = head_cut_finish(cut, IDLE_MS, &f->db->stop);
+    err = head_cut_finish(cut, f->idle ? 0 : IDLE_MS, &f->db->stop);
     return err == ERR_OK ? ERR_OK : err_set(why, err, "queries did not end");
 }
 
-enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why)
+static enum err flush_some(struct tsdb *db, bool idle, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work)
 {
     int64_t start = clock_mono_ns(db->o.clock);
-    struct flush f = {.db = db};
+    struct flush f = {.db = db, .idle = idle};
     db->log_has_flushed = true;
     enum err err = flush_cut(&f, before_ms, why);
     struct head_stats after;
@@ -163,6 +171,11 @@ enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why)
     }
     TSDB_COUNT(db, flush_errors, 1);
     return err_wrap(why, err, "flush");
+}
+
+enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why)
+{
+    return flush_some(db, false, before_ms, why);
 }
 
 enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
@@ -210,4 +223,31 @@ bool flush_due(struct tsdb *db, int64_t *before_ms)
         return false;
     *before_ms = s.mint_ms < before ? before : newest < s.mint_ms ? s.maxt_ms + 1 : newest + 1;
     return true;
+}
+
+/*
+ * Where targets come and go all the time (churn), their series would fill the head for hours, until the range they were
+ * in is flushed.  So when as many are gone as half of those that are still there, they go into a block of their own.
+ */
+bool flush_idle_due(struct tsdb *db, int64_t *before_ms)
+{
+    enum { LOOK_MS = 30000, SHARE = 3 };
+    struct head_stats s;
+    int64_t now = clock_now_ms(db->o.clock), mono = clock_mono_ns(db->o.clock);
+    if (db->o.idle_series_min == 0 || mono - db->idle_looked_ns < LOOK_MS * INT64_C(1000000))
+        return false;
+    db->idle_looked_ns = mono;
+    head_stats(db->head, &s);
+    int64_t newest = s.maxt_ms < now ? s.maxt_ms : now;
+    if (s.mint_ms > s.maxt_ms || s.series < db->o.idle_series_min)
+        return false;
+    *before_ms = newest - IDLE_MS;
+    uint64_t idle = head_idle_series(db->head, *before_ms);
+    return idle >= db->o.idle_series_min && idle * SHARE >= s.series;
+}
+
+enum err flush_idle(struct tsdb *db, int64_t before_ms, struct errmsg *why)
+{
+    TRY(flush_some(db, true, before_ms, why));
+    return checkpoint_take(db, true, why);
 }

@@ -41,9 +41,8 @@ static struct mask_slot *slot_of(struct masks *m, const struct block_id *id) REQ
 
 /* ---- deletions ---- */
 
-/* The tombstones with numbers past `through` that may touch the block. */
-static struct block_cut *cuts_for(const struct tombstones *stones, const struct block_meta *meta, uint64_t through,
-                                  uint32_t *count)
+struct block_cut *masks_cuts(const struct tombstones *stones, const struct block_meta *meta, uint64_t through,
+                             uint32_t *count)
 {
     struct block_cut *cuts = NULL;
     size_t capacity = 0;
@@ -62,7 +61,7 @@ static enum err mask_extend(struct tsdb *db, struct block *block, const struct t
                             struct block_mask **mask, struct errmsg *why)
 {
     uint32_t count;
-    struct block_cut *cuts = cuts_for(stones, block_meta(block), through, &count);
+    struct block_cut *cuts = masks_cuts(stones, block_meta(block), through, &count);
     struct block_mask *next = NULL;
     enum err err = count ? block_mask_extend(block, *mask, cuts, count, &db->stop, &next, why) : ERR_OK;
     mem_free(cuts);

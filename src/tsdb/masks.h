@@ -39,6 +39,10 @@ MUST_CHECK enum err masks_view(struct tsdb *db, struct block *block, const struc
                                const struct floors *floors, int64_t from_ms, struct block_view *out,
                                struct errmsg *why);
 void view_release(struct block_view *view);
+struct tombstones;
+/* The tombstones with numbers past `through` that may touch the block; the list is the caller's. */
+struct block_cut *masks_cuts(const struct tombstones *stones, const struct block_meta *meta, uint64_t through,
+                             uint32_t *count);
 /* Whether the block was not looked at with these tombstones and rules within the last age_ns; notes that it is now. */
 bool masks_look_due(struct masks *m, const struct block *block, uint64_t stones, uint64_t rules, int64_t now_ns,
                     int64_t age_ns);

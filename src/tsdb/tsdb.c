@@ -27,6 +27,7 @@ void tsdb_options_default(struct tsdb_options *o)
         .block_bytes_max = UINT64_C(16) << 30,
         .io_bytes_per_s = UINT64_C(64) << 20,
         .snapshots_age_ms = 3 * 24 * HOUR_MS,
+        .idle_series_min = 16384,
         .snapshots_max = 32,
         .reserve_bytes = 256 << 10,
     };

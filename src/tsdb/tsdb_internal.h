@@ -91,6 +91,7 @@ struct tsdb {
     int64_t head_retry_ns, block_retry_ns; /* after a failure: not before; guarded by their work lock */
     int64_t checkpoint_ns;                 /* when the last one was taken; guarded by head_work */
     bool log_has_flushed;                  /* the log may hold samples that left the head; guarded by head_work */
+    int64_t idle_looked_ns;                /* when idle series were counted last; guarded by head_work */
     uint64_t side_kept;                    /* bytes beside the columns after the last flush; as the next */
     uint64_t flush_sequence;               /* of the newest flush; strictly grows; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
@@ -164,6 +165,9 @@ MUST_CHECK enum err replay_run(struct tsdb *db, struct errmsg *why);
 MUST_CHECK enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
 /* Without the checkpoint that must follow. */
 MUST_CHECK enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
+/* Series of targets that are gone leave the head with their samples, long before the range they are in is over. */
+bool flush_idle_due(struct tsdb *db, int64_t *before_ms) REQUIRES(db->head_work);
+MUST_CHECK enum err flush_idle(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
 /* The time up to which the head is to be flushed now; false: not yet. */
 bool flush_due(struct tsdb *db, int64_t *before_ms);
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.parse
 
 from harness import BINARY, PATIENCE, Gnomon, run, wait_for
 
@@ -51,6 +52,52 @@ def test_check_rules_and_expressions():
         assert code == 0 and "2 expressions: 2 parsed" in out, (code, out, err)
         code, out, err = call("check", "rules")
         assert code == 2 and "usage" in err, (code, out, err)
+
+
+def test_inspect_and_check_retention_read_any_directory():
+    now = int(time.time() * 1000)
+    with Gnomon() as g:
+        rows = [({"__name__": "m", "job": job, "i": str(i)}, [(now - day * 86400_000, float(i)) for day in (20, 10, 0)])
+                for job in ("dev", "prod") for i in range(5)]
+        assert g.write(rows)[0] == 204
+        wait_for("a block", lambda: json.loads(g.get("/api/v1/status/storage")[2])["data"]["blocks"]["count"])
+        lines = call("inspect", "series", "--match={job=\"dev\"}", g.dir)[1].splitlines()
+        assert sum(l.startswith("series:") and "samples=3" in l for l in lines) == 5, lines  # beside the server
+        retention = call("check", "retention", f"--storage.path={g.dir}", "--storage.retention.rules={job=\"dev\"}:7d",
+                         "--ingest.drop={i=\"1\"}", "--json")
+        assert retention[0] == 0, retention
+        got = json.loads(retention[1])
+        dev, others = got["retention"]
+        assert (dev["match"], dev["keep"], dev["samples"]) == ('{job="dev"}', "1w", 10) and others["samples"] == 0, got
+        assert got["drop"] == [{"match": '{i="1"}', "series": 2, "samples": 6}], got
+        live = json.loads(g.get("/api/v1/status/retention?rule=" + urllib.parse.quote('{job="dev"}:7d'))[2])["data"]["rules"][0]
+        assert all(live[k] == dev[k] for k in ("series", "samples", "bytes", "blocks")), (live, dev)
+        g.stop()
+        data = json.loads(call("inspect", "series", "--json", "--limit=3", g.dir)[1])
+        assert len(data["series"]) == 3 and data["total"] == [{"series": 10, "shown": 3}] and data["problems"] == [], data
+        assert data["series"][0] == {"series": 'm{i="0", job="dev"}', "samples": 3, "mint_ms": now - 20 * 86400_000,
+                                     "maxt_ms": now}, data
+        symbols = json.loads(call("inspect", "symbols", "--json", g.dir)[1])["symbols"]
+        assert symbols == [{"name": "__name__", "values": 1, "bytes": 1}, {"name": "i", "values": 5, "bytes": 5},
+                           {"name": "job", "values": 2, "bytes": 7}], symbols
+        values = json.loads(call("inspect", "symbols", "--name=job", "--json", g.dir)[1])["values"]
+        assert values == [{"value": "dev", "series": 5}, {"value": "prod", "series": 5}], values
+        index = json.loads(call("inspect", "index", "--json", g.dir)[1])["index"]
+        assert index and all(b["label_pairs"] == 8 and b["dictionary_pages"] == 1 for b in index), index
+        wal = json.loads(call("inspect", "wal", "--json", g.dir)[1])
+        assert wal["total"][0]["damaged_places"] == 0, wal
+        os.unlink(os.path.join(g.dir, "MANIFEST"))
+        os.unlink(os.path.join(g.dir, "format"))
+        index = next(os.path.join(d, "index") for d, _, files in os.walk(os.path.join(g.dir, "blocks")) if "index" in files)
+        with open(index, "wb") as f:
+            f.write(b"nothing")
+        before = sorted((d, f, os.path.getsize(os.path.join(d, f))) for d, _, files in os.walk(g.dir) for f in files)
+        for part in ("series", "symbols", "index", "wal"):
+            code, out, err = call("inspect", part, "--json", g.dir)
+            assert code == 0 and len(json.loads(out)["problems"]) >= 3, (part, out, err)
+        assert before == sorted((d, f, os.path.getsize(os.path.join(d, f))) for d, _, files in os.walk(g.dir) for f in files)
+        assert call("inspect", "series", "--match={", g.dir)[0] == 1
+        assert call("inspect", "series", "--wrong", g.dir)[0] == 2
 
 
 def test_check_config():
