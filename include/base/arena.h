@@ -25,12 +25,13 @@ void arena_init(struct arena *a, struct mem_budget *budget);
 void arena_deinit(struct arena *a);
 void *arena_alloc(struct arena *a, size_t bytes) __attribute__((returns_nonnull)); /* 16-aligned, not zeroed */
 void *arena_zalloc(struct arena *a, size_t bytes) __attribute__((returns_nonnull));
-void *arena_try_alloc(struct arena *a, size_t bytes); /* for sizes that a query or client chose */
+void *arena_try_alloc(struct arena *a, size_t bytes);  /* for sizes that a query or client chose */
+void *arena_try_zalloc(struct arena *a, size_t bytes); /* the same, zeroed; many pages only when they are touched */
 struct slice arena_copy(struct arena *a, struct slice s);
 char *arena_strdup(struct arena *a, struct slice s); /* terminated */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define ARENA_NEW(a, type)          ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_zalloc((a), sizeof(type) * (count)))
 
 #endif

@@ -22,6 +22,7 @@ void *mem_realloc(void *p, size_t bytes) __attribute__((returns_nonnull));
 void *mem_array(size_t count, size_t bytes) __attribute__((malloc, returns_nonnull)); /* zeroed, overflow-checked */
 char *mem_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 void *mem_try_alloc(size_t bytes) __attribute__((malloc)); /* NULL when it cannot be had */
+void *mem_try_zalloc(size_t bytes) __attribute__((malloc));
 void *mem_try_realloc(void *p, size_t bytes);
 void mem_free(void *p); /* accepts NULL */
 

@@ -27,27 +27,27 @@ struct engine;
 struct query;
 
 enum promql_feature { /* bits; names as in --enable-feature */
-    PROMQL_EXPERIMENTAL_FUNCTIONS = 1,
-    PROMQL_DURATION_EXPR = 2,
-    PROMQL_DELAYED_NAME_REMOVAL = 4,
-    PROMQL_EXTENDED_RANGE_SELECTORS = 8,
-    PROMQL_BINOP_FILL_MODIFIERS = 16,
-    PROMQL_TYPE_AND_UNIT_LABELS = 32,
-    PROMQL_USE_START_TIMESTAMPS = 64,
-    PROMQL_ALL_FEATURES = 127,
+                      PROMQL_EXPERIMENTAL_FUNCTIONS = 1,
+                      PROMQL_DURATION_EXPR = 2,
+                      PROMQL_DELAYED_NAME_REMOVAL = 4,
+                      PROMQL_EXTENDED_RANGE_SELECTORS = 8,
+                      PROMQL_BINOP_FILL_MODIFIERS = 16,
+                      PROMQL_TYPE_AND_UNIT_LABELS = 32,
+                      PROMQL_USE_START_TIMESTAMPS = 64,
+                      PROMQL_ALL_FEATURES = 127,
 };
 
 struct engine_options {
-    struct storage *storage;        /* borrowed; NULL: the engine only parses */
-    unsigned features;              /* enum promql_feature bits */
-    int64_t lookback_ms;            /* default 5 m */
-    int64_t default_interval_ms;    /* subquery step without a value: 1 m */
-    uint64_t samples_max;           /* --query.max-samples: 50,000,000 */
-    struct mem_budget *budget;      /* all queries together; may be NULL */
-    uint64_t query_bytes_max;       /* one query's memory; 0 = none */
-    uint32_t query_length_max;      /* bytes of text */
-    uint32_t depth_max;             /* nesting */
-    unsigned workers;               /* threads for one query; 0 or 1 = the caller's thread only */
+    struct storage *storage;     /* borrowed; NULL: the engine only parses */
+    unsigned features;           /* enum promql_feature bits */
+    int64_t lookback_ms;         /* default 5 m */
+    int64_t default_interval_ms; /* subquery step without a value: 1 m */
+    uint64_t samples_max;        /* --query.max-samples: 50,000,000 */
+    struct mem_budget *budget;   /* all queries together; may be NULL */
+    uint64_t query_bytes_max;    /* one query's memory; 0 = none */
+    uint32_t query_length_max;   /* bytes of text */
+    uint32_t depth_max;          /* nesting */
+    unsigned workers;            /* threads for one query; 0 or 1 = the caller's thread only */
 };
 void engine_options_default(struct engine_options *o);
 struct engine *engine_new(const struct engine_options *o);
@@ -66,9 +66,9 @@ void promql_query_free(struct query *q);
 const char *promql_function_name(uint32_t i, bool *experimental);
 /* The matchers of each selector in the query, as written; the list in `arena`, the matchers live with the query. */
 uint32_t promql_selectors(const struct query *q, struct arena *arena, struct matcher_set **out);
-void promql_format(const struct query *q, struct buf *out);       /* pretty-printed, as format_query */
-void promql_print(const struct query *q, struct buf *out);        /* one line, as expr.String() */
-void promql_ast_json(const struct query *q, struct buf *out);     /* as parse_query */
+void promql_format(const struct query *q, struct buf *out);   /* pretty-printed, as format_query */
+void promql_print(const struct query *q, struct buf *out);    /* one line, as expr.String() */
+void promql_ast_json(const struct query *q, struct buf *out); /* as parse_query */
 
 struct exec_params {
     int64_t start_ms, end_ms; /* equal for an instant query */
@@ -78,6 +78,7 @@ struct exec_params {
     bool per_step_stats;
     struct storage *storage; /* NULL = the engine's; borrowed until the result is freed */
     bool packed;             /* points of a range query in a third of the memory: read them with promql_points */
+    bool keep_failed; /* a query that fails leaves a result, too: freeing gigabytes can wait until its error is told */
 };
 
 struct point {
@@ -98,9 +99,9 @@ const struct point *promql_points(const struct result_series *s, struct point *s
 struct query_stats {
     double eval_total_s, queue_s, exec_total_s, preparation_s, inner_eval_s, sort_s;
     uint64_t total_queryable_samples, samples_read, peak_samples;
-    uint64_t series_fetched; /* of all selectors, whether samples were found or not */
-    uint64_t peak_bytes;     /* memory, at its most */
-    uint32_t step_count;                     /* for per-step statistics */
+    uint64_t series_fetched;                  /* of all selectors, whether samples were found or not */
+    uint64_t peak_bytes;                      /* memory, at its most */
+    uint32_t step_count;                      /* for per-step statistics */
     const uint64_t *per_step, *read_per_step; /* NULL unless asked for; [step_count] */
 };
 
@@ -122,6 +123,7 @@ struct result {
  */
 MUST_CHECK enum err promql_prepare(struct engine *e, const struct query *q, const struct exec_params *p,
                                    struct errmsg *why);
+/* On an error *out is NULL, or with keep_failed a result that is good for nothing but being freed. */
 MUST_CHECK enum err promql_exec(struct engine *e, struct query *q, const struct exec_params *p, struct cancel *cancel,
                                 struct result **out, struct errmsg *why);
 /*

@@ -224,11 +224,12 @@ static void run(struct http_request *r, void *ctx)
     }
     note_names(r, api, query);
     q->exec.packed = q->range;
+    q->exec.keep_failed = true;
     atomic_store_explicit(&q->running.phase, RUNNING_COMPUTING, memory_order_relaxed);
     enum err err = promql_exec(api->o.engine, query, &q->exec, &r->cancel, &result, &why);
     gate_leave(&api->queries, r); /* however slowly the answer is read, others may compute */
     atomic_store_explicit(&q->running.phase, RUNNING_ANSWERING, memory_order_relaxed);
-    finish(api, r, q, result, why.text);
+    finish(api, r, q, err == ERR_OK ? result : NULL, why.text);
     if (err != ERR_OK) {
         api_error(r, api_error_of(err), why.text);
     } else {
@@ -236,8 +237,8 @@ static void run(struct http_request *r, void *ctx)
         atomic_fetch_add_explicit(&api->query_samples, result->stats.total_queryable_samples, memory_order_relaxed);
         atomic_fetch_add_explicit(&api->query_samples_read, result->stats.samples_read, memory_order_relaxed);
         query_answer(r, q, result);
-        promql_result_free(result);
     }
+    promql_result_free(result); /* r has been answered: what it held can take its time */
     promql_query_free(query);
 }
 

@@ -42,11 +42,17 @@ static void budget_force(struct mem_budget *budget, size_t bytes)
         atomic_fetch_add(&b->used, (int64_t)bytes);
 }
 
-static struct arena_block *block_new(struct arena *a, size_t bytes, bool may_fail)
+/* Whether it must be had, may be refused, or may be refused and is zeroed. */
+enum wish { MUST, MAY, MAY_ZEROED };
+
+static struct arena_block *block_new(struct arena *a, size_t bytes, enum wish wish)
 {
+    bool may_fail = wish != MUST;
     if (may_fail && a->budget && !mem_budget_take(a->budget, bytes))
         return NULL;
-    struct arena_block *b = may_fail ? mem_try_alloc(bytes) : mem_alloc(bytes);
+    struct arena_block *b = wish == MUST  ? mem_alloc(bytes)
+                            : wish == MAY ? mem_try_alloc(bytes)
+                                          : mem_try_zalloc(bytes);
     if (!b) {
         if (a->budget)
             mem_budget_give(a->budget, bytes);
@@ -59,9 +65,9 @@ static struct arena_block *block_new(struct arena *a, size_t bytes, bool may_fai
     return b;
 }
 
-static void *own_block(struct arena *a, size_t bytes, bool may_fail)
+static void *own_block(struct arena *a, size_t bytes, enum wish wish)
 {
-    struct arena_block *b = block_new(a, bytes + sizeof *b, may_fail);
+    struct arena_block *b = block_new(a, bytes + sizeof *b, wish);
     if (!b)
         return NULL;
     if (a->blocks) {
@@ -74,16 +80,18 @@ static void *own_block(struct arena *a, size_t bytes, bool may_fail)
     return b + 1;
 }
 
+static size_t next_block_bytes(const struct arena *a)
+{
+    size_t bytes = a->blocks ? a->blocks->bytes * 2 : BLOCK_BYTES_MIN;
+    return bytes > BLOCK_BYTES_MAX ? BLOCK_BYTES_MAX : bytes < BLOCK_BYTES_MIN ? BLOCK_BYTES_MIN : bytes;
+}
+
 static void *arena_slow(struct arena *a, size_t bytes, bool may_fail)
 {
-    size_t block_bytes = a->blocks ? a->blocks->bytes * 2 : BLOCK_BYTES_MIN;
-    if (block_bytes > BLOCK_BYTES_MAX)
-        block_bytes = BLOCK_BYTES_MAX;
-    if (block_bytes < BLOCK_BYTES_MIN)
-        block_bytes = BLOCK_BYTES_MIN;
+    size_t block_bytes = next_block_bytes(a);
     if (bytes > block_bytes / 4)
-        return own_block(a, bytes, may_fail);
-    struct arena_block *b = block_new(a, block_bytes, may_fail);
+        return own_block(a, bytes, may_fail ? MAY : MUST);
+    struct arena_block *b = block_new(a, block_bytes, may_fail ? MAY : MUST);
     if (!b)
         return NULL;
     b->older = a->blocks;
@@ -121,6 +129,15 @@ void *arena_zalloc(struct arena *a, size_t bytes)
 void *arena_try_alloc(struct arena *a, size_t bytes)
 {
     return arena_take(a, bytes, true);
+}
+
+void *arena_try_zalloc(struct arena *a, size_t bytes)
+{
+    size_t rounded = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (bytes <= SIZE_MAX / 2 && bytes > BLOCK_BYTES_MAX / 4 && rounded > (size_t)(a->end - a->next))
+        return own_block(a, rounded, MAY_ZEROED);
+    void *p = arena_take(a, bytes, true);
+    return p ? memset(p, 0, bytes) : NULL;
 }
 
 struct slice arena_copy(struct arena *a, struct slice s)

@@ -114,6 +114,11 @@ void *mem_try_alloc(size_t bytes)
     return fail_now() ? NULL : malloc(bytes ? bytes : 1);
 }
 
+void *mem_try_zalloc(size_t bytes)
+{
+    return fail_now() ? NULL : calloc(1, bytes ? bytes : 1);
+}
+
 void *mem_try_realloc(void *p, size_t bytes)
 {
     return fail_now() ? NULL : realloc(p, bytes ? bytes : 1);

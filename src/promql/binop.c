@@ -120,13 +120,21 @@ static void row_comparison(enum op op, bool return_bool, double *out, uint64_t *
     }
 }
 
-void binop_floats(const struct step_kernels *k, enum op op, bool return_bool, double *out, uint64_t *present,
-                  const double *a, const double *b, const double *kept, uint32_t steps)
+enum { PART = 1 << 16 }; /* steps; a row can be millions of them long */
+
+enum err binop_row(struct worker *w, enum op op, bool return_bool, double *out, uint64_t *present, const double *a,
+                   const double *b, const double *kept, uint32_t steps)
 {
-    if (op_is_arithmetic(op))
-        row_arithmetic(k, op, out, present, a, b, steps);
-    else
-        row_comparison(op, return_bool, out, present, a, b, kept, steps);
+    uint64_t each_ns = op == OP_POW || op == OP_ATAN2 || op == OP_MOD ? 50 : 1;
+    for (uint32_t from = 0; from < steps; from += PART) {
+        uint32_t n = steps - from < PART ? steps - from : PART;
+        TRY(worker_go_on(w, n * each_ns));
+        if (op_is_arithmetic(op))
+            row_arithmetic(w->x->kernels, op, out + from, present + from / 64, a + from, b + from, n);
+        else
+            row_comparison(op, return_bool, out + from, present + from / 64, a + from, b + from, kept + from, n);
+    }
+    return ERR_OK;
 }
 
 /* ---- Cells ---- */

@@ -27,10 +27,10 @@ static inline bool op_renames(enum op op, bool return_bool)
 
 /*
  * out[i] = a[i] op b[i] for a row of floats.  A filter clears `present` where it does not hold and
- * takes `kept` as values (which may be out already).  out may be a or b.
+ * takes `kept` as values (which may be out already).  out may be a or b.  Stops when the query is over.
  */
-void binop_floats(const struct step_kernels *k, enum op op, bool return_bool, double *out, uint64_t *present,
-                  const double *a, const double *b, const double *kept, uint32_t steps);
+MUST_CHECK enum err binop_row(struct worker *w, enum op op, bool return_bool, double *out, uint64_t *present,
+                              const double *a, const double *b, const double *kept, uint32_t steps);
 
 /* One value, float or histogram. */
 struct cell {

@@ -37,6 +37,7 @@ static enum err value_row(struct count_values_op *c, uint32_t row, struct slice 
 static enum err count_cell(struct count_values_op *c, uint32_t row, uint32_t step, struct slice text)
 {
     uint32_t out;
+    TRY(exec_go_on(c->agg.base.x, 200));
     TRY(value_row(c, row, text, &out));
     double before = rowset_has(&c->rows, out, step) ? c->rows.v[out][step] : 0;
     rowset_put(&c->rows, out, step, before + 1);

@@ -61,10 +61,7 @@ static void *zeroed(struct arena *arena, size_t count, size_t bytes)
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total))
         return NULL;
-    void *p = arena_try_alloc(arena, total ? total : 1);
-    if (p)
-        memset(p, 0, total);
-    return p;
+    return arena_try_zalloc(arena, total ? total : 1);
 }
 
 void *exec_alloc(struct exec *x, size_t count, size_t bytes)
@@ -99,11 +96,12 @@ enum err exec_no_memory(struct exec *x, struct errmsg *why)
     if (!op)
         return exec_too_many_samples(why);
     struct slice text = slice_of(x->query->text.data + op->node->start, op->node->end - op->node->start);
-    return err_set(why, ERR_LIMIT,
-                   "query processing would load too many samples into memory in query execution: with %u series in %.*s "
-                   "it passes the memory of a query (%lld MiB) or of all queries together",
-                   op->count, (int)(text.len < SHOWN_MAX ? text.len : SHOWN_MAX), (const char *)text.data,
-                   (long long)(x->budget.limit >> 20));
+    return err_set(
+        why, ERR_LIMIT,
+        "query processing would load too many samples into memory in query execution: with %u series in %.*s "
+        "it passes the memory of a query (%lld MiB) or of all queries together",
+        op->count, (int)(text.len < SHOWN_MAX ? text.len : SHOWN_MAX), (const char *)text.data,
+        (long long)(x->budget.limit >> 20));
 }
 
 int64_t exec_last(const struct exec *x, const struct modifiers *mod, const struct grid *g)
@@ -196,10 +194,10 @@ static void count_steps(struct oper *op, struct worker *w, const struct batch *b
         t->full++;
     else if (counts_get(w, op, &counts->cells))
         BITS_EACH(s, present, b->steps)
-        counts->cells[s]++;
+    counts->cells[s]++;
     if (h && counts_get(w, op, &counts->sizes))
         BITS_EACH(s, present, b->steps)
-        counts->sizes[s] += h[s] ? histogram_size(h[s]) / 16 : 0;
+    counts->sizes[s] += h[s] ? histogram_size(h[s]) / 16 : 0;
 }
 
 enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
@@ -328,6 +326,7 @@ static enum err matrix_visit(void *ctx, uint32_t first, struct batch *b)
     struct matrix_reading *r = ctx;
     struct matrix *m = r->m;
     for (uint32_t i = 0; i < b->rows; i++) {
+        TRY(exec_go_on(r->x, 100 + (uint64_t)m->steps * (b->has_h[i] ? 1000 : 1)));
         memcpy(matrix_v(m, first + i), batch_v(b, i), m->steps * sizeof(double));
         memcpy(matrix_present(m, first + i), batch_present(b, i), m->words * sizeof(uint64_t));
         if (b->has_h[i])

@@ -131,14 +131,15 @@ static inline bool op_drops_name(const struct oper *op, uint32_t row)
 /* What one thread needs to make tiles. */
 struct worker {
     struct exec *x;
-    struct arena arena;     /* lives as long as the worker */
-    struct arena tile;      /* histograms and notes of the tile in hand */
-    void **states;          /* [op_count], made on demand */
-    struct tally *tallies;  /* [op_count], of the tile in hand: the stream's */
+    struct arena arena;              /* lives as long as the worker */
+    struct arena tile;               /* histograms and notes of the tile in hand */
+    void **states;                   /* [op_count], made on demand */
+    struct tally *tallies;           /* [op_count], of the tile in hand: the stream's */
     struct step_counts *step_counts; /* [op_count], of all tiles */
-    struct notes notes;     /* of the tile in hand */
-    struct late_note *late; /* of the tile in hand, newest first */
-    struct errmsg *why;     /* where errors of tiles are told */
+    struct notes notes;              /* of the tile in hand */
+    struct late_note *late;          /* of the tile in hand, newest first */
+    uint64_t work_ns;                /* see worker_go_on */
+    struct errmsg *why;              /* where errors of tiles are told */
 };
 
 /*
@@ -178,11 +179,12 @@ struct exec {
     const struct step_kernels *kernels;
     struct oper **ops; /* all operators, by id: the order of evaluation */
     uint32_t op_count, op_capacity;
+    uint64_t work_ns;       /* since somebody asked whether to go on; see exec_go_on */
     struct mutex lock;      /* while readers are opened */
     struct worker *workers; /* [worker_count]; the first belongs to the query's thread */
     uint32_t worker_count;
     struct share *shares;                 /* see share.c */
-    uint64_t series_fetched; /* of all selections */
+    uint64_t series_fetched;              /* of all selections */
     struct selection *selections;         /* made so far, to be shared; see select.c */
     uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
     bool exact_stats;                     /* somebody looks at the numbers of samples: no estimates */
@@ -209,6 +211,39 @@ void exec_workers_stop(struct exec *x);
 
 /* Whether to go on; ERR_CANCELED and ERR_TIMEOUT with their text. */
 MUST_CHECK enum err exec_check(struct exec *x, struct errmsg *why);
+/*
+ * The same, asked once per WORK_NS of work, which is counted in nanoseconds that it takes at most, more or less.  Every
+ * loop over rows, cells or samples says what it does: exec_go_on in prepare and in visits of tiles, which come one at a
+ * time; worker_go_on while tiles are made.
+ */
+enum { WORK_NS = 2000000 };
+MUST_CHECK static inline enum err exec_go_on(struct exec *x, uint64_t work_ns)
+{
+    x->work_ns += work_ns;
+    if (x->work_ns < WORK_NS)
+        return ERR_OK;
+    x->work_ns = 0;
+    return exec_check(x, x->why);
+}
+MUST_CHECK static inline enum err worker_go_on(struct worker *w, uint64_t work_ns)
+{
+    w->work_ns += work_ns;
+    if (w->work_ns < WORK_NS)
+        return ERR_OK;
+    w->work_ns = 0;
+    return exec_check(w->x, w->why);
+}
+/* For callbacks that can only say yes or no: when the query is over, the rest is answered with no at once. */
+struct going {
+    struct exec *x;
+    enum err err;
+};
+static inline bool going_on(struct going *g, uint64_t work_ns)
+{
+    if (g->err == ERR_OK)
+        g->err = exec_go_on(g->x, work_ns);
+    return g->err == ERR_OK;
+}
 /* "query processing would load too many samples into memory ..." */
 enum err exec_too_many_samples(struct errmsg *why);
 /* Whether so many steps are allowed. */

@@ -229,9 +229,11 @@ static enum err fold_alloc(struct fold_op *f)
     if ((f->kind->arrays > 0 && !f->a) || (f->kind->arrays > 1 && !f->b) || (f->kind->arrays > 2 && !f->n) ||
         !f->full || !f->seen || !f->met || !f->drop_name || !f->order)
         return exec_no_memory(x, x->why);
-    if (f->kind->arrays == 1)
-        for (size_t i = 0; i < cells; i++)
-            f->a[i] = NAN;
+    for (size_t i = 0; f->kind->arrays == 1 && i < cells; i++) {
+        f->a[i] = NAN;
+        if (i % 65536 == 65535)
+            TRY(exec_go_on(x, 65536));
+    }
     return ERR_OK;
 }
 
@@ -316,8 +318,10 @@ static enum err fold_row(struct fold_op *f, uint32_t row, struct batch *b, uint3
 static enum err fold_visit(void *ctx, uint32_t first, struct batch *b)
 {
     struct fold_op *f = ctx;
-    for (uint32_t i = 0; i < b->rows; i++)
+    for (uint32_t i = 0; i < b->rows; i++) {
         TRY(fold_row(f, first + i, b, i));
+        TRY(exec_go_on(f->agg.base.x, 20 + (uint64_t)b->steps * (b->has_h[i] ? 500 : 1)));
+    }
     return ERR_OK;
 }
 
@@ -348,6 +352,7 @@ static enum err finish(struct fold_op *f)
     if (!f->a || !f->result_labels || !f->result_drops || (f->hists && !f->result_h))
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < f->ordered; i++) {
+        TRY(exec_go_on(x, 50 + (uint64_t)f->steps * (f->hists ? 500 : 2)));
         TRY(finish_group(f, i));
         f->result_labels[i] = f->agg.groups.labels[f->order[i]];
         f->result_drops[i] = f->drop_name[f->order[i]];
@@ -366,6 +371,7 @@ static enum err fold_counted(struct fold_op *f, const struct census_result *coun
         return exec_no_memory(x, x->why);
     TRY(fold_alloc(f));
     for (uint32_t i = 0; i < groups->count; i++) {
+        TRY(exec_go_on(x, 20));
         groups->labels[i] = counted->groups[i].labels;
         f->full[i] = (uint32_t)counted->groups[i].series;
         bits_set(&f->seen[i], 0);

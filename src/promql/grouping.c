@@ -136,8 +136,7 @@ enum err groups_make(struct groups *out, struct oper *child, const struct groupi
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < child->count; i++) {
         TRY(hash_map_put(&map, grouping_hash(g, &child->labels[i]), out->count, &out->of_row[i]));
-        if (i % 4096 == 4095)
-            TRY(exec_check(x, x->why));
+        TRY(exec_go_on(x, 200));
         if (out->of_row[i] < out->count)
             continue;
         if (out->count == capacity) {
@@ -167,7 +166,9 @@ enum err groups_lists(const struct groups *g, struct exec *x, uint32_t row_count
         (*start)[i + 1] += (*start)[i];
         next[i] = (*start)[i];
     }
-    for (uint32_t i = 0; i < row_count; i++)
+    for (uint32_t i = 0; i < row_count; i++) {
         (*rows)[next[groups_of(g, i)]++] = i;
+        TRY(exec_go_on(x, 30));
+    }
     return ERR_OK;
 }

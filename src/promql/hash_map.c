@@ -27,9 +27,12 @@ static enum err grow(struct hash_map *m)
 {
     struct hash_map larger;
     TRY(hash_map_init(&larger, m->x, m->size));
-    for (size_t i = 0; i < m->size; i++)
+    for (size_t i = 0; i < m->size; i++) {
+        if (i % 4096 == 4095)
+            TRY(exec_go_on(m->x, 4096 * 20));
         if (m->entries[i].value)
             *entry_find(&larger, m->entries[i].key) = m->entries[i];
+    }
     larger.count = m->count;
     *m = larger;
     return ERR_OK;

@@ -5,13 +5,13 @@
  * change, so they are sorted once and each step only collects the counts that are there.  A native
  * histogram with the labels of a classic one makes both of them unusable at that step.
  */
-#include <stdlib.h>
-
 #include "histogram/histogram.h"
 #include "numeric/goformat.h"
 #include "numeric/goparse.h"
 #include "promql/hist.h"
 #include "promql/series.h"
+
+enum { HIST_NS = 500 }; /* a quantile of a native histogram, more or less */
 
 struct bucket {
     double bound;
@@ -45,7 +45,6 @@ struct bucket_op {
     uint64_t *spoiled; /* [groups * words]: a native histogram with the same labels */
     uint32_t words;
     struct classic work;
-    uint64_t work_done; /* since somebody asked whether to go on */
     struct rowset rows;
     struct notes repairs; /* until their figures are complete */
 };
@@ -66,12 +65,12 @@ static const char *for_metric(const struct bucket_op *op, const struct labels *l
     return metric.len ? arena_printf(n->arena, " for metric name %s", notes_quote(n, metric)) : "";
 }
 
-static int compare_buckets(const void *a, const void *b)
+static int compare_bounds(const void *ctx, uint32_t a, uint32_t b)
 {
-    const struct bucket *x = a, *y = b;
-    if (x->bound != y->bound)
-        return x->bound < y->bound ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
+    const double *bounds = ctx;
+    if (bounds[a] != bounds[b])
+        return bounds[a] < bounds[b] ? -1 : 1;
+    return a < b ? -1 : a > b;
 }
 
 /* Which histogram each row is a bucket of; rows without a proper bound are none of it. */
@@ -82,6 +81,7 @@ static enum err find_groups(struct bucket_op *op, uint32_t *group_of, double *bo
     for (uint32_t i = 0; i < op->in.rows; i++) {
         const struct labels *l = &op->vector->labels[i];
         const struct label *pair = labels_find(l, le);
+        TRY(exec_go_on(x, 300));
         op->bad_bound[i] = goparse_float(pair ? pair->value : (struct slice){0}, &bounds[i], NULL) != ERR_OK;
         if (op->bad_bound[i])
             continue;
@@ -104,9 +104,12 @@ static enum err find_groups(struct bucket_op *op, uint32_t *group_of, double *bo
     return ERR_OK;
 }
 
-static void sort_buckets(struct bucket_op *op, const uint32_t *group_of, const double *bounds)
+static enum err sort_buckets(struct bucket_op *op, const uint32_t *group_of, const double *bounds)
 {
-    uint32_t at = 0, most = 0;
+    struct exec *x = op->base.x;
+    uint32_t at = 0, most = 0, *rows = exec_alloc(x, op->in.rows, sizeof *rows);
+    if (!rows)
+        return exec_no_memory(x, x->why);
     for (uint32_t g = 0; g < op->group_count; g++) {
         op->groups[g].first = at;
         at += op->groups[g].count;
@@ -117,11 +120,14 @@ static void sort_buckets(struct bucket_op *op, const uint32_t *group_of, const d
         if (op->bad_bound[i])
             continue;
         struct classic_group *g = &op->groups[group_of[i]];
-        op->buckets[g->first + g->count++] = (struct bucket){bounds[i], i};
+        rows[g->first + g->count++] = i;
     }
     for (uint32_t g = 0; g < op->group_count; g++)
-        qsort(op->buckets + op->groups[g].first, op->groups[g].count, sizeof *op->buckets, compare_buckets);
+        TRY(rows_sort(x, rows + op->groups[g].first, op->groups[g].count, compare_bounds, bounds));
+    for (uint32_t i = 0; i < at; i++)
+        op->buckets[i] = (struct bucket){bounds[rows[i]], rows[i]};
     op->work.count = most;
+    return exec_go_on(x, (uint64_t)at * 20);
 }
 
 static enum err group_rows(struct bucket_op *op)
@@ -136,7 +142,7 @@ static enum err group_rows(struct bucket_op *op)
         return exec_no_memory(x, x->why);
     TRY(hash_map_init(&op->by_signature, x, 64));
     TRY(find_groups(op, group_of, bounds));
-    sort_buckets(op, group_of, bounds);
+    TRY(sort_buckets(op, group_of, bounds));
     op->work.bounds = exec_alloc(x, op->work.count, sizeof *op->work.bounds);
     op->work.counts = exec_alloc(x, op->work.count, sizeof *op->work.counts);
     op->spoiled = exec_alloc(x, (size_t)op->group_count * op->words, sizeof *op->spoiled);
@@ -219,6 +225,7 @@ static enum err native_row(struct bucket_op *op, uint32_t row, uint32_t param)
         const struct histogram *h = op->in.h[row][s];
         if (!h || !bits_get(matrix_present(&op->in, row), s))
             continue;
+        TRY(exec_go_on(x, HIST_NS));
         if (collides(op, l, s)) {
             notes_warn(&x->notes, op_place_at(&op->base, op->vector_node),
                        "vector contains a mix of classic and native histograms%s", for_metric(op, l));
@@ -298,6 +305,7 @@ static enum err classic_row(struct bucket_op *op, uint32_t group, uint32_t param
     double phi = NAN;
     for (uint32_t s = 0; s < op->in.steps; s++) {
         struct classic h;
+        TRY(exec_go_on(op->base.x, 100 + (uint64_t)g->count * 40 * (param + 1)));
         if (bits_get(spoiled, s) || !gather(op, g, s, &h))
             continue;
         if (out == UINT32_MAX || (op->label && f64_bits(op->params[param][s]) != f64_bits(phi))) {
@@ -337,33 +345,23 @@ static void check_quantiles(struct bucket_op *op)
         }
 }
 
-enum { HIST_WORK = 16, WORK_MAX = 1 << 18 }; /* a native histogram in buckets; buckets after which to ask */
-
-static enum err go_on(struct bucket_op *op, uint64_t work)
-{
-    op->work_done += work;
-    if (op->work_done < WORK_MAX)
-        return ERR_OK;
-    op->work_done = 0;
-    return exec_check(op->base.x, op->base.x->why);
-}
-
 static enum err bucket_results(struct bucket_op *op)
 {
     check_quantiles(op);
-    for (uint32_t row = 0; row < op->in.rows; row++)
+    for (uint32_t row = 0; row < op->in.rows; row++) {
+        TRY(exec_go_on(op->base.x, op->bad_bound[row] ? 1000 : 2));
         if (op->bad_bound[row])
             bad_bounds(op, row);
+    }
     uint32_t rounds = op->fraction ? 1 : op->param_count;
     for (uint32_t p = 0; p < rounds; p++) {
         for (uint32_t row = 0; row < op->in.rows; row++) {
+            TRY(exec_go_on(op->base.x, 2));
             TRY(native_row(op, row, p));
-            if (op->in.h[row])
-                TRY(go_on(op, (uint64_t)op->in.steps * HIST_WORK));
         }
         for (uint32_t g = 0; g < op->group_count; g++) {
+            TRY(exec_go_on(op->base.x, 500));
             TRY(classic_row(op, g, p));
-            TRY(go_on(op, (uint64_t)op->groups[g].count * op->in.steps));
         }
     }
     return ERR_OK;

@@ -40,8 +40,10 @@ static enum err native_prepare(struct oper *op)
     struct labels *labels = exec_alloc(x, child->count, sizeof *labels);
     if (!labels)
         return exec_no_memory(x, x->why);
-    for (uint32_t i = 0; i < child->count; i++)
+    for (uint32_t i = 0; i < child->count; i++) {
+        TRY(exec_go_on(x, 200));
         labels[i] = labels_filter(&child->labels[i], &x->arena, drop_metric_name, NULL);
+    }
     op->labels = labels;
     return ERR_OK;
 }
@@ -54,6 +56,7 @@ static enum err native_tile(struct oper *op, struct worker *w, uint32_t first, s
         uint64_t *present = batch_present(b, r);
         double *v = batch_v(b, r);
         const struct histogram **h = batch_h(b, r);
+        TRY(worker_go_on(w, h ? (uint64_t)b->steps * 200 : 10));
         BITS_EACH(s, present, b->steps)
         {
             if (h && h[s])

@@ -125,6 +125,7 @@ static enum err number_inner(struct info_op *op, struct hash_map *map)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < op->inner->count; i++) {
         struct hash128 key = identity(op, &op->inner->labels[i]);
+        TRY(exec_go_on(x, 500));
         op->ignored[i] = is_info_series(op, &op->inner->labels[i]);
         op->of_inner[i] = NONE;
         bool empty = !bits_any(matrix_present(&op->in, i), op->in.steps);
@@ -155,9 +156,11 @@ static enum err choose_infos(struct info_op *op)
     uint32_t *rows = exec_alloc(x, op->info->count, sizeof *rows), count = 0;
     if (!rows)
         return exec_no_memory(x, x->why);
-    for (uint32_t i = 0; i < op->info->count; i++)
+    for (uint32_t i = 0; i < op->info->count; i++) {
+        TRY(exec_go_on(x, 200));
         if (asked_for(op, &op->info->labels[i]))
             rows[count++] = i;
+    }
     return select_op_choose(op->info, rows, count);
 }
 
@@ -173,6 +176,7 @@ static enum err number_infos(struct info_op *op, const struct hash_map *map)
     TRY(hash_map_init(&metrics, x, op->info->count));
     for (uint32_t i = 0; i < op->info->count; i++) {
         struct hash128 key = identity(op, &op->info->labels[i]);
+        TRY(exec_go_on(x, 300));
         op->metric_of[i] = op->signature_of[i] = NONE;
         if (!hash_map_get(map, key, &op->signature_of[i]))
             continue;
@@ -200,6 +204,7 @@ static enum err list_metrics(struct info_op *op)
         if (op->signature_of[i] != NONE)
             size[op->signature_of[i]]++;
     for (uint32_t s = 0; s < op->signature_count; s++) {
+        TRY(exec_go_on(x, 50));
         op->metrics_of[s] = exec_alloc(x, (size_t)size[s] + 1, sizeof **op->metrics_of);
         if (!op->metrics_of[s])
             return exec_no_memory(x, x->why);
@@ -208,6 +213,7 @@ static enum err list_metrics(struct info_op *op)
     }
     for (uint32_t i = 0; i < op->info->count; i++) {
         uint32_t metric = op->metric_of[i], s = op->signature_of[i];
+        TRY(exec_go_on(x, 50));
         if (metric == NONE || bits_get(listed, metric))
             continue;
         bits_set(listed, metric);
@@ -244,10 +250,12 @@ static enum err ambiguous(struct info_op *op, uint32_t old, uint32_t row, int64_
 
 static enum err check_floats(struct info_op *op)
 {
-    for (uint32_t row = 0; row < op->infos.rows; row++)
+    for (uint32_t row = 0; row < op->infos.rows; row++) {
+        TRY(exec_go_on(op->base.x, 10 + (op->infos.h[row] ? op->infos.steps : 0)));
         for (uint32_t s = 0; op->infos.h[row] && s < op->infos.steps; s++)
             if (op->infos.h[row][s])
                 return not_info(op, row);
+    }
     return ERR_OK;
 }
 
@@ -256,6 +264,7 @@ static enum err choose_winners(struct info_op *op, uint32_t step)
 {
     for (uint32_t row = 0; row < op->infos.rows; row++) {
         uint32_t metric = op->metric_of[row];
+        TRY(exec_go_on(op->base.x, 20));
         if (metric == NONE || !bits_get(matrix_present(&op->infos, row), step))
             continue;
         int64_t ms = (int64_t)matrix_v(&op->infos, row)[step];
@@ -359,8 +368,10 @@ static enum err info_step(struct info_op *op, uint32_t step)
         return ERR_OK;
     TRY(choose_winners(op, step));
     for (uint32_t row = 0; row < op->in.rows; row++) {
+        TRY(exec_go_on(op->base.x, 20));
         if (!bits_get(matrix_present(&op->in, row), step))
             continue;
+        TRY(exec_go_on(op->base.x, 500));
         struct labels labels = op->inner->labels[row];
         bool drop = false;
         if (!op->ignored[row])
@@ -368,7 +379,7 @@ static enum err info_step(struct info_op *op, uint32_t step)
         if (!drop)
             TRY(put_cell(op, row, step, &labels));
     }
-    return exec_check(op->base.x, op->base.x->why);
+    return ERR_OK;
 }
 
 static enum err info_prepare(struct oper *base)

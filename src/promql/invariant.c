@@ -38,8 +38,10 @@ static enum err invariant_tile(struct oper *op, struct worker *w, uint32_t first
         return exec_no_memory(w->x, w->why);
     batch_reset(&state->one, b->rows);
     TRY(op_tile(op->args[0], w, first, &state->one));
-    for (uint32_t r = 0; r < b->rows; r++)
+    for (uint32_t r = 0; r < b->rows; r++) {
+        TRY(worker_go_on(w, b->steps));
         spread_row(&state->one, r, b);
+    }
     return ERR_OK;
 }
 

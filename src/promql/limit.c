@@ -49,6 +49,7 @@ static enum err limit_keep(struct limit_op *l, uint32_t child_row, struct batch 
     uint32_t row;
     if (!bits_any(present, b->steps))
         return ERR_OK;
+    TRY(exec_go_on(child->x, 500 + (uint64_t)b->steps * 4));
     TRY(rowset_append(&l->rows, &child->labels[child_row], op_drops_name(child, child_row), &row));
     l->group[row] = groups_of(&l->agg.groups, child_row);
     BITS_EACH(s, present, b->steps)
@@ -119,6 +120,7 @@ static enum err reorder(struct limit_op *l, const uint32_t *order)
     for (uint32_t i = 0; i < old.count; i++) {
         uint32_t from = order[i], to;
         TRY(rowset_append(&l->rows, &old.labels[from], old.drop_name[from], &to));
+        TRY(exec_go_on(old.x, 500));
         l->rows.v[to] = old.v[from];
         l->rows.present[to] = old.present[from];
         l->rows.h[to] = old.h[from];
@@ -142,8 +144,10 @@ static enum err instant_order(struct limit_op *l)
     TRY(groups_lists(&groups, x, l->rows.count, &start, &order));
     for (uint32_t g = 0; g < groups.count; g++) {
         struct heap_order heap = {l, order + start[g]};
-        for (uint32_t i = 0; i < start[g + 1] - start[g]; i++)
+        for (uint32_t i = 0; i < start[g + 1] - start[g]; i++) {
             gosort_heap_up(&heap_ops, &heap, i);
+            TRY(exec_go_on(x, 100));
+        }
     }
     return reorder(l, order);
 }

@@ -221,6 +221,23 @@ static enum err map_prepare(struct oper *op)
     return op_series_renamed(op, op->args[0]);
 }
 
+enum { PART = 1 << 16, ONE_NS = 40 }; /* a logarithm, a sine */
+
+/* A row can be millions of steps long; functions that look at the step are fast enough for all of it at once. */
+static enum err map_row(const struct map_op *m, struct worker *w, double *v, const uint64_t *present, uint32_t steps)
+{
+    if (m->row != row_one) {
+        m->row(m, v, present, steps);
+        return worker_go_on(w, (uint64_t)steps * 5);
+    }
+    for (uint32_t from = 0; from < steps; from += PART) {
+        uint32_t n = steps - from < PART ? steps - from : PART;
+        TRY(worker_go_on(w, (uint64_t)n * ONE_NS));
+        row_one(m, v + from, present + from / 64, n);
+    }
+    return ERR_OK;
+}
+
 static enum err map_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     struct map_op *m = (struct map_op *)op;
@@ -235,7 +252,7 @@ static enum err map_tile(struct oper *op, struct worker *w, uint32_t first, stru
             memset(present, 0, b->words * sizeof *present);
         for (uint32_t i = 0; m->empty && i < b->words; i++)
             present[i] &= ~m->empty[i];
-        m->row(m, batch_v(b, r), present, b->steps);
+        TRY(map_row(m, w, batch_v(b, r), present, b->steps));
     }
     return ERR_OK;
 }
@@ -298,6 +315,7 @@ static enum err negate_tile(struct oper *op, struct worker *w, uint32_t first, s
         for (uint32_t s = 0; s < b->steps; s++)
             v[s] = -v[s];
         const struct histogram **h = batch_h(b, r);
+        TRY(worker_go_on(w, (uint64_t)b->steps * (h ? 500 : 1)));
         for (uint32_t s = 0; h && s < b->steps; s++)
             if (h[s])
                 h[s] = histogram_mul(&w->tile, h[s], -1); /* with its empty buckets, unlike a product */

@@ -32,8 +32,7 @@ static enum err number_rows(const struct matching *m, const struct name_set *nam
         struct hash128 key = m->on ? named : hash128_sub(op->labels[i].hash, named);
         TRY(hash_map_put(map, key, *count, &ids[i]));
         *count += ids[i] == *count;
-        if (i % 4096 == 4095)
-            TRY(exec_check(op->x, op->x->why));
+        TRY(exec_go_on(op->x, 150));
     }
     *out = ids;
     return ERR_OK;
@@ -105,6 +104,7 @@ static enum err only_rows(const struct match *m, uint32_t **out, bool *unique)
     for (uint32_t i = 0; i < m->one.op->count && *unique; i++) {
         *unique = row[m->one.signature[i]] == 0;
         row[m->one.signature[i]] = i + 1;
+        TRY(exec_go_on(x, 20));
     }
     *out = row;
     return ERR_OK;
@@ -125,6 +125,7 @@ static enum err pair_rows(struct match *m, const uint32_t *one_row, bool *fits)
     *fits = false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t signature = m->many.signature[i];
+        TRY(exec_go_on(x, 400));
         m->partner[i] = one_row[signature];
         labels[i] = m->many.op->labels[i];
         if (!m->partner[i])
@@ -227,20 +228,21 @@ static void cells_row(struct match *m, struct worker *w, struct batch *b, uint32
     }
 }
 
-static void pair_row(struct match *m, struct worker *w, struct batch *b, uint32_t i, uint32_t one)
+static enum err pair_row(struct match *m, struct worker *w, struct batch *b, uint32_t i, uint32_t one)
 {
     uint64_t *present = batch_present(b, i);
     const uint64_t *one_present = matrix_present(&m->one.rows, one);
     for (uint32_t k = 0; k < b->words; k++)
         present[k] &= one_present[k];
     if (b->has_h[i] || m->one.rows.h[one] || op_is_trim(m->node->op)) {
+        TRY(worker_go_on(w, (uint64_t)b->steps * 500));
         cells_row(m, w, b, i, one);
-        return;
+        return ERR_OK;
     }
     double *v = batch_v(b, i);
     const double *other = matrix_v(&m->one.rows, one);
     const double *left = m->swapped ? other : v, *right = m->swapped ? v : other;
-    binop_floats(w->x->kernels, m->node->op, m->node->return_bool, v, present, left, right, left, b->steps);
+    return binop_row(w, m->node->op, m->node->return_bool, v, present, left, right, left, b->steps);
 }
 
 static enum err match_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
@@ -254,7 +256,7 @@ static enum err match_tile(struct oper *op, struct worker *w, uint32_t first, st
     for (uint32_t i = 0; i < b->rows; i++) {
         uint32_t one = m->partner[first + i];
         if (one)
-            pair_row(m, w, b, i, one - 1);
+            TRY(pair_row(m, w, b, i, one - 1));
         else
             bits_zero(batch_present(b, i), b->steps);
     }

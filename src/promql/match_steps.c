@@ -80,6 +80,7 @@ static enum err enter_one_side(struct stepping *s)
 {
     const struct match_side *one = &s->m->one;
     for (uint32_t row = 0; row < one->rows.rows; row++) {
+        TRY(exec_go_on(s->x, 20));
         if (!bits_get(matrix_present(&one->rows, row), s->step))
             continue;
         uint32_t signature = one->signature[row];
@@ -188,6 +189,7 @@ static enum err many_side(struct stepping *s)
 {
     const struct match_side *many = &s->m->many, *one = &s->m->one;
     for (uint32_t row = 0; row < many->rows.rows; row++) {
+        TRY(exec_go_on(s->x, s->paired[row].one ? 50 : 500)); /* labels are made for new pairs */
         if (!bits_get(matrix_present(&many->rows, row), s->step))
             continue;
         uint32_t signature = many->signature[row];
@@ -214,6 +216,7 @@ static enum err fill_many_side(struct stepping *s)
     const struct match_side *one = &s->m->one;
     for (uint32_t row = 0; row < one->rows.rows; row++) {
         uint32_t signature = one->signature[row];
+        TRY(exec_go_on(s->x, s->paired_filled[row].one ? 50 : 500));
         if (!bits_get(matrix_present(&one->rows, row), s->step) || s->used_stamp[signature] == s->step + 1)
             continue;
         struct paired *p = &s->paired_filled[row];

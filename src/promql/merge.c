@@ -24,6 +24,7 @@ static enum err clean_labels(struct oper *op, const struct oper *child, bool *di
         return exec_no_memory(x, x->why);
     *distinct = child->one_name;
     for (uint32_t i = 0; i < child->count; i++) {
+        TRY(exec_go_on(x, 200));
         bool drop = op_drops_name(child, i);
         labels[i] = drop ? labels_drop_metadata(&child->labels[i], &x->arena) : child->labels[i];
         *distinct = *distinct && drop && !labels_have_metadata(&child->labels[i], true);
@@ -48,6 +49,7 @@ static enum err merge_row(struct merge_op *m, const struct matrix *from, uint32_
     struct exec *x = m->base.x;
     struct rowset *rows = &m->rows;
     const uint64_t *present = matrix_present(from, row);
+    TRY(exec_go_on(x, 200 + (uint64_t)from->steps * 10));
     if (!bits_any(present, from->steps))
         return ERR_OK;
     uint32_t to;

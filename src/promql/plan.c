@@ -53,8 +53,7 @@ static uint32_t reading_step(const struct subquery_node *s, const struct grid *o
 /* Samples of an inner step that lies between two windows are looked at, but not booked as read. */
 static bool in_window(const struct subquery_node *s, const struct grid *outer, int64_t inner_ms, uint32_t step)
 {
-    return outer->count <= 1 ||
-           time_sub(inner_ms, -s->mod.offset_ms) > time_sub(grid_time(outer, step), s->range_ms);
+    return outer->count <= 1 || time_sub(inner_ms, -s->mod.offset_ms) > time_sub(grid_time(outer, step), s->range_ms);
 }
 
 static enum err inner_steps(struct exec *x, const struct subquery_node *s, const struct grid *outer,
@@ -65,6 +64,7 @@ static enum err inner_steps(struct exec *x, const struct subquery_node *s, const
     if (!steps)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < inner->count; i++) {
+        TRY(exec_go_on(x, 10));
         int64_t t = grid_time(inner, i);
         uint32_t step = reading_step(s, outer, t);
         if (!answer && !in_window(s, outer, t, step))

@@ -135,8 +135,6 @@ double quantile_reference(double phi, double *v, size_t n)
 
 /* ---- The aggregation ---- */
 
-enum { CHECK_VALUES = 1 << 20 }; /* values after which to ask whether to go on */
-
 struct quantile_op {
     struct aggregation agg;
     struct matrix in;
@@ -179,19 +177,18 @@ static uint32_t gather(struct quantile_op *q, const uint32_t *rows, uint32_t cou
 static enum err quantile_group(struct quantile_op *q, uint32_t group, const uint32_t *rows, uint32_t count,
                                double *values)
 {
+    struct exec *x = q->agg.base.x;
     bool drop = false;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(exec_go_on(x, 20));
         if (bits_any(matrix_present(&q->in, rows[i]), q->in.steps))
             drop |= op_drops_name(q->agg.child, rows[i]);
-    uint32_t out, looked_at = 0;
+    }
+    uint32_t out;
     TRY(rowset_append(&q->rows, &q->agg.groups.labels[group], drop, &out));
     for (uint32_t s = 0; s < q->in.steps; s++) {
         uint32_t n = gather(q, rows, count, s, values);
-        looked_at += count;
-        if (looked_at > CHECK_VALUES) {
-            looked_at = 0;
-            TRY(exec_check(q->agg.base.x, q->agg.base.x->why));
-        }
+        TRY(exec_go_on(x, (uint64_t)count * 30));
         if (n == 0)
             continue;
         double phi = q->agg.params[s], result = quantile_select(phi, values, n);
@@ -199,7 +196,7 @@ static enum err quantile_group(struct quantile_op *q, uint32_t group, const uint
             result = quantile_reference(phi, values, gather(q, rows, count, s, values));
         rowset_put(&q->rows, out, s, result);
     }
-    return exec_check(q->agg.base.x, q->agg.base.x->why);
+    return exec_go_on(x, 200);
 }
 
 static enum err quantile_prepare(struct oper *op)
@@ -217,6 +214,7 @@ static enum err quantile_prepare(struct oper *op)
         return exec_no_memory(op->x, op->x->why);
     for (uint32_t row = 0; row < q->in.rows; row++) { /* groups come in the order of their first samples */
         uint32_t g = groups_of(&q->agg.groups, row);
+        TRY(exec_go_on(op->x, 20));
         if (met[g] || !bits_any(matrix_present(&q->in, row), q->in.steps))
             continue;
         met[g] = true;

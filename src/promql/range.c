@@ -9,7 +9,7 @@
 #include "promql/series.h"
 #include "promql/stats_only.h"
 
-enum { WINDOWS_BYTES_MAX = 1 << 22, WINDOWS_SLOTS_MAX = 2048, WORK_PER_CHECK = 1 << 16 };
+enum { WINDOWS_BYTES_MAX = 1 << 22, WINDOWS_SLOTS_MAX = 2048 };
 
 static const struct oper_ops range_ops;
 
@@ -23,8 +23,7 @@ struct range_state {
     struct windows own;    /* of columns that share with nobody */
     struct window *hist_windows;
     struct lane_spaces lanes;
-    uint32_t *scratch;
-    size_t scratch_capacity;
+    struct scratch scratch;
 };
 
 int64_t range_time(const struct range_op *op, uint32_t step)
@@ -95,6 +94,7 @@ static enum err range_child_times(struct range_op *r)
         return exec_no_memory(x, x->why);
     for (uint32_t s = 0; s < g->count; s++)
         r->child_times[s] = grid_time(g, s);
+    TRY(exec_go_on(x, g->count));
     return ERR_OK;
 }
 
@@ -202,7 +202,7 @@ static struct range_state *range_state_get(struct range_op *r, struct worker *w)
     return state;
 }
 
-enum { HIST_WORK = 64 }; /* a histogram costs as much as so many floats */
+enum { HIST_NS = 500 }; /* adding, comparing or copying a histogram, more or less */
 
 /* The kind that ignores histograms says so where there are floats, too; the other kind refuses mixes. */
 static void range_mixes(struct range_call *c)
@@ -219,7 +219,7 @@ static void range_mixes(struct range_call *c)
                        "ignored histograms in a range containing both floats and histograms for metric name %s",
                        notes_quote(&c->w->notes, c->metric));
         } else if (hists && f->hist) {
-            if (range_stop(c, (uint64_t)window_count(c->hist_windows[s]) * HIST_WORK))
+            if (range_stop(c, (uint64_t)window_count(c->hist_windows[s]) * HIST_NS))
                 return;
             f->hist(c, s);
         }
@@ -285,10 +285,8 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
                           const struct labels *labels, struct batch *b, uint32_t row, uint64_t *made)
 {
     size_t samples = (size_t)col->float_count + col->hist_count + 1;
-    if (state->scratch_capacity < samples) {
-        state->scratch_capacity = samples * 2;
-        state->scratch = mem_realloc(state->scratch, state->scratch_capacity * 4 * sizeof *state->scratch);
-    }
+    if (!scratch_need(&state->scratch, &w->x->budget, samples, 4 * sizeof(uint32_t)))
+        return exec_no_memory(w->x, w->why);
     struct windows *windows = windows_get(state, w, r, col);
     if (col->hist_count > 0 && !state->hist_windows)
         state->hist_windows = worker_alloc(w, b->steps, sizeof *state->hist_windows);
@@ -309,7 +307,7 @@ static enum err range_row(struct range_op *r, struct worker *w, struct range_sta
                            .v = batch_v(b, row),
                            .present = batch_present(b, row),
                            .lanes = &state->lanes,
-                           .scratch = state->scratch};
+                           .scratch = state->scratch.p};
     range_apply(&c);
     if (c.err == ERR_OK)
         range_suspect(&c, labels);
@@ -344,27 +342,30 @@ static void drop_buckets(struct range_op *r, struct worker *w, struct samples *s
     stats_only_samples(samples, steps, r->mod->at == AT_TIME ? 1 : g->count, &w->tile);
 }
 
+/* What a row costs besides the windows that a function looks at anew for each step. */
+static uint64_t row_ns(uint64_t samples, uint32_t steps)
+{
+    return 300 + samples * 5 + (uint64_t)steps * 20;
+}
+
 static enum err selector_rows(struct range_op *r, struct worker *w, struct range_state *state, uint32_t first,
                               struct batch *b)
 {
     if (!state->reader)
         state->reader = exec_reader(w->x, r->set);
-    uint64_t made = 0, work = 0;
+    uint64_t made = 0;
     bool use_starts = exec_has(w->x, PROMQL_USE_START_TIMESTAMPS);
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
         struct column col;
-        if (work >= WORK_PER_CHECK) {
-            TRY(exec_check(w->x, w->why));
-            work = 0;
-        }
         TRY(state->reader->ops->read(state->reader, first + i, r->mint_ms, r->maxt_ms, &samples, w->why));
-        work += samples.count + b->steps;
+        TRY(worker_go_on(w, row_ns(samples.count, b->steps) + (samples.hists ? (uint64_t)samples.count * HIST_NS : 0)));
         if (samples.count == 0)
             continue;
         if (r->matrix->matrix.selector->vector.stats_only)
             drop_buckets(r, w, &samples);
-        column_of_samples(&col, &samples, use_starts, w->x->kernels, &state->space);
+        if (!column_of_samples(&col, &samples, use_starts, w->x, &state->space))
+            return exec_no_memory(w->x, w->why);
         TRY(range_row(r, w, state, &col, &r->set->labels[first + i], b, i, &made));
         TRY(range_claim(r, w, first + i, batch_present(b, i)));
     }
@@ -383,13 +384,13 @@ static enum err subquery_rows(struct range_op *r, struct worker *w, struct range
     for (uint32_t i = 0; i < b->rows; i++) {
         uint32_t at = i % rows;
         if (at == 0) {
-            TRY(exec_check(w->x, w->why)); /* a year of seconds is 30 million steps a row */
             batch_reset(child, b->rows - i < rows ? b->rows - i : rows);
             TRY(op_tile(r->child, w, first + i, child));
         }
         struct column col;
-        TRY(exec_check(w->x, w->why));
-        column_of_row(&col, child, at, r->child_times, 1, &w->tile, &state->space);
+        TRY(worker_go_on(w, row_ns(child->steps, b->steps))); /* a year of seconds is 30 million steps a row */
+        if (!column_of_row(&col, child, at, r->child_times, 1, w, &state->space))
+            return exec_no_memory(w->x, w->why);
         TRY(range_row(r, w, state, &col, &r->child->labels[first + i], b, i, &made));
         TRY(range_claim(r, w, first + i, batch_present(b, i)));
     }
@@ -412,7 +413,7 @@ static void range_close(struct oper *op, void *p)
     column_space_deinit(&state->space);
     lane_spaces_deinit(&state->lanes);
     batch_deinit(&state->child);
-    mem_free(state->scratch);
+    scratch_free(&state->scratch);
 }
 
 static const struct oper_ops range_ops = {
@@ -422,8 +423,8 @@ static const struct oper_ops range_ops = {
 bool range_op_census(const struct oper *op, struct selector *sel, struct census_request *request)
 {
     const struct range_op *r = (const struct range_op *)op;
-    if (op->ops != &range_ops || op->grid.count != 1 || r->child || !r->function || r->function->id != FUNCTION_LAST_OVER_TIME ||
-        op->x->exact_stats)
+    if (op->ops != &range_ops || op->grid.count != 1 || r->child || !r->function ||
+        r->function->id != FUNCTION_LAST_OVER_TIME || op->x->exact_stats)
         return false;
     const struct vector_selector_node *vs = &r->matrix->matrix.selector->vector;
     if (vs->anchored || vs->smoothed || vs->stats_only)

@@ -16,6 +16,7 @@
 #define PROMQL_RANGE_H
 
 #include "promql/exec.h"
+#include "promql/scratch.h"
 
 struct column {
     uint32_t float_count, hist_count;
@@ -58,23 +59,23 @@ struct windows {
 
 /* Columns laid out anew because samples had to be left out or parted; grows, never shrinks. */
 struct column_space {
-    size_t capacity; /* samples */
+    struct scratch memory; /* of all of these */
     int64_t *float_times, *hist_times, *float_starts, *hist_starts;
     double *values;
     const struct histogram **hists;
 };
 void column_space_deinit(struct column_space *space);
-/* Without stale markers; borrows the samples' arrays when nothing has to be left out. */
-void column_of_samples(struct column *col, const struct samples *s, bool use_starts, const struct step_kernels *k,
-                       struct column_space *space);
-/* The present cells of a subquery's row, at the times of its grid. */
-void column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
-                   struct arena *tile, struct column_space *space);
+/* Without stale markers; borrows the samples' arrays when nothing has to be left out.  False when memory ends. */
+MUST_CHECK bool column_of_samples(struct column *col, const struct samples *s, bool use_starts, struct exec *x,
+                                  struct column_space *space);
+/* The present cells of a subquery's row, at the times of its grid.  False when memory ends. */
+MUST_CHECK bool column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times,
+                              uint64_t times_id, struct worker *w, struct column_space *space);
 
 /* Copies of the series in hand for windows side by side; see range_lanes.h. */
 struct lane_space {
-    double *v;
-    size_t capacity, pitch;
+    struct scratch memory; /* of doubles */
+    size_t pitch;
     uint32_t phases; /* 0: none yet */
 };
 struct lane_spaces {
@@ -101,20 +102,13 @@ struct range_call {
     struct lane_spaces *lanes;
     uint32_t *scratch; /* [4 * (samples + 1)], 16-aligned */
     enum err err;      /* set by functions whose parameters can be wrong; the text is in w->why */
-    uint64_t work;     /* samples looked at since somebody asked whether to go on */
 };
 
-enum { RANGE_WORK_MAX = 1 << 19 }; /* some milliseconds */
-
-/* Before looking at that many samples: whether to stop, because the query is over or has failed. */
-static inline bool range_stop(struct range_call *c, uint64_t samples)
+/* Before so much work: whether to stop, because the query is over or has failed. */
+static inline bool range_stop(struct range_call *c, uint64_t work_ns)
 {
-    c->work += samples;
-    if (c->work > RANGE_WORK_MAX) {
-        c->work = 0;
-        if (c->err == ERR_OK)
-            c->err = exec_check(c->w->x, c->w->why);
-    }
+    if (c->err == ERR_OK)
+        c->err = worker_go_on(c->w, work_ns);
     return c->err != ERR_OK;
 }
 

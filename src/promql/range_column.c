@@ -5,31 +5,26 @@
  */
 #include "model/value.h"
 #include "promql/range.h"
+#include "promql/step_kernels.h"
 
-static void column_space_need(struct column_space *space, size_t count)
+static bool column_space_need(struct column_space *space, struct exec *x, size_t count)
 {
-    if (count <= space->capacity)
-        return;
-    size_t capacity = space->capacity ? space->capacity : 64;
-    while (capacity < count)
-        capacity *= 2;
-    space->float_times = mem_realloc(space->float_times, capacity * sizeof *space->float_times);
-    space->hist_times = mem_realloc(space->hist_times, capacity * sizeof *space->hist_times);
-    space->float_starts = mem_realloc(space->float_starts, capacity * sizeof *space->float_starts);
-    space->hist_starts = mem_realloc(space->hist_starts, capacity * sizeof *space->hist_starts);
-    space->values = mem_realloc(space->values, capacity * sizeof *space->values);
-    space->hists = mem_realloc((void *)space->hists, capacity * sizeof *space->hists);
-    space->capacity = capacity;
+    size_t each = 5 * sizeof(int64_t) + sizeof *space->hists;
+    if (!scratch_need(&space->memory, &x->budget, count, each))
+        return false;
+    size_t capacity = space->memory.bytes / each;
+    space->float_times = space->memory.p;
+    space->hist_times = space->float_times + capacity;
+    space->float_starts = space->hist_times + capacity;
+    space->hist_starts = space->float_starts + capacity;
+    space->values = (double *)(void *)(space->hist_starts + capacity);
+    space->hists = (const struct histogram **)(void *)(space->values + capacity);
+    return true;
 }
 
 void column_space_deinit(struct column_space *space)
 {
-    mem_free(space->float_times);
-    mem_free(space->hist_times);
-    mem_free(space->float_starts);
-    mem_free(space->hist_starts);
-    mem_free(space->values);
-    mem_free((void *)space->hists);
+    scratch_free(&space->memory);
 }
 
 static void column_point_at(struct column *col, const struct column_space *space, bool use_starts)
@@ -42,7 +37,7 @@ static void column_point_at(struct column *col, const struct column_space *space
     col->hist_starts = use_starts ? space->hist_starts : NULL;
 }
 
-void column_of_samples(struct column *col, const struct samples *s, bool use_starts, const struct step_kernels *k,
+bool column_of_samples(struct column *col, const struct samples *s, bool use_starts, struct exec *x,
                        struct column_space *space)
 {
     use_starts = use_starts && s->start_times_ms;
@@ -51,9 +46,10 @@ void column_of_samples(struct column *col, const struct samples *s, bool use_sta
                            .values = s->values,
                            .float_starts = use_starts ? s->start_times_ms : NULL,
                            .times_id = s->times_id};
-    if (!s->hists && !k->any_stale(s->values, s->count))
-        return;
-    column_space_need(space, s->count);
+    if (!s->hists && !x->kernels->any_stale(s->values, s->count))
+        return true;
+    if (!column_space_need(space, x, s->count))
+        return false;
     uint32_t floats = 0, hists = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         const struct histogram *h = s->hists ? s->hists[i] : NULL;
@@ -70,6 +66,7 @@ void column_of_samples(struct column *col, const struct samples *s, bool use_sta
     }
     *col = (struct column){.float_count = floats, .hist_count = hists};
     column_point_at(col, space, use_starts);
+    return true;
 }
 
 /* A reset seen by whoever made the row says nothing about the next cell of it. */
@@ -83,23 +80,24 @@ static const struct histogram *unknown_reset(const struct histogram *h, struct a
     return copy;
 }
 
-void column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
-                   struct arena *tile, struct column_space *space)
+bool column_of_row(struct column *col, const struct batch *b, uint32_t row, const int64_t *times, uint64_t times_id,
+                   struct worker *w, struct column_space *space)
 {
     const uint64_t *present = batch_present(b, row);
     const struct histogram **h = batch_h(b, row);
     const double *v = batch_v(b, row);
     if (!h && bits_all(present, b->steps)) {
         *col = (struct column){.float_count = b->steps, .float_times = times, .values = v, .times_id = times_id};
-        return;
+        return true;
     }
-    column_space_need(space, b->steps);
+    if (!column_space_need(space, w->x, b->steps))
+        return false;
     uint32_t floats = 0, hists = 0;
     BITS_EACH(s, present, b->steps)
     {
         if (h && h[s]) {
             space->hist_times[hists] = times[s];
-            space->hists[hists++] = unknown_reset(h[s], tile);
+            space->hists[hists++] = unknown_reset(h[s], &w->tile);
         } else {
             space->float_times[floats] = times[s];
             space->values[floats++] = v[s];
@@ -107,4 +105,5 @@ void column_of_row(struct column *col, const struct batch *b, uint32_t row, cons
     }
     *col = (struct column){.float_count = floats, .hist_count = hists};
     column_point_at(col, space, false);
+    return true;
 }

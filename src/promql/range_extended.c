@@ -87,6 +87,8 @@ static void range_extended(struct range_call *c)
     for (uint32_t step = 0; step < c->steps; step++) {
         struct window w = c->windows[step];
         struct span s;
+        if (range_stop(c, (uint64_t)window_count(w) * 5))
+            return;
         if (window_count(w) == 0 || !span_find(c, step, w, c->col->float_times, &s))
             continue;
         double left = left_value(c, &s), right = right_value(c, &s, w), result = right - left;

@@ -7,21 +7,51 @@
  */
 #include "promql/range_lanes.h"
 
-enum { PHASES_MAX = 64, LONG_WINDOW = 8192 /* samples after which to ask whether to go on */ };
+enum { PHASES_MAX = 64 };
 
-static void lane_room(struct lane_space *space, size_t count)
+/* The distance between the starts of neighbouring windows, if it is the same for all eight; else 0. */
+static uint32_t distance(const struct eight *g)
 {
-    if (space->capacity >= count)
-        return;
-    space->capacity = count * 2;
-    space->v = mem_realloc(space->v, space->capacity * sizeof *space->v);
+    uint32_t d = g->windows[1].lo - g->windows[0].lo;
+    for (uint32_t k = 1; k < KERNEL_LANES; k++)
+        if (g->windows[k].lo - g->windows[k - 1].lo != d)
+            return 0;
+    return d <= PHASES_MAX ? d : 0;
 }
 
 void lane_spaces_deinit(struct lane_spaces *spaces)
 {
-    mem_free(spaces->values.v);
-    mem_free(spaces->times.v);
-    mem_free(spaces->block.v);
+    scratch_free(&spaces->values.memory);
+    scratch_free(&spaces->times.memory);
+    scratch_free(&spaces->block.memory);
+}
+
+static bool lane_room(struct range_call *c, struct lane_space *space, size_t count)
+{
+    if (scratch_need(&space->memory, &c->w->x->budget, count, sizeof(double)))
+        return true;
+    c->err = exec_no_memory(c->w->x, c->w->why);
+    return false;
+}
+
+/* Memory for what lanes() may lay out for these windows, so that it cannot fail. */
+static bool rooms(struct range_call *c, const struct eight *g)
+{
+    bool times = c->op->function->floats == range_regress, dealt = distance(g) > 0;
+    size_t series = (size_t)c->col->float_count + PHASES_MAX * (1 + KERNEL_LANES);
+    if (!dealt)
+        return lane_room(c, &c->lanes->block, (size_t)g->len * KERNEL_LANES * 2);
+    return lane_room(c, &c->lanes->values, series) && (!times || lane_room(c, &c->lanes->times, series));
+}
+
+/* The last windows of a series may be fewer than eight. */
+static void call_eight(struct range_call *c, struct eight *g, eight_fn fn)
+{
+    for (uint32_t k = g->count; k < KERNEL_LANES; k++)
+        g->windows[k] = g->windows[0];
+    if (rooms(c, g))
+        fn(c, g);
+    g->count = 0;
 }
 
 void each_eight(struct range_call *c, uint32_t least, eight_fn fn)
@@ -36,27 +66,13 @@ void each_eight(struct range_call *c, uint32_t least, eight_fn fn)
         g.steps[g.count] = s;
         g.windows[g.count] = w;
         g.len = g.count == 0 || len < g.len ? len : g.len;
-        if (++g.count == KERNEL_LANES) {
-            fn(c, &g);
-            g.count = 0;
-            if (len > LONG_WINDOW)
-                c->err = exec_check(c->w->x, c->w->why);
-        }
+        if (range_stop(c, (uint64_t)len * 4))
+            return;
+        if (++g.count == KERNEL_LANES)
+            call_eight(c, &g, fn);
     }
-    for (uint32_t k = g.count; g.count && k < KERNEL_LANES; k++)
-        g.windows[k] = g.windows[0];
-    if (g.count)
-        fn(c, &g);
-}
-
-/* The distance between the starts of neighbouring windows, if it is the same for all eight; else 0. */
-static uint32_t distance(const struct eight *g)
-{
-    uint32_t d = g->windows[1].lo - g->windows[0].lo;
-    for (uint32_t k = 1; k < KERNEL_LANES; k++)
-        if (g->windows[k].lo - g->windows[k - 1].lo != d)
-            return 0;
-    return d <= PHASES_MAX ? d : 0;
+    if (g.count && c->err == ERR_OK)
+        call_eight(c, &g, fn);
 }
 
 static double value_at(const struct column *col, bool times, uint32_t i)
@@ -68,9 +84,9 @@ static double value_at(const struct column *col, bool times, uint32_t i)
 static void deal(struct lane_space *space, const struct column *col, bool times, uint32_t phases)
 {
     size_t pitch = col->float_count / phases + 1 + KERNEL_LANES;
-    lane_room(space, pitch * phases);
+    double *v = space->memory.p;
     for (uint32_t i = 0, phase = 0, at = 0; i < col->float_count; i++) {
-        space->v[phase * pitch + at] = value_at(col, times, i);
+        v[phase * pitch + at] = value_at(col, times, i);
         if (++phase == phases) {
             phase = 0;
             at++;
@@ -85,8 +101,7 @@ static struct kernel_windows block(struct range_call *c, const struct eight *g, 
 {
     struct lane_space *space = &c->lanes->block;
     size_t half = (size_t)g->len * KERNEL_LANES;
-    lane_room(space, half * 2);
-    double *v = space->v + (times ? half : 0);
+    double *v = (double *)space->memory.p + (times ? half : 0);
     for (uint32_t k = 0; k < KERNEL_LANES; k++)
         for (uint32_t i = 0; i < g->len; i++)
             v[(size_t)i * KERNEL_LANES + k] = value_at(c->col, times, g->windows[k].lo + i);
@@ -101,7 +116,7 @@ static struct kernel_windows lanes(struct range_call *c, const struct eight *g, 
         return block(c, g, times);
     if (space->phases != d)
         deal(space, c->col, times, d);
-    return (struct kernel_windows){space->v, space->pitch, d, g->windows[0].lo};
+    return (struct kernel_windows){space->memory.p, space->pitch, d, g->windows[0].lo};
 }
 
 struct kernel_windows lanes_values(struct range_call *c, const struct eight *g)

@@ -127,7 +127,7 @@ void range_quantile(struct range_call *c)
             continue;
         double phi = c->op->values[0][s];
         warn_phi(c, phi);
-        if (range_stop(c, (uint64_t)window_count(w) * 8)) /* sorting, at worst */
+        if (range_stop(c, (uint64_t)window_count(w) * 20)) /* sorting, at worst */
             return;
         if (c->steps == 1) {
             memcpy(sorted.v, v + w.lo, window_count(w) * sizeof *sorted.v);
@@ -157,6 +157,6 @@ static double deviation(const struct range_call *c, struct window w)
 void range_mad(struct range_call *c)
 {
     for (uint32_t s = 0; s < c->steps; s++)
-        if (window_count(c->windows[s]) > 0 && !range_stop(c, (uint64_t)window_count(c->windows[s]) * 8))
+        if (window_count(c->windows[s]) > 0 && !range_stop(c, (uint64_t)window_count(c->windows[s]) * 50))
             range_put(c, s, deviation(c, c->windows[s]));
 }

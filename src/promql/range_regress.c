@@ -104,6 +104,8 @@ void range_smooth(struct range_call *c)
 {
     for (uint32_t s = 0; s < c->steps && c->err == ERR_OK; s++) {
         double level_factor = c->op->values[0][s], trend_factor = c->op->values[1][s];
+        if (range_stop(c, (uint64_t)window_count(c->windows[s]) * 6))
+            return;
         if (window_count(c->windows[s]) == 0 && (c->col->hist_count == 0 || window_count(c->hist_windows[s]) == 0))
             continue;
         if (level_factor <= 0 || level_factor >= 1)

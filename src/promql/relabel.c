@@ -55,7 +55,8 @@ static enum err relabel_rows(struct relabel_op *r)
     struct slice target = text_arg(op, 1);
     bool renames = slice_eq(target, SLICE_LIT(METRIC_NAME));
     struct buf value = {0};
-    for (uint32_t i = 0; i < child->count; i++) {
+    struct going going = {x, ERR_OK};
+    for (uint32_t i = 0; i < child->count && going_on(&going, 1000); i++) {
         buf_reset(&value);
         labels[i] = child->labels[i];
         drop_name[i] = op_drops_name(child, i);
@@ -71,7 +72,7 @@ static enum err relabel_rows(struct relabel_op *r)
     op->labels = labels;
     op->drop_name = drop_name;
     op->one_name = false;
-    return ERR_OK;
+    return going.err;
 }
 
 static enum err check_replace(struct relabel_op *r)

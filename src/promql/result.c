@@ -4,8 +4,6 @@
  * A vector keeps the order of evaluation; a matrix is sorted by labels.  NaN gets one bit pattern, so that
  * what rules store does not depend on the processor.
  */
-#include <stdlib.h>
-
 #include "base/assert.h"
 #include "model/value.h"
 #include "promql/ops.h"
@@ -84,8 +82,10 @@ static enum err row_points(struct run *r, struct oper *op, uint32_t row, struct 
 static enum err rows_visit(void *ctx, uint32_t first, struct batch *b)
 {
     struct reading *reading = ctx;
-    for (uint32_t i = 0; i < b->rows; i++)
+    for (uint32_t i = 0; i < b->rows; i++) {
+        TRY(exec_go_on(&reading->r->x, 200 + (uint64_t)b->steps * (b->has_h[i] ? 1000 : 3)));
         TRY(row_points(reading->r, reading->op, first + i, b, i, &reading->capacity));
+    }
     return ERR_OK;
 }
 
@@ -114,21 +114,48 @@ enum err result_read_scalar(struct run *r, struct oper *root)
     return ERR_OK;
 }
 
-static int compare_series(const void *a, const void *b)
+static int compare_series(const void *ctx, uint32_t a, uint32_t b)
 {
-    const struct result_series *x = a, *y = b;
-    return labels_cmp(&x->labels, &y->labels);
+    const struct result_series *series = ctx;
+    return labels_cmp(&series[a].labels, &series[b].labels);
+}
+
+/* Puts series[order[i]] at i, following each cycle of the permutation. */
+static void series_permute(struct result_series *series, uint32_t *order, uint32_t count)
+{
+    for (uint32_t start = 0; start < count; start++) {
+        struct result_series moved = series[start];
+        uint32_t at = start, from;
+        while ((from = order[at]) != start) {
+            series[at] = series[from];
+            order[at] = at;
+            at = from;
+        }
+        series[at] = moved;
+        order[at] = at;
+    }
 }
 
 enum err result_sort(struct run *r)
 {
     struct result *result = &r->result;
+    struct exec *x = &r->x;
+    uint32_t count = (uint32_t)result->series_count;
     bool sorted = true;
-    for (uint64_t i = 1; i < result->series_count && sorted; i++)
-        sorted = compare_series(&result->series[i - 1], &result->series[i]) <= 0;
-    if (!sorted)
-        qsort(result->series, result->series_count, sizeof *result->series, compare_series);
-    return exec_check(&r->x, r->x.why);
+    for (uint32_t i = 1; i < count && sorted; i++) {
+        sorted = compare_series(result->series, i - 1, i) <= 0;
+        TRY(exec_go_on(x, 300));
+    }
+    if (!sorted) {
+        uint32_t *order = exec_alloc(x, count, sizeof *order);
+        if (!order)
+            return exec_no_memory(x, x->why);
+        for (uint32_t i = 0; i < count; i++)
+            order[i] = i;
+        TRY(rows_sort(x, order, count, compare_series, result->series));
+        series_permute(result->series, order, count);
+    }
+    return exec_check(x, x->why);
 }
 
 /* ---- Range vectors ---- */
@@ -168,7 +195,8 @@ static enum err extended_points(struct run *r, struct bare *bare, const struct s
 {
     struct exec *x = &r->x;
     struct column col;
-    column_of_samples(&col, s, false, x->kernels, &bare->space);
+    if (!column_of_samples(&col, s, false, x, &bare->space))
+        return exec_no_memory(x, x->why);
     if (col.hist_count > 0)
         return err_set(x->why, ERR_INVALID, "%s modifier is not supported with histograms",
                        bare->vs->smoothed ? "smoothed" : "anchored");
@@ -190,8 +218,8 @@ static enum err read_bare(struct run *r, struct bare *bare, struct series_set *s
     bool extended = bare->vs->anchored || bare->vs->smoothed;
     for (uint32_t i = 0; i < set->count; i++) {
         struct samples samples;
-        TRY(exec_check(x, x->why));
         TRY(reader->ops->read(reader, i, bare->mint_ms, bare->maxt_ms, &samples, x->why));
+        TRY(exec_go_on(x, 500 + (uint64_t)samples.count * (samples.hists ? 1000 : 10)));
         TRY(extended ? extended_points(r, bare, &samples, &set->labels[i], &capacity)
                      : sample_points(r, &samples, &set->labels[i], &capacity));
     }

@@ -30,6 +30,7 @@ static enum err rowset_grow(struct rowset *r)
 
 enum err rowset_append(struct rowset *r, const struct labels *labels, bool drop_name, uint32_t *out)
 {
+    TRY(exec_go_on(r->x, 200 + (uint64_t)r->steps * 3)); /* most of it the first touch of its memory */
     if (r->count == r->capacity)
         TRY(rowset_grow(r));
     uint32_t row = r->count, found;

@@ -141,6 +141,7 @@ enum err promql_exec(struct engine *e, struct query *q, const struct exec_params
                      struct result **out, struct errmsg *why)
 {
     struct errmsg unread;
+    *out = NULL;
     if (p->step_ms > 0 && p->start_ms <= p->end_ms && !grid_fits(p->start_ms, p->end_ms, p->step_ms))
         return exec_too_many_samples(why);
     struct run *r = run_new(e, q, p, cancel, why ? why : &unread);
@@ -160,7 +161,10 @@ enum err promql_exec(struct engine *e, struct query *q, const struct exec_params
     *out = &r->result;
     return ERR_OK;
 fail:
-    run_free(r);
+    if (p->keep_failed)
+        *out = &r->result;
+    else
+        run_free(r);
     return err;
 }
 

@@ -45,6 +45,7 @@ static enum err number_prepare(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     TRY(scalar_alloc(op));
+    TRY(exec_go_on(op->x, op->grid.count));
     for (uint32_t i = 0; i < op->grid.count; i++)
         s->values[i] = s->number;
     return ERR_OK;
@@ -63,8 +64,11 @@ static enum err time_prepare(struct oper *op)
 {
     struct scalar_op *s = (struct scalar_op *)op;
     TRY(scalar_alloc(op));
-    for (uint32_t i = 0; i < op->grid.count; i++)
+    for (uint32_t i = 0; i < op->grid.count; i++) {
         s->values[i] = (double)grid_time(&op->grid, i) / 1000;
+        if (i % 4096 == 4095)
+            TRY(exec_go_on(op->x, 4096 * 5));
+    }
     return ERR_OK;
 }
 
@@ -176,8 +180,11 @@ static enum err binary_prepare(struct oper *op)
     if (op->node->kind == NODE_BINARY && op_is_trim(op->node->binary.op))
         return err_set(op->x->why, ERR_INVALID, "operator \"%s\" not allowed for Scalar operations",
                        op_text(op->node->binary.op));
-    for (uint32_t i = 0; i < op->grid.count; i++)
+    for (uint32_t i = 0; i < op->grid.count; i++) {
         s->values[i] = scalar_apply(op->node, a[i], b[i]);
+        if (i % 4096 == 4095)
+            TRY(exec_go_on(op->x, 4096 * 50));
+    }
     return ERR_OK;
 }
 

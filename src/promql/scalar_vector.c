@@ -68,12 +68,13 @@ static enum err scalar_vector_tile(struct oper *op, struct worker *w, uint32_t f
     TRY(op_tile(op->args[s->scalar_left], w, first, b));
     for (uint32_t r = 0; r < b->rows; r++) {
         if (b->has_h[r] || op_is_trim(s->op)) {
+            TRY(worker_go_on(w, (uint64_t)b->steps * 500));
             cells_row(s, w, b, r);
             continue;
         }
         double *v = batch_v(b, r);
         const double *left = s->scalar_left ? s->scalar : v, *right = s->scalar_left ? v : s->scalar;
-        binop_floats(w->x->kernels, s->op, s->return_bool, v, batch_present(b, r), left, right, v, b->steps);
+        TRY(binop_row(w, s->op, s->return_bool, v, batch_present(b, r), left, right, v, b->steps));
     }
     return ERR_OK;
 }

@@ -122,10 +122,11 @@ static enum err select_tile(struct oper *op, struct worker *w, uint32_t first, s
         struct samples samples;
         uint32_t row = s->chosen ? s->chosen[first + i] : first + i;
         TRY(state->reader->ops->read(state->reader, row, s->mint_ms, s->maxt_ms, &samples, w->why));
+        TRY(worker_go_on(w, 200 + (uint64_t)(samples.count + b->steps) * (samples.hists ? 500 : s->smoothed ? 20 : 2)));
         if (samples.count == 0)
             continue;
         if (s->smoothed)
-            select_fill_smoothed(s, w, state, &samples, row, b, i);
+            TRY(select_fill_smoothed(s, w, state, &samples, row, b, i));
         else
             TRY(select_fill(s, w, state, &samples, b, i));
     }
@@ -202,8 +203,10 @@ enum err select_op_choose(struct oper *op, const uint32_t *rows, uint32_t count)
     struct labels *labels = exec_alloc(x, count, sizeof *labels);
     if (!labels)
         return exec_no_memory(x, x->why);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         labels[i] = op->labels[rows[i]];
+        TRY(exec_go_on(x, 30));
+    }
     ((struct select_op *)op)->chosen = rows;
     op->labels = labels;
     op->count = count;

@@ -235,15 +235,16 @@ static void count_around(const struct select_op *s, struct worker *w, const stru
 }
 
 /* Samples around a step do not count as looked at: the reference doesn't. */
-void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
-                          const struct samples *samples, uint32_t series, struct batch *b, uint32_t row)
+enum err select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
+                              const struct samples *samples, uint32_t series, struct batch *b, uint32_t row)
 {
     struct samples own = *samples;
     struct smoothed_cursor at = {{0, 0}, {0, 0}};
     struct column col;
     if (s->vs->stats_only)
         drop_buckets(s, w, &own);
-    column_of_samples(&col, &own, false, w->x->kernels, &state->space);
+    if (!column_of_samples(&col, &own, false, w->x, &state->space))
+        return exec_no_memory(w->x, w->why);
     count_around(s, w, &col);
     for (uint32_t step = 0; step < b->steps; step++) {
         int64_t t = modifiers_time(&s->vs->mod, grid_time(&s->base.grid, step));
@@ -261,4 +262,5 @@ void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_s
             batch_put(b, row, step, s->yield == SELECT_VALUE ? value.v : (double)t / 1000);
         }
     }
+    return ERR_OK;
 }

@@ -46,8 +46,8 @@ struct select_state {
 MUST_CHECK enum err select_fill(struct select_op *s, struct worker *w, struct select_state *state,
                                 struct samples *samples, struct batch *b, uint32_t row);
 /* `series` is the row of the set, for its name. */
-void select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
-                          const struct samples *samples, uint32_t series, struct batch *b, uint32_t row);
+MUST_CHECK enum err select_fill_smoothed(struct select_op *s, struct worker *w, struct select_state *state,
+                                         const struct samples *samples, uint32_t series, struct batch *b, uint32_t row);
 void select_count(struct select_op *s, struct worker *w, uint32_t step, uint64_t points);
 
 #endif

@@ -56,13 +56,44 @@ enum err series_classes(struct exec *x, const struct labels *labels, uint32_t co
     for (uint32_t i = 0; i < count; i++) {
         TRY(hash_map_put(&map, labels[i].hash, classes, &class[i]));
         classes += class[i] == classes;
-        if (i % 4096 == 4095)
-            TRY(exec_check(x, x->why));
+        TRY(exec_go_on(x, 150));
     }
     *class_count = classes;
     if (classes != count)
         *out = class;
     return ERR_OK;
+}
+
+struct sorting {
+    struct exec *x;
+    row_compare compare;
+    const void *ctx;
+    uint32_t *spare; /* [half of the rows] */
+};
+
+static enum err merge_sort(const struct sorting *s, uint32_t *rows, uint32_t count)
+{
+    uint32_t half = count / 2, a = 0, b = half, n = 0;
+    if (count < 2)
+        return ERR_OK;
+    TRY(merge_sort(s, rows, half));
+    TRY(merge_sort(s, rows + half, count - half));
+    TRY(exec_go_on(s->x, 100));
+    if (s->compare(s->ctx, rows[half - 1], rows[half]) <= 0)
+        return ERR_OK;
+    memcpy(s->spare, rows, half * sizeof *rows);
+    while (a < half && b < count) {
+        TRY(exec_go_on(s->x, 300));
+        rows[n++] = s->compare(s->ctx, s->spare[a], rows[b]) <= 0 ? s->spare[a++] : rows[b++];
+    }
+    memcpy(rows + n, s->spare + a, (half - a) * sizeof *rows);
+    return ERR_OK;
+}
+
+enum err rows_sort(struct exec *x, uint32_t *rows, uint32_t count, row_compare compare, const void *ctx)
+{
+    struct sorting s = {x, compare, ctx, exec_alloc(x, count / 2, sizeof *rows)};
+    return s.spare ? merge_sort(&s, rows, count) : exec_no_memory(x, x->why);
 }
 
 void op_series_same(struct oper *op, const struct oper *from)
@@ -86,6 +117,7 @@ enum err op_series_renamed(struct oper *op, const struct oper *from)
     if (!labels)
         return exec_no_memory(x, x->why);
     for (uint32_t i = 0; i < from->count; i++) {
+        TRY(exec_go_on(x, 200));
         if (op->one_name && labels_have_metadata(&from->labels[i], true))
             op->one_name = false;
         labels[i] = labels_drop_metadata(&from->labels[i], &x->arena);

@@ -20,6 +20,13 @@ bool labels_have_metadata(const struct labels *l, bool besides_name);
 MUST_CHECK enum err series_classes(struct exec *x, const struct labels *labels, uint32_t count, uint32_t **out,
                                    uint32_t *class_count);
 
+/*
+ * Sorts numbers of rows, stably: compare(ctx, a, b) is that of qsort for rows a and b.  By merging, so that it can be
+ * stopped.
+ */
+typedef int (*row_compare)(const void *ctx, uint32_t a, uint32_t b);
+MUST_CHECK enum err rows_sort(struct exec *x, uint32_t *rows, uint32_t count, row_compare compare, const void *ctx);
+
 /* Takes over the rows of an input as they are. */
 void op_series_same(struct oper *op, const struct oper *from);
 /*

@@ -53,6 +53,7 @@ static enum err concatenate(struct set_op *s)
         uint32_t row = on_left ? i : i - left->count;
         labels[i] = from->labels[row];
         drop_name[i] = op_drops_name(from, row);
+        TRY(exec_go_on(x, 30));
     }
     op->count = count;
     op->labels = labels;
@@ -63,8 +64,10 @@ static enum err concatenate(struct set_op *s)
 static enum err read_left(struct set_op *s)
 {
     TRY(matrix_read(&s->left, s->base.args[0]));
-    for (uint32_t i = 0; i < s->left.rows; i++)
+    for (uint32_t i = 0; i < s->left.rows; i++) {
         mark(s, s->signatures.of_left[i], matrix_present(&s->left, i));
+        TRY(exec_go_on(s->base.x, 20 + s->words));
+    }
     return concatenate(s);
 }
 

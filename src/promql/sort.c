@@ -12,6 +12,7 @@ struct sort_op {
     struct oper base;
     bool by_label, descending;
     struct matrix in;
+    struct going *going;   /* while rows are sorted */
     uint32_t count, *rows; /* of `in`, sorted; NULL: as they come */
     struct labels *labels;
     bool *drop_name;
@@ -20,6 +21,8 @@ struct sort_op {
 static bool less_value(const void *ctx, size_t i, size_t j)
 {
     const struct sort_op *s = ctx;
+    if (!going_on(s->going, 30))
+        return false;
     double a = matrix_v(&s->in, s->rows[i])[0], b = matrix_v(&s->in, s->rows[j])[0];
     return isnan(b) || (s->descending ? b < a : b > a);
 }
@@ -40,6 +43,8 @@ static bool less_label(const void *ctx, size_t i, size_t j)
 {
     const struct sort_op *s = ctx;
     const struct labels *labels = s->base.args[0]->labels;
+    if (!going_on(s->going, 300))
+        return false;
     int c = compare_labels(s, &labels[s->rows[i]], &labels[s->rows[j]]);
     return s->descending ? c > 0 : c < 0;
 }
@@ -70,11 +75,17 @@ static enum err sort_rows(struct sort_op *s)
     s->drop_name = exec_alloc(x, child->count, sizeof *s->drop_name);
     if (!s->rows || !s->labels || !s->drop_name)
         return exec_no_memory(x, x->why);
-    for (uint32_t i = 0; i < child->count; i++)
+    for (uint32_t i = 0; i < child->count; i++) {
+        TRY(exec_go_on(x, 20));
         if (sorts_row(s, i))
             s->rows[s->count++] = i;
+    }
+    struct going going = {x, ERR_OK};
+    s->going = &going;
     gosort_sort(s->by_label ? &label_ops : &value_ops, s, s->count);
+    TRY(going.err);
     for (uint32_t i = 0; i < s->count; i++) {
+        TRY(exec_go_on(x, 30));
         s->labels[i] = child->labels[s->rows[i]];
         s->drop_name[i] = op_drops_name(child, s->rows[i]);
     }

@@ -15,16 +15,17 @@ struct entry {
 struct heap {
     struct entry *list;
     uint32_t count;
-    bool largest; /* topk: the least of the largest is on top */
+    bool largest;        /* topk: the least of the largest is on top */
+    struct going *going; /* while the heap is sorted */
 };
 
 struct topk_op {
     struct aggregation agg;
     bool largest;
-    uint32_t *k;        /* per step */
-    uint32_t *sizes;    /* rows per group */
-    struct heap *heaps; /* [groups * steps] */
-    bool *met;          /* [groups] */
+    uint32_t *k;              /* per step */
+    uint32_t *sizes;          /* rows per group */
+    struct heap *heaps;       /* [groups * steps] */
+    bool *met;                /* [groups] */
     uint32_t *order, ordered; /* groups, as their first sample came */
     struct rowset rows;
 };
@@ -35,6 +36,8 @@ static bool heap_less(const void *ctx, size_t i, size_t j)
 {
     const struct heap *h = ctx;
     double a = h->list[i].v, b = h->list[j].v;
+    if (h->going && !going_on(h->going, 10))
+        return false;
     return isnan(a) || (h->largest ? a < b : a > b);
 }
 
@@ -88,6 +91,7 @@ static enum err topk_visit(void *ctx, uint32_t first, struct batch *b)
 {
     struct topk_op *t = ctx;
     for (uint32_t i = 0; i < b->rows; i++) {
+        TRY(exec_go_on(t->agg.base.x, 20 + (uint64_t)b->steps * 50));
         uint32_t group = groups_of(&t->agg.groups, first + i);
         const double *v = batch_v(b, i);
         const struct histogram **h = batch_h(b, i);
@@ -126,12 +130,18 @@ static enum err visit_nothing(void *ctx, uint32_t first, struct batch *b)
 static enum err topk_step(struct topk_op *t, uint32_t step, uint32_t *out_row)
 {
     const struct oper *child = t->agg.child;
+    struct exec *x = child->x;
     uint32_t steps = t->agg.base.grid.count;
     for (uint32_t g = 0; g < t->ordered; g++) {
         struct heap *h = &t->heaps[(size_t)t->order[g] * steps + step];
+        struct going going = {x, ERR_OK};
+        h->going = &going;
         if (h->count > 1)
             gosort_sort(&reversed_ops, h, h->count);
+        h->going = NULL;
+        TRY(going.err);
         for (uint32_t i = 0; i < h->count; i++) {
+            TRY(exec_go_on(x, 200));
             uint32_t row = h->list[i].row;
             if (out_row[row] == 0) {
                 uint32_t made;
@@ -167,8 +177,10 @@ static enum err topk_alloc(struct topk_op *t)
     t->order = exec_alloc(x, groups->count, sizeof *t->order);
     if (!t->heaps || !t->sizes || !t->met || !t->order)
         return exec_no_memory(x, x->why);
-    for (uint32_t i = 0; i < t->agg.child->count; i++)
+    for (uint32_t i = 0; i < t->agg.child->count; i++) {
         t->sizes[groups_of(groups, i)]++;
+        TRY(exec_go_on(x, 10));
+    }
     return ERR_OK;
 }
 
