@@ -9,7 +9,7 @@ SHAREDIR   ?= $(PREFIX)/share
 MANUAL     := build/manual
 to          = $(DESTDIR)$(1)
 
-.PHONY: manual install uninstall deb e2e-deb e2e-docker e2e-kubernetes
+.PHONY: manual install uninstall deb e2e-deb e2e-docker e2e-kubernetes e2e-filesystems
 manual: $(MANUAL)/gnomon.1 $(MANUAL)/gnomon.bash $(MANUAL)/_gnomon ## man page and completions, from the option table
 $(MANUAL)/manual: deploy/manual/manual.c include/config/options.h
 	@mkdir -p $(@D)
@@ -43,3 +43,5 @@ e2e-docker: ## run the Dockerfile's own steps in chroots, then the image (root; 
 	@scripts/dockerfile_in_chroot.py
 e2e-kubernetes: ## apply every manifest to a real kube-apiserver (scripts/deploy_tools.sh kubernetes builds it: 15 min, 3 GB)
 	@python3 tests/e2e/kubernetes.py
+e2e-filesystems: release ## a server's life on ext4, xfs, btrfs, overlayfs, tmpfs, ramfs, sshfs (root; DIRECTORIES=/mnt/efs for others)
+	@python3 tests/e2e/filesystems.py

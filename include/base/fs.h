@@ -42,7 +42,7 @@ struct fs_stat {
 };
 
 struct fs_space {
-    uint64_t total_bytes, free_bytes; /* free for us, not for root */
+    uint64_t total_bytes, free_bytes; /* free for us, not for root; INT64_MAX: the file system does not tell */
     const char *kind; /* "nfs", "tmpfs" ... for those that do not keep what we rely on; "": any other */
     bool shared, volatile_; /* other machines may change it; it is gone with the power */
     bool layered;           /* it goes with its container */

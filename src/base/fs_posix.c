@@ -184,6 +184,8 @@ static enum err posix_space(struct fs *fs, const char *path, struct fs_space *ou
         return err_errno(why, errno, "statvfs %s", path);
     *out = (struct fs_space){.total_bytes = (uint64_t)st.f_blocks * st.f_frsize,
                              .free_bytes = (uint64_t)st.f_bavail * st.f_frsize};
+    if (out->total_bytes == 0) /* ramfs, some of FUSE: it does not tell, which is not that it is full */
+        out->total_bytes = out->free_bytes = INT64_MAX;
     kind_of(path, out);
     return ERR_OK;
 }

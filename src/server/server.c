@@ -258,12 +258,12 @@ static enum err make_ingest(struct server *s, struct errmsg *why)
 static void say_where(const struct server *s)
 {
     unsigned port = http_server_port(s->http);
-    const char *scheme = web_has_tls(s->web) ? "https" : "http";
+    const char *scheme = web_has_tls(s->web) ? "https" : "http", *prefix = api_route_prefix(s->api);
     printf("Gnomon %s is ready.\n"
-           "  Prometheus    remote_write: [{url: \"%s://127.0.0.1:%u/api/v1/write\"}]\n"
-           "  Grafana       datasource of type Prometheus, URL %s://127.0.0.1:%u\n"
-           "  Try           curl '%s://127.0.0.1:%u/api/v1/query?query=up'\n",
-           gnomon_version(), scheme, port, scheme, port, scheme, port);
+           "  Prometheus    remote_write: [{url: \"%s://127.0.0.1:%u%s/api/v1/write\"}]\n"
+           "  Grafana       datasource of type Prometheus, URL %s://127.0.0.1:%u%s\n"
+           "  Try           curl '%s://127.0.0.1:%u%s/api/v1/query?query=up'\n",
+           gnomon_version(), scheme, port, prefix, scheme, port, prefix, scheme, port, prefix);
     fflush(stdout);
 }
 

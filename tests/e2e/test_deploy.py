@@ -357,6 +357,38 @@ def test_the_server_takes_the_arguments_of_the_manifests():
 
 # --- Docker: the compose file, and its stack with the programs that are here
 
+def test_the_images_health_check_finds_the_server():
+    """With a prefix in whatever way it is given; not when the server is gone or another path is meant."""
+    check = ROOT + "/deploy/docker/healthcheck.sh"
+    config = tempfile.NamedTemporaryFile("w", suffix=".yml")
+    config.write("# settings\nweb.external-url: 'https://metrics.example/from-file/'   # behind a proxy\n")
+    config.flush()
+    for args, env in (([], {}), (["--web.external-url=http://metrics.example/gnomon/"], {}), (["--web.external-url=http://metrics.example"], {}),
+                      (["-http.pathPrefix=/vm"], {}), (["--web.external-url=http://m.example/a", "--web.route-prefix=/"], {}),
+                      ([], {"GNOMON_WEB_ROUTE_PREFIX": "/env"}), (["--config.file=" + config.name], {}), (["--web.route-prefix=/b/c/"], {})):
+        server = Gnomon(*args, env=env)
+        try:
+            server.start(ready=False)
+            asked = {**os.environ, **env, "SERVER_PID": str(server.process.p.pid)}
+            wait_for(f"health with {args} {env}", lambda: subprocess.run(["bash", check], env=asked, capture_output=True).returncode == 0)
+            wrong = subprocess.run(["bash", check], env={**asked, "GNOMON_WEB_ROUTE_PREFIX": "/elsewhere"}, capture_output=True, text=True)
+            assert args[-1:] and "refix" in args[-1] or (wrong.returncode == 1 and "404" in wrong.stdout), (args, wrong)
+        finally:
+            server.stop()
+            shutil.rmtree(server.tmp, ignore_errors=True)
+        asked["GNOMON_WEB_LISTEN_ADDRESS"] = f"127.0.0.1:{server.port}"
+        assert subprocess.run(["bash", check], env=asked, capture_output=True).returncode == 1
+
+
+def test_the_chart_asks_where_the_server_answers():
+    helm = tool("helm")
+    for setting, path in (("server.extraArgs.web\\.external-url=https://m.example/gnomon/", "/gnomon/-/ready"), ("server.extraArgs.http\\.pathPrefix=/vm", "/vm/-/ready"),
+                          ("server.config.web\\.external-url=https://m.example/g2", "/g2/-/ready"), ("server.config.web\\.route-prefix=/cfg", "/cfg/-/ready"),
+                          ("server.extraArgs.web\\.external-url=https://m.example", " /-/ready"), ("server.retentionPeriod=12", " /-/ready")):
+        printed = call(helm, "template", "x", CHART, "--kube-version", "1.33.0", "--set-string", setting)
+        assert f"path: {path.strip()}," in printed, (setting, re.findall("path: .*", printed))
+
+
 def test_the_compose_file_is_valid():
     print(call(tool("deploycheck"), "compose", ROOT + "/deploy/docker/docker-compose.yml").strip())
 

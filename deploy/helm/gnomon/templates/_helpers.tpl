@@ -38,10 +38,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if $registry }}{{ $registry }}/{{ end }}{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* The path under which everything stands, from either server's argument. */}}
+{{/* The path under which everything stands: from either server's argument, from server.config, or the path of the external URL. */}}
 {{- define "gnomon.prefix" -}}
 {{- $args := .Values.server.extraArgs }}
-{{- get $args "http.pathPrefix" | default (get $args "web.route-prefix") | trimSuffix "/" }}
+{{- $config := .Values.server.config }}
+{{- $url := get $args "web.external-url" | default (get $config "web.external-url") | toString }}
+{{- $path := get (urlParse $url) "path" }}
+{{- get $args "http.pathPrefix" | default (get $args "web.route-prefix") | default (get $config "web.route-prefix") | default $path | trimSuffix "/" }}
 {{- end }}
 
 {{/* The container's port: of an address :PORT or HOST:PORT, from either server's argument. */}}
