@@ -39,7 +39,7 @@ link     = @echo "  LD $@"; $(CC) $(LDFLAGS) $(filter %.o,$^) $(1) $(LDLIBS) -o 
 split_release = @! command -v objcopy >/dev/null || { objcopy --only-keep-debug $@ $@.debug && \
     objcopy --strip-debug --add-gnu-debuglink=$@.debug $@; }
 
-.PHONY: differential differential-parse conformance differential-api all run release install-deps test unit asan tsan fuzz bench bench-guard bench-peers lint fmt fmt-check layers headers threads check bare clean help
+.PHONY: differential differential-parse differential-real conformance differential-api all run release install-deps test unit asan tsan fuzz bench bench-guard bench-peers lint fmt fmt-check layers headers threads check bare clean help
 all: $(OUT)/$(NAME) compile_commands.json ## build the server (VARIANT=debug|release|asan|tsan)
 
 run: ## install what is missing, build, start on 127.0.0.1:8428 with data in ./gnomon-data
@@ -105,6 +105,9 @@ differential: release ## random PromQL to Gnomon and to a Prometheus 3.15 ($PROM
 	@python3 tests/differential/differential.py
 differential-parse: release ## what typing errors make of PromQL: errors, format_query and parse_query beside a Prometheus 3.15 (QUERIES= SEED=)
 	@python3 tests/differential/parsing.py
+
+differential-real: release ## expressions of real rules and dashboards beside a Prometheus 3.15, over data made to fit: FILES="folder file ..."
+	@python3 tests/differential/real.py $(FILES)
 
 conformance: release ## Prometheus' PromQL scripts over HTTP, with a runner of them: RUNNER=promqltest.py SCRIPTS=folder
 	@python3 $(RUNNER) --jobs 2 --st-via $(or $(ST),none) $(ARGS) --server-cmd "$(CURDIR)/build/release/$(NAME) --storage.path={dir}/data \

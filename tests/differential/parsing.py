@@ -7,46 +7,17 @@ import collections
 import http.client
 import os
 import random
-import shutil
 import sys
-import tempfile
 import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "e2e")]
 from compare import parse  # noqa: E402
 from expressions import FEATURES  # noqa: E402
-from harness import Gnomon, Process, free_port, request, since, wait_for  # noqa: E402
+from pair import Pair  # noqa: E402
 from texts import texts  # noqa: E402
 
 ROUND = 5000
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-def open_pair(features, tmp):
-    prometheus = since((3, 15), "prometheus")
-    with open(tmp + "/p.yml", "w") as f:
-        f.write("global: {evaluation_interval: 1m}\n")
-    port = free_port()
-    flags = [f"--enable-feature={','.join(features)}"] if features else []
-    process = Process([prometheus, f"--config.file={tmp}/p.yml", f"--storage.tsdb.path={tmp}/data", f"--web.listen-address=127.0.0.1:{port}",
-                       "--log.level=error", *flags], tmp + "/prometheus.log")
-    gnomon = Gnomon("--log.level=warn", *flags)
-    gnomon.start()
-
-    def ready():
-        try:
-            return request("GET", port, "/-/ready")[0] == 200
-        except OSError:
-            return False
-    wait_for("Prometheus", ready, every=0.02)
-    return process, gnomon, [http.client.HTTPConnection("127.0.0.1", p, timeout=60) for p in (port, gnomon.port)]
-
-
-def answers(connections, path, form):
-    for c in connections:
-        c.request("POST", path, form, FORM)
-    return [(r.status, r.read()) for r in (c.getresponse() for c in connections)]
 
 
 def facts(path, answer):
@@ -60,15 +31,14 @@ def facts(path, answer):
 def play(seed, wanted, counts, out):
     rnd = random.Random(seed)
     features = list(FEATURES) if seed % 2 else [f for f in FEATURES if rnd.random() < 0.5]
-    tmp = tempfile.mkdtemp(prefix="gnomon-parsing-")
-    process, gnomon, connections = open_pair(features, tmp)
+    pair = Pair(features, [])
     try:
         for number, text in enumerate(texts(seed, features, wanted)):
             for path, more in (("/api/v1/format_query", {}), ("/api/v1/parse_query", {}),
                                (("/api/v1/query", {"time": 1_600_000_020}), ("/api/v1/query_range", {"start": 1_600_000_020, "end": 1_600_000_140, "step": 60}))[number % 2]):
                 form = urllib.parse.urlencode({"query": text, **more}, errors="surrogateescape")
                 try:
-                    theirs, ours = answers(connections, path, form)
+                    theirs, ours = pair.answers(path, form)
                 except (OSError, http.client.HTTPException) as why:
                     raise AssertionError(f"{path} round {seed} text {number} {text!r}: {why}")
                 same = facts(path, theirs) == facts(path, ours)
@@ -84,12 +54,7 @@ def play(seed, wanted, counts, out):
                     print(found[:3000], file=out, flush=True)
                     print(found[:1500], flush=True)
     finally:
-        for c in connections:
-            c.close()
-        gnomon.stop()
-        process.kill()
-        for d in (tmp, gnomon.tmp):
-            shutil.rmtree(d, ignore_errors=True)
+        pair.close()
 
 
 def main():
