@@ -329,5 +329,5 @@ struct oper *negate_op_new(const struct node *n, struct oper *child)
 {
     struct oper *op = op_new(child->x, sizeof *op, &negate_ops, n, &child->grid);
     op_args(op, 1, &child);
-    return merge_op_new(op);
+    return merge_mixed_op_new(op);
 }

@@ -56,6 +56,25 @@ static void notes_grow(struct notes *n)
         *slot_find(n, n->list[i].text) = i + 1;
 }
 
+/* Nearly always the last one, or a new one: an operator tells what it has to tell before the next one does. */
+static struct note_telling *telling_get(struct notes *n, struct note *note, struct note_place at)
+{
+    for (uint32_t i = note->telling_count; i-- > 0;)
+        if (note->tellings[i].place.rank == at.rank && note->tellings[i].place.position == at.position)
+            return &note->tellings[i];
+    if (note->telling_count == note->telling_capacity) {
+        uint32_t capacity = note->telling_capacity ? note->telling_capacity * 2 : 1;
+        struct note_telling *tellings = ARENA_ARRAY(n->arena, struct note_telling, capacity);
+        if (note->telling_count)
+            memcpy(tellings, note->tellings, note->telling_count * sizeof *tellings);
+        note->tellings = tellings;
+        note->telling_capacity = capacity;
+    }
+    struct note_telling *telling = &note->tellings[note->telling_count++];
+    *telling = (struct note_telling){.place = at};
+    return telling;
+}
+
 /* The note with this text; `*fresh` tells that it was not there.  Takes text when it is new; NULL when there are too
  * many. */
 static struct note *note_get(struct notes *n, const char *text, struct note_place at, bool *fresh)
@@ -75,6 +94,7 @@ static struct note *note_get(struct notes *n, const char *text, struct note_plac
         note->place = at;
     if (at.rank < note->first_rank)
         note->first_rank = at.rank;
+    telling_get(n, note, at);
     return note;
 }
 
@@ -139,8 +159,6 @@ static void repair_combine(struct note_repair *a, const struct note_repair *b)
 
 static void note_repaired(struct notes *n, struct note *note, const struct note_repair *repair)
 {
-    if (!note)
-        return;
     note->collects = true;
     if (note->repair) {
         repair_combine(note->repair, repair);
@@ -156,7 +174,10 @@ void notes_repair(struct notes *n, struct note_place at, struct slice metric, co
                                "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
     struct note *note = metric.len ? note_addf(n, false, at, "%s for metric name %s", text, notes_quote(n, metric))
                                    : note_addf(n, false, at, "%s", text);
+    if (!note)
+        return;
     note_repaired(n, note, repair);
+    telling_get(n, note, at)->repairs += repair->count;
 }
 
 void notes_overlap(struct notes *n, struct note_place at, struct slice metric)
@@ -168,6 +189,7 @@ void notes_overlap(struct notes *n, struct note_place at, struct slice metric)
         note->collects = true;
         note->counted = true;
         note->occurrences++;
+        telling_get(n, note, at)->occurrences++;
     }
 }
 
@@ -203,6 +225,11 @@ void notes_merge(struct notes *n, const struct notes *from)
         if (other->repair)
             note_repaired(n, note, other->repair);
         note->occurrences += other->occurrences;
+        for (uint32_t k = 0; k < other->telling_count; k++) {
+            struct note_telling *telling = telling_get(n, note, other->tellings[k].place);
+            telling->repairs += other->tellings[k].repairs;
+            telling->occurrences += other->tellings[k].occurrences;
+        }
     }
 }
 
@@ -211,39 +238,23 @@ static bool told_by(const struct note_place *at, uint32_t lo, uint32_t hi)
     return at->rank >= lo && at->rank <= hi;
 }
 
-/*
- * What the operators of rank lo..hi had told when they were repeated for the first time; NULL: nothing.  An expression
- * inside of them may have been repeated before, inside of them.
- */
-static const struct note_origin *origin_of(struct notes *n, struct note *note, uint32_t lo, uint32_t hi)
-{
-    struct note_origin *o = note->origins;
-    const struct note_place *place = told_by(&note->place, lo, hi) ? &note->place : NULL;
-    for (; o && !(o->lo == lo && o->hi == hi); o = o->next)
-        if (!place && told_by(&o->place, lo, hi))
-            place = &o->place;
-    if (o || !place)
-        return o;
-    o = ARENA_NEW(n->arena, struct note_origin);
-    *o = (struct note_origin){note->origins, lo, hi, *place, note->repair ? note->repair->count : 0, note->occurrences};
-    return note->origins = o;
-}
-
 void notes_repeat(struct notes *n, uint32_t lo, uint32_t hi, uint32_t rank, uint32_t position)
 {
     for (uint32_t i = 0; i < n->count; i++) {
         struct note *note = &n->list[i];
-        const struct note_origin *origin = note->prefixed ? origin_of(n, note, lo, hi) : NULL;
-        if (!origin)
-            continue;
-        struct note_place place = origin->place;
-        place.rank += rank;
-        place.position += place.position == NOTE_NOWHERE ? 0 : position;
-        if (!note->collects && place.rank >= note->place.rank)
-            note->place = place;
-        note->occurrences += origin->occurrences;
-        if (note->repair)
-            note->repair->count += origin->repairs;
+        for (uint32_t k = 0, count = note->telling_count; note->prefixed && k < count; k++) {
+            struct note_telling told = note->tellings[k];
+            if (!told_by(&told.place, lo, hi))
+                continue;
+            told.place.rank += rank;
+            told.place.position += told.place.position == NOTE_NOWHERE ? 0 : position;
+            *telling_get(n, note, told.place) = told;
+            if (!note->collects && told.place.rank >= note->place.rank)
+                note->place = told.place;
+            note->occurrences += told.occurrences;
+            if (note->repair)
+                note->repair->count += told.repairs;
+        }
     }
 }
 

@@ -28,10 +28,8 @@ struct note_repair {
     uint64_t count, first; /* first: at time_min_ms */
 };
 
-/* A note of the operators of rank lo..hi before it was told once more: where, and what had been collected there. */
-struct note_origin {
-    struct note_origin *next;
-    uint32_t lo, hi;
+/* Where a note was told, and what it collected there. */
+struct note_telling {
     struct note_place place;
     uint64_t repairs, occurrences;
 };
@@ -42,7 +40,8 @@ struct note {
     const char *text; /* with prefix, without place; the key */
     struct note_place place;
     uint32_t first_rank;
-    struct note_origin *origins; /* of what notes_repeat has told elsewhere, too */
+    struct note_telling *tellings; /* each place once; for notes_repeat */
+    uint32_t telling_count, telling_capacity;
     bool collects;              /* figures, and keeps the first place */
     struct note_repair *repair; /* NULL, or printed after the text */
     uint64_t occurrences;       /* printed when > 1 and `counted` */

@@ -10,7 +10,13 @@
 
 /* merge.c: one row per label set; the second also removes flagged names. */
 struct oper *merge_op_new(struct oper *child);
+/* Where the reference merges series, not samples: a float and a histogram may stand at one step. */
+struct oper *merge_mixed_op_new(struct oper *child);
 struct oper *clean_op_new(struct oper *child);
+/* Before prepare: rows of this operator are the query's result (others may be given, too). */
+void merge_op_is_result(struct oper *op);
+/* After prepare: how many of its last rows are histograms that belong to an earlier row with the same labels. */
+uint32_t merge_op_doubles(const struct oper *op);
 
 /* share.c: what a query contains twice is evaluated once; first_id: of the operators made for n. */
 bool share_worthwhile(const struct exec *x, const struct node *n);

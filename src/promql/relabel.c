@@ -116,5 +116,5 @@ struct oper *relabel_op_new(const struct node *call, struct oper *child)
 {
     struct relabel_op *r = op_new(child->x, sizeof *r, &relabel_ops, call, &child->grid);
     op_args(&r->base, 1, &child);
-    return merge_op_new(&r->base);
+    return merge_mixed_op_new(&r->base);
 }

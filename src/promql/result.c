@@ -89,18 +89,59 @@ static enum err rows_visit(void *ctx, uint32_t first, struct batch *b)
     return ERR_OK;
 }
 
-enum err result_read_vector(struct run *r, struct oper *root)
+/* Puts histograms into the series with the same labels, by time and after the float of their time. */
+static enum err points_join(struct exec *x, struct result_series *s, const struct result_series *hists)
+{
+    uint32_t count = s->point_count + hists->point_count, a = 0, b = 0;
+    struct point *points = exec_alloc(x, count, sizeof *points);
+    if (!points)
+        return exec_no_memory(x, x->why);
+    for (uint32_t i = 0; i < count; i++) {
+        bool old = b == hists->point_count || (a < s->point_count && s->points[a].t_ms <= hists->points[b].t_ms);
+        points[i] = old ? s->points[a++] : hists->points[b++];
+    }
+    s->points = points;
+    s->point_count = count;
+    return ERR_OK;
+}
+
+/* The last series are histograms of earlier ones (merge.c).  A vector shows only the histogram. */
+static enum err join_doubles(struct run *r, uint32_t doubles)
+{
+    struct result *result = &r->result;
+    uint64_t first = result->series_count - doubles;
+    for (uint64_t i = first; i < result->series_count; i++) {
+        uint64_t k = 0;
+        while (k < first && !labels_eq(&result->series[k].labels, &result->series[i].labels))
+            k++;
+        assert(k < first);
+        if (result->type == VALUE_VECTOR)
+            result->series[k].points = result->series[i].points;
+        else
+            TRY(points_join(&r->x, &result->series[k], &result->series[i]));
+    }
+    result->series_count = first;
+    return ERR_OK;
+}
+
+static enum err read_rows(struct run *r, struct oper *root, enum value_type type)
 {
     struct reading reading = {r, root, 0};
-    r->result.type = VALUE_VECTOR;
-    return op_stream(root, rows_visit, &reading);
+    uint32_t doubles = merge_op_doubles(root);
+    r->result.type = type;
+    r->packed = r->packed && doubles == 0;
+    TRY(op_stream(root, rows_visit, &reading));
+    return join_doubles(r, doubles);
+}
+
+enum err result_read_vector(struct run *r, struct oper *root)
+{
+    return read_rows(r, root, VALUE_VECTOR);
 }
 
 enum err result_read_matrix(struct run *r, struct oper *root)
 {
-    struct reading reading = {r, root, 0};
-    r->result.type = VALUE_MATRIX;
-    TRY(op_stream(root, rows_visit, &reading));
+    TRY(read_rows(r, root, VALUE_MATRIX));
     return result_sort(r);
 }
 
@@ -260,11 +301,11 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
         return ERR_OK;
     if (exec_delays_names(x))
         child = clean_op_new(child);
+    merge_op_is_result(child);
     TRY(exec_open_querier(x));
     exec_workers_start(x, x->engine->options.workers);
     TRY(op_prepare(child));
-    struct reading reading = {r, child, 0};
-    TRY(op_stream(child, rows_visit, &reading));
+    TRY(read_rows(r, child, VALUE_MATRIX));
     op_samples(child, &r->result.stats.total_queryable_samples, &r->result.stats.samples_read);
     r->result.stats.peak_samples = (uint64_t)op_cost(child).peak;
     return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;

@@ -68,6 +68,7 @@ static enum err evaluate_op(struct run *r, const struct exec_params *p)
     TRY(plan_op(x, r->root, &x->grid, &root));
     if (exec_delays_names(x))
         root = clean_op_new(root);
+    merge_op_is_result(root);
     TRY(exec_open_querier(x));
     exec_workers_start(x, x->engine->options.workers);
     TRY(op_prepare(root));

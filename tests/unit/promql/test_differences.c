@@ -58,6 +58,8 @@ static const struct {
      "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:64)"},
     {"abs(quantile(2, m) + quantile(2, m)) * abs(quantile(2, m) + quantile(2, m))", 0,
      "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:70)"},
+    {"(1 - sum(rate(m[1m])) / sum(rate(m[2m]))) < 9 and sum(rate(m[1m])) > -1", 60000,
+     "{} -0.7777777777777775 | PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"m\" (1:60)"},
     {"sum by (__name__) (histogram_quantiles(n_bucket, \"__name__\", 1, 0.25))", 0,
      "{__name__=\"1.0\"} 5; {__name__=\"0.25\"} NaN"}, /* a label written over the name stays */
     {"sum(h)", 0,
@@ -142,6 +144,33 @@ Test(differences, a_selector_whose_range_is_empty_selects_nothing)
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         const char *got = engine_test_exec(&t, queries[i], &p, NULL);
         cr_expect(strcmp(got, "") == 0, "%s: %s", queries[i], got);
+    }
+    engine_test_deinit(&t);
+}
+
+/* Series with equal labels, one with a float and one with a histogram: the reference has both in one series. */
+Test(differences, a_float_and_a_histogram_with_equal_labels_are_one_series)
+{
+    static const char mixed[] = "load 15s\n"
+                                "  f 1 2 _ 4\n"
+                                "  h {{schema:0 sum:1 count:1 buckets:[1]}} _ {{schema:0 sum:1 count:3 buckets:[3]}} "
+                                "{{schema:0 sum:1 count:4 buckets:[4]}}\n";
+    static const struct {
+        const char *expression, *vector, *matrix;
+    } q[] = {
+        {"-{__name__=~'f|h'}", "{} {count:-1, sum:-1, (0.5,1]:-1}", NULL},
+        {"last_over_time(sum(-{__name__=~'f|h'})[1s:1s])", "{} -1", "{} -1 -2 _ -4"},
+        {"abs(-{__name__=~'f|h'})", "{} 1", "{} 1 2 _ 4"},
+    };
+    struct engine_test t;
+    engine_test_init(&t, 0, mixed);
+    t.options.lookback_ms = 1000;
+    engine_test_restart(&t);
+    for (size_t i = 0; i < sizeof q / sizeof q[0]; i++) {
+        const char *got = engine_test_ask(&t, q[i].expression, 0);
+        cr_expect_str_eq(got, q[i].vector, "%s: got %s", q[i].expression, got);
+        got = engine_test_range(&t, q[i].expression, 0, 45000, 15000);
+        cr_expect(!q[i].matrix || strcmp(got, q[i].matrix) == 0, "%s: got %s", q[i].expression, got);
     }
     engine_test_deinit(&t);
 }
