@@ -70,6 +70,12 @@ void promql_format(const struct query *q, struct buf *out);   /* pretty-printed,
 void promql_print(const struct query *q, struct buf *out);    /* one line, as expr.String() */
 void promql_ast_json(const struct query *q, struct buf *out); /* as parse_query */
 
+enum plan_look {
+    PLAN_NONE,
+    PLAN_EXPLAIN, /* the plan instead of an answer: nothing but the index and some samples is read */
+    PLAN_ANALYZE, /* the plan with the answer */
+};
+
 struct exec_params {
     int64_t start_ms, end_ms; /* equal for an instant query */
     int64_t step_ms;          /* 0 = instant query */
@@ -79,6 +85,7 @@ struct exec_params {
     struct storage *storage; /* NULL = the engine's; borrowed until the result is freed */
     bool packed;             /* points of a range query in a third of the memory: read them with promql_points */
     bool keep_failed; /* a query that fails leaves a result, too: freeing gigabytes can wait until its error is told */
+    enum plan_look look;
 };
 
 struct point {
@@ -105,6 +112,25 @@ struct query_stats {
     const uint64_t *per_step, *read_per_step; /* NULL unless asked for; [step_count] */
 };
 
+/* Before a query runs: series from the index, samples from those of some series, memory from both. */
+struct plan_expected {
+    uint64_t series, samples, bytes;
+};
+struct plan_operator {
+    const char *name;
+    struct slice expression; /* of the query's text */
+    uint32_t id, steps, input_count, inputs[12];
+    struct plan_expected expected;
+    uint64_t rows, tiles, points, samples; /* of PLAN_ANALYZE; samples: looked at */
+    double seconds;                        /* of all threads, without the inputs' */
+};
+struct query_plan {
+    uint32_t steps, count, omitted; /* operators: those that are left out */
+    bool analyzed;
+    struct plan_expected expected;
+    struct plan_operator *operators; /* [count], the last one to be evaluated first */
+};
+
 struct result {
     enum value_type type;
     uint64_t series_count;
@@ -116,6 +142,7 @@ struct result {
     const char *const *warnings;
     const char *const *infos;
     struct query_stats stats;
+    const struct query_plan *plan; /* NULL unless asked for */
 };
 /*
  * Whether the query makes sense on this grid (duration expressions); exec checks it, too.  ERR_INVALID is

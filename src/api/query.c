@@ -21,6 +21,16 @@ static bool has_feature(const struct api *api, const char *name)
            config_list_has(api->o.config, OPT_ENABLE_FEATURE, "all");
 }
 
+static bool is_set(struct slice text)
+{
+    return slice_eq_str(text, "1") || slice_eq_str(text, "t") || slice_eq_str(text, "true");
+}
+
+static enum plan_look look_param(struct http_request *r)
+{
+    return is_set(param(r, "analyze")) ? PLAN_ANALYZE : is_set(param(r, "explain")) ? PLAN_EXPLAIN : PLAN_NONE;
+}
+
 static void stats_param(struct http_request *r, struct api *api, struct query_request *q)
 {
     struct slice text = param(r, "stats");
@@ -56,6 +66,7 @@ static enum err common_params(struct http_request *r, struct api *api, struct qu
     stats_param(r, api, q);
     q->exec.stats = q->stats;
     q->exec.per_step_stats = q->per_step;
+    q->exec.look = look_param(r);
     q->text = param(r, "query");
     query_vm_params(r, q);
     int64_t digits;
@@ -121,8 +132,8 @@ static enum err range_params(struct http_request *r, struct api *api, struct que
 
 /* ---- on a worker ---- */
 
-static void log_slow(struct api *api, struct http_request *r, const struct query_request *q, double seconds,
-                     const char *error)
+static void log_slow(struct api *api, struct http_request *r, const struct query_request *q,
+                     const struct query_stats *stats, double seconds, const char *error)
 {
     double bound = (double)config_duration_ms(api->o.config, OPT_QUERY_LOG_SLOW) / 1000;
     if (bound <= 0 || seconds < bound)
@@ -132,9 +143,10 @@ static void log_slow(struct api *api, struct http_request *r, const struct query
     goformat_quote(&text, q->text.len > 1024 ? slice_of(q->text.data, 1024) : q->text);
     goformat_quote(&why, slice_str(error));
     log_warn("api", "slow query",
-             "duration=%.3fs query=%s start_ms=%" PRId64 " end_ms=%" PRId64 " step_ms=%" PRId64 " client=%.*s error=%s",
-             seconds, buf_cstr(&text), q->exec.start_ms, q->exec.end_ms, q->exec.step_ms, SLICE_ARG(r->peer),
-             buf_cstr(&why));
+             "duration=%.3fs query=%s start_ms=%" PRId64 " end_ms=%" PRId64 " step_ms=%" PRId64 " series=%" PRIu64
+             " samples=%" PRIu64 " peak_bytes=%" PRIu64 " client=%.*s error=%s",
+             seconds, buf_cstr(&text), q->exec.start_ms, q->exec.end_ms, q->exec.step_ms, stats->series_fetched,
+             stats->samples_read, stats->peak_bytes, SLICE_ARG(r->peer), buf_cstr(&why));
     buf_deinit(&text);
     buf_deinit(&why);
 }
@@ -142,6 +154,7 @@ static void log_slow(struct api *api, struct http_request *r, const struct query
 static void finish(struct api *api, struct http_request *r, const struct query_request *q, const struct result *result,
                    const char *error)
 {
+    static const struct query_stats nothing;
     double seconds = (double)(clock_mono_ns(api->o.clock) - r->start_ns) * 1e-9;
     struct query_log_entry costs = {.at_ms = clock_now_ms(api->o.clock),
                                     .range_s = (q->exec.end_ms - q->exec.start_ms) / 1000,
@@ -149,7 +162,7 @@ static void finish(struct api *api, struct http_request *r, const struct query_r
                                     .bytes = result ? result->stats.peak_bytes : 0};
     metric_observe(&api->query_seconds, seconds);
     query_log_add(&api->query_log, q->text, &costs);
-    log_slow(api, r, q, seconds, error);
+    log_slow(api, r, q, result ? &result->stats : &nothing, seconds, error);
 }
 
 static const char *expression_type(enum value_type type)

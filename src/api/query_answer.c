@@ -194,6 +194,8 @@ void query_answer(struct http_request *r, const struct query_request *q, struct 
         buf_str(&a.out, ",\"stats\":{\"timings\":{");
         json_stats(&a.out, q, &result->stats);
     }
+    if (result->plan)
+        json_plan(&a.out, result->plan, &result->stats);
     buf_u8(&a.out, '}');
     a.more = query_vm_members(r, q, result);
     answer_end(&a, all_warnings(r, q, result, cut), (struct texts){result->info_count, result->infos});

@@ -26,6 +26,9 @@ struct query_request {
 void query_vm_params(struct http_request *r, struct query_request *q);
 const char *query_vm_members(struct http_request *r, const struct query_request *q, const struct result *result);
 
+/* ,"plan":{...} (query_plan.c). */
+void json_plan(struct buf *out, const struct query_plan *plan, const struct query_stats *stats);
+
 /* The whole success answer (query_answer.c). */
 void query_answer(struct http_request *r, const struct query_request *q, struct result *result);
 

@@ -95,10 +95,14 @@ static enum err absent_tile(struct oper *op, struct worker *w, uint32_t first, s
     return ERR_OK;
 }
 
-static const struct oper_ops absent_ops = {.cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
+static const struct oper_ops absent_ops = {
+    .name = "absent", .role = ROLE_ONE_ROW, .cost = COST_STEPS, .prepare = absent_prepare, .tile = absent_tile};
 /* absent_over_time() turns into one series what the range function has made. */
-static const struct oper_ops absent_over_time_ops = {
-    .cost = COST_PASS, .prepare = absent_prepare, .tile = absent_tile};
+static const struct oper_ops absent_over_time_ops = {.name = "absent over time",
+                                                     .role = ROLE_ONE_ROW,
+                                                     .cost = COST_PASS,
+                                                     .prepare = absent_prepare,
+                                                     .tile = absent_tile};
 
 struct oper *absent_op_new(const struct node *call, struct oper *child)
 {

@@ -103,8 +103,11 @@ static enum err count_values_tile(struct oper *op, struct worker *w, uint32_t fi
     return ERR_OK;
 }
 
-static const struct oper_ops count_values_ops = {
-    .cost = COST_STEPS, .prepare = count_values_prepare, .tile = count_values_tile};
+static const struct oper_ops count_values_ops = {.name = "count values",
+                                                 .role = ROLE_KEEPS,
+                                                 .cost = COST_STEPS,
+                                                 .prepare = count_values_prepare,
+                                                 .tile = count_values_tile};
 
 struct oper *count_values_op_new(const struct node *n, struct oper *child)
 {

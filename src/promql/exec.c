@@ -1,5 +1,6 @@
 /* exec.c - what every operator uses: memory, cancellation, workers, matrices; the contract is in exec.h. */
 #include "promql/exec.h"
+#include "promql/explain.h"
 
 #include "base/assert.h"
 #include "histogram/histogram.h"
@@ -162,8 +163,27 @@ struct note_place op_place_at(const struct oper *op, const struct node *node)
 
 enum err op_prepare(struct oper *op)
 {
-    TRY(exec_check(op->x, op->x->why));
-    return op->ops->prepare(op);
+    struct exec *x = op->x;
+    TRY(exec_check(x, x->why));
+    if (!x->clock)
+        return op->ops->prepare(op);
+    struct worker *w = &x->workers[0]; /* preparing is done by the query's thread */
+    const struct oper *outer = x->preparing;
+    struct profile_frame frame = profile_begin(w);
+    x->preparing = op;
+    enum err err = op->ops->prepare(op);
+    x->preparing = outer;
+    profile_end(w, op, frame);
+    return err;
+}
+
+static enum err tile_profiled(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
+{
+    struct profile_frame frame = profile_begin(w);
+    enum err err = op->ops->tile(op, w, first, b);
+    profile_end(w, op, frame);
+    w->profile[op->id].tiles++;
+    return err;
 }
 
 uint64_t batch_row_points(const struct batch *b, uint32_t row)
@@ -203,7 +223,7 @@ static void count_steps(struct oper *op, struct worker *w, const struct batch *b
 enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b)
 {
     assert(first + b->rows <= op->count && b->steps == op->grid.count);
-    TRY(op->ops->tile(op, w, first, b));
+    TRY(w->profile ? tile_profiled(op, w, first, b) : op->ops->tile(op, w, first, b));
     struct tally *t = &w->tallies[op->id];
     for (uint32_t r = 0; r < b->rows; r++) {
         t->points += batch_row_points(b, r);

@@ -86,7 +86,20 @@ struct exec;
 struct worker;
 struct oper;
 
+/* How many rows an operator has and what it keeps, as far as that can be said before it runs; see explain.c. */
+enum op_role {
+    ROLE_ROWS, /* as many as its largest input, streamed */
+    ROLE_ONE_ROW,
+    ROLE_GROUPS,         /* a few numbers for each group and step */
+    ROLE_GROUPS_OF_KEPT, /* groups, once all rows of the input are there */
+    ROLE_KEEPS,          /* its inputs' rows and its own */
+    ROLE_JOIN,           /* one side */
+    ROLE_SET,            /* the left side of or; else a bit for each signature and step */
+};
+
 struct oper_ops {
+    const char *name; /* as plans show it */
+    enum op_role role;
     enum cost_kind cost;
     enum err (*prepare)(struct oper *op);
     enum err (*tile)(struct oper *op, struct worker *w, uint32_t first, struct batch *b); /* b->rows rows */
@@ -128,6 +141,12 @@ static inline bool op_drops_name(const struct oper *op, uint32_t row)
     return op->drop_name ? op->drop_name[row] : op->drop_all;
 }
 
+/* What an operator took of a worker's time, without its inputs. */
+struct profile {
+    int64_t ns;
+    uint64_t tiles;
+};
+
 /* What one thread needs to make tiles. */
 struct worker {
     struct exec *x;
@@ -139,6 +158,8 @@ struct worker {
     struct notes notes;              /* of the tile in hand */
     struct late_note *late;          /* of the tile in hand, newest first */
     uint64_t work_ns;                /* see worker_go_on */
+    struct profile *profile;         /* [op_count]; NULL: nobody asked */
+    int64_t inner_ns;                /* while profiling: what inputs have taken of the operator in hand */
     struct errmsg *why;              /* where errors of tiles are told */
 };
 
@@ -187,6 +208,8 @@ struct exec {
     uint64_t series_fetched;              /* of all selections */
     struct selection *selections;         /* made so far, to be shared; see select.c */
     uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
+    struct clock *clock;                  /* while profiling */
+    const struct oper *preparing;         /* while profiling: who reads */
     bool exact_stats;                     /* somebody looks at the numbers of samples: no estimates */
 };
 

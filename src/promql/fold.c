@@ -417,7 +417,8 @@ static enum err fold_tile(struct oper *op, struct worker *w, uint32_t first, str
     return ERR_OK;
 }
 
-static const struct oper_ops fold_ops = {.cost = COST_AGGREGATE, .prepare = fold_prepare, .tile = fold_tile};
+static const struct oper_ops fold_ops = {
+    .name = "aggregate", .role = ROLE_GROUPS, .cost = COST_AGGREGATE, .prepare = fold_prepare, .tile = fold_tile};
 
 struct oper *fold_op_new(const struct node *n, struct oper *child)
 {

@@ -404,7 +404,11 @@ static enum err bucket_tile(struct oper *op, struct worker *w, uint32_t first, s
     return ERR_OK;
 }
 
-static const struct oper_ops bucket_ops = {.cost = COST_STEPS, .prepare = bucket_prepare, .tile = bucket_tile};
+static const struct oper_ops bucket_ops = {.name = "histogram buckets",
+                                           .role = ROLE_KEEPS,
+                                           .cost = COST_STEPS,
+                                           .prepare = bucket_prepare,
+                                           .tile = bucket_tile};
 
 struct oper *bucket_op_new(const struct node *call, struct oper *const *args, uint32_t arg_count)
 {

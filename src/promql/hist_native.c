@@ -69,7 +69,8 @@ static enum err native_tile(struct oper *op, struct worker *w, uint32_t first, s
     return ERR_OK;
 }
 
-static const struct oper_ops native_ops = {.cost = COST_STEPS, .prepare = native_prepare, .tile = native_tile};
+static const struct oper_ops native_ops = {
+    .name = "histogram", .role = ROLE_ROWS, .cost = COST_STEPS, .prepare = native_prepare, .tile = native_tile};
 
 static double (*native_value(enum function_id id))(const struct histogram *)
 {

@@ -413,7 +413,8 @@ static enum err info_tile(struct oper *op, struct worker *w, uint32_t first, str
     return ERR_OK;
 }
 
-static const struct oper_ops info_ops = {.cost = COST_INFO, .prepare = info_prepare, .tile = info_tile};
+static const struct oper_ops info_ops = {
+    .name = "info", .role = ROLE_KEEPS, .cost = COST_INFO, .prepare = info_prepare, .tile = info_tile};
 
 enum err plan_info(struct exec *x, const struct node *call, const struct grid *g, struct oper **out)
 {

@@ -51,8 +51,12 @@ static void invariant_close(struct oper *op, void *state)
     batch_deinit(&((struct invariant_state *)state)->one);
 }
 
-static const struct oper_ops invariant_ops = {
-    .cost = COST_INVARIANT, .prepare = invariant_prepare, .tile = invariant_tile, .worker_close = invariant_close};
+static const struct oper_ops invariant_ops = {.name = "once for all steps",
+                                              .role = ROLE_ROWS,
+                                              .cost = COST_INVARIANT,
+                                              .prepare = invariant_prepare,
+                                              .tile = invariant_tile,
+                                              .worker_close = invariant_close};
 
 struct oper *invariant_op_new(const struct node *n, const struct grid *g, struct oper *child)
 {

@@ -183,7 +183,8 @@ static enum err limitk_prepare(struct oper *op)
     return ERR_OK;
 }
 
-static const struct oper_ops limitk_ops = {.cost = COST_AGGREGATE, .prepare = limitk_prepare, .tile = limit_tile};
+static const struct oper_ops limitk_ops = {
+    .name = "limitk", .role = ROLE_KEEPS, .cost = COST_AGGREGATE, .prepare = limitk_prepare, .tile = limit_tile};
 
 struct oper *limitk_op_new(const struct node *n, struct oper *param, struct oper *child)
 {
@@ -259,8 +260,11 @@ static enum err limit_ratio_prepare(struct oper *op)
     return ERR_OK;
 }
 
-static const struct oper_ops limit_ratio_ops = {
-    .cost = COST_AGGREGATE, .prepare = limit_ratio_prepare, .tile = limit_tile};
+static const struct oper_ops limit_ratio_ops = {.name = "limit_ratio",
+                                                .role = ROLE_KEEPS,
+                                                .cost = COST_AGGREGATE,
+                                                .prepare = limit_ratio_prepare,
+                                                .tile = limit_tile};
 
 struct oper *limit_ratio_op_new(const struct node *n, struct oper *param, struct oper *child)
 {

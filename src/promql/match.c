@@ -263,7 +263,8 @@ static enum err match_tile(struct oper *op, struct worker *w, uint32_t first, st
     return ERR_OK;
 }
 
-static const struct oper_ops match_ops = {.cost = COST_STEPS, .prepare = match_prepare, .tile = match_tile};
+static const struct oper_ops match_ops = {
+    .name = "match", .role = ROLE_JOIN, .cost = COST_STEPS, .prepare = match_prepare, .tile = match_tile};
 
 struct oper *match_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {

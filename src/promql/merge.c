@@ -179,7 +179,8 @@ static enum err merge_tile(struct oper *op, struct worker *w, uint32_t first, st
     return ERR_OK;
 }
 
-static const struct oper_ops merge_ops = {.cost = COST_PASS, .prepare = merge_prepare, .tile = merge_tile};
+static const struct oper_ops merge_ops = {
+    .name = "distinct labels", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = merge_prepare, .tile = merge_tile};
 
 static struct oper *merge_new(struct oper *child, bool clean, bool mixes)
 {
@@ -235,7 +236,8 @@ static enum err empty_tile(struct oper *op, struct worker *w, uint32_t first, st
     return ERR_OK;
 }
 
-static const struct oper_ops empty_ops = {.cost = COST_PASS, .prepare = empty_prepare, .tile = empty_tile};
+static const struct oper_ops empty_ops = {
+    .name = "nothing", .role = ROLE_ONE_ROW, .cost = COST_PASS, .prepare = empty_prepare, .tile = empty_tile};
 
 static enum err nothing_prepare(struct oper *op)
 {
@@ -251,7 +253,8 @@ static enum err nothing_tile(struct oper *op, struct worker *w, uint32_t first, 
     return ERR_OK;
 }
 
-static const struct oper_ops nothing_ops = {.cost = COST_PASS, .prepare = nothing_prepare, .tile = nothing_tile};
+static const struct oper_ops nothing_ops = {
+    .name = "nothing", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = nothing_prepare, .tile = nothing_tile};
 
 struct oper *nothing_op_new(struct oper *child)
 {

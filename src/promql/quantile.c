@@ -231,8 +231,11 @@ static enum err quantile_tile(struct oper *op, struct worker *w, uint32_t first,
     return ERR_OK;
 }
 
-static const struct oper_ops quantile_ops = {
-    .cost = COST_AGGREGATE, .prepare = quantile_prepare, .tile = quantile_tile};
+static const struct oper_ops quantile_ops = {.name = "quantile",
+                                             .role = ROLE_GROUPS_OF_KEPT,
+                                             .cost = COST_AGGREGATE,
+                                             .prepare = quantile_prepare,
+                                             .tile = quantile_tile};
 
 struct oper *quantile_op_new(const struct node *n, struct oper *param, struct oper *child)
 {

@@ -416,8 +416,12 @@ static void range_close(struct oper *op, void *p)
     scratch_free(&state->scratch);
 }
 
-static const struct oper_ops range_ops = {
-    .cost = COST_RANGE, .prepare = range_prepare, .tile = range_tile, .worker_close = range_close};
+static const struct oper_ops range_ops = {.name = "range function",
+                                          .role = ROLE_ROWS,
+                                          .cost = COST_RANGE,
+                                          .prepare = range_prepare,
+                                          .tile = range_tile,
+                                          .worker_close = range_close};
 
 /* Exact statistics need the samples themselves: gaps do not count. */
 bool range_op_census(const struct oper *op, struct selector *sel, struct census_request *request)
@@ -435,6 +439,15 @@ bool range_op_census(const struct oper *op, struct selector *sel, struct census_
                              .maxt_ms = r->maxt_ms,
                              .warnings = &op->x->warnings};
     request->passes_stale = true;
+    return true;
+}
+
+bool range_op_reading(const struct oper *op, struct reading_op *out)
+{
+    const struct range_op *r = (const struct range_op *)op;
+    if (op->ops != &range_ops || r->child)
+        return false;
+    *out = (struct reading_op){&r->matrix->matrix.selector->vector, r->mint_ms, r->maxt_ms, false};
     return true;
 }
 

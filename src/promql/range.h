@@ -167,6 +167,10 @@ void range_suspect(struct range_call *c, const struct labels *labels);
 /* The same as select_op_census of last_over_time(), which has a point wherever there is a sample that is not stale. */
 bool range_op_census(const struct oper *op, struct selector *sel, struct census_request *request);
 
+/* The same as select_op_reading of a range function over a selector. */
+struct reading_op;
+bool range_op_reading(const struct oper *op, struct reading_op *out);
+
 /* The windows of `times` for every step; both ends move forward only. */
 void range_windows(const struct range_op *op, const int64_t *times, uint32_t count, struct window *out);
 

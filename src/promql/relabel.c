@@ -110,7 +110,8 @@ static enum err relabel_tile(struct oper *op, struct worker *w, uint32_t first, 
     return op_tile(op->args[0], w, first, b);
 }
 
-static const struct oper_ops relabel_ops = {.cost = COST_PASS, .prepare = relabel_prepare, .tile = relabel_tile};
+static const struct oper_ops relabel_ops = {
+    .name = "relabel", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = relabel_prepare, .tile = relabel_tile};
 
 struct oper *relabel_op_new(const struct node *call, struct oper *child)
 {

@@ -6,6 +6,7 @@
  */
 #include "base/assert.h"
 #include "model/value.h"
+#include "promql/explain.h"
 #include "promql/ops.h"
 #include "promql/packed.h"
 #include "promql/range_extended.h"
@@ -270,7 +271,7 @@ static enum err read_bare(struct run *r, struct bare *bare, struct series_set *s
     return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 
-static enum err read_selector(struct run *r, const struct node *matrix)
+static enum err read_selector(struct run *r, const struct node *matrix, enum plan_look look)
 {
     struct exec *x = &r->x;
     struct bare bare = {.vs = &matrix->matrix.selector->vector};
@@ -282,6 +283,13 @@ static enum err read_selector(struct run *r, const struct node *matrix)
     bare.maxt_ms = bare.vs->smoothed ? time_sub(bare.end_ms, -x->lookback_ms) : bare.end_ms;
     exec_needs(x, bare.mint_ms, bare.maxt_ms);
     TRY(exec_open_querier(x));
+    if (look) {
+        struct reading_op reading = {bare.vs, bare.mint_ms, bare.maxt_ms, false};
+        TRY(explain_samples(x, matrix, &reading, &r->plan));
+        r->result.plan = r->plan;
+    }
+    if (look == PLAN_EXPLAIN)
+        return ERR_OK;
     TRY(exec_select(x, bare.vs, bare.mint_ms, bare.maxt_ms, true, &set));
     if (set->count == 0)
         return ERR_OK;
@@ -292,7 +300,7 @@ static enum err read_selector(struct run *r, const struct node *matrix)
     return err;
 }
 
-static enum err read_subquery(struct run *r, const struct node *matrix)
+static enum err read_subquery(struct run *r, const struct node *matrix, enum plan_look look)
 {
     struct exec *x = &r->x;
     struct oper *child;
@@ -304,6 +312,14 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
     merge_op_is_result(child);
     TRY(exec_open_querier(x));
     exec_workers_start(x, x->engine->options.workers);
+    if (look) {
+        TRY(explain_plan(x, child, &r->plan));
+        r->result.plan = r->plan;
+    }
+    if (look == PLAN_EXPLAIN)
+        return ERR_OK;
+    if (look == PLAN_ANALYZE)
+        TRY(profile_start(x, r->clock));
     TRY(op_prepare(child));
     TRY(read_rows(r, child, VALUE_MATRIX));
     op_samples(child, &r->result.stats.total_queryable_samples, &r->result.stats.samples_read);
@@ -311,11 +327,11 @@ static enum err read_subquery(struct run *r, const struct node *matrix)
     return r->result.stats.peak_samples > x->engine->options.samples_max ? exec_too_many_samples(x->why) : ERR_OK;
 }
 
-enum err result_read_samples(struct run *r, const struct node *matrix)
+enum err result_read_samples(struct run *r, const struct node *matrix, enum plan_look look)
 {
     while (matrix->kind == NODE_STEP_INVARIANT || matrix->kind == NODE_PAREN)
         matrix = matrix->kind == NODE_PAREN ? matrix->paren.expr : matrix->invariant.expr;
     r->result.type = VALUE_MATRIX;
-    TRY(matrix->kind == NODE_SUBQUERY ? read_subquery(r, matrix) : read_selector(r, matrix));
+    TRY(matrix->kind == NODE_SUBQUERY ? read_subquery(r, matrix, look) : read_selector(r, matrix, look));
     return result_sort(r);
 }

@@ -7,6 +7,7 @@
 #include "promql/run.h"
 
 #include "base/assert.h"
+#include "promql/explain.h"
 #include "promql/ops.h"
 #include "promql/query_internal.h"
 #include "promql/select.h"
@@ -61,6 +62,12 @@ static void run_free(struct run *r)
     mem_free(r);
 }
 
+static enum err no_answer(struct run *r, const struct exec_params *p)
+{
+    r->result.type = p->step_ms > 0 ? VALUE_MATRIX : VALUE_VECTOR;
+    return ERR_OK;
+}
+
 static enum err evaluate_op(struct run *r, const struct exec_params *p)
 {
     struct exec *x = &r->x;
@@ -71,6 +78,15 @@ static enum err evaluate_op(struct run *r, const struct exec_params *p)
     merge_op_is_result(root);
     TRY(exec_open_querier(x));
     exec_workers_start(x, x->engine->options.workers);
+    if (p->look) {
+        struct query_plan *plan;
+        TRY(explain_plan(x, root, &plan));
+        r->result.plan = r->plan = plan;
+    }
+    if (p->look == PLAN_EXPLAIN)
+        return no_answer(r, p);
+    if (p->look == PLAN_ANALYZE)
+        TRY(profile_start(x, r->clock));
     TRY(op_prepare(root));
     if (p->step_ms > 0)
         TRY(result_read_matrix(r, root));
@@ -93,7 +109,7 @@ static enum err evaluate(struct run *r, const struct exec_params *p)
                        "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
                        type == VALUE_STRING ? "string" : "range vector");
     if (type == VALUE_MATRIX)
-        return result_read_samples(r, root);
+        return result_read_samples(r, root, p->look);
     if (type != VALUE_STRING)
         return evaluate_op(r, p);
     r->result.type = VALUE_STRING;
@@ -157,6 +173,8 @@ enum err promql_exec(struct engine *e, struct query *q, const struct exec_params
         goto fail;
     r->result.stats.inner_eval_s = seconds_since(r, inner_ns);
     finish(r, p);
+    if (p->look == PLAN_ANALYZE && r->plan)
+        profile_finish(&r->x, r->plan);
     exec_workers_stop(&r->x); /* their memory, while the result is read */
     r->result.stats.eval_total_s = r->result.stats.exec_total_s = seconds_since(r, start_ns);
     *out = &r->result;

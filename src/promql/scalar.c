@@ -51,7 +51,8 @@ static enum err number_prepare(struct oper *op)
     return ERR_OK;
 }
 
-static const struct oper_ops number_ops = {.cost = COST_STEPS, .prepare = number_prepare, .tile = scalar_tile};
+static const struct oper_ops number_ops = {
+    .name = "number", .role = ROLE_ONE_ROW, .cost = COST_STEPS, .prepare = number_prepare, .tile = scalar_tile};
 
 struct oper *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v)
 {
@@ -72,7 +73,8 @@ static enum err time_prepare(struct oper *op)
     return ERR_OK;
 }
 
-static const struct oper_ops time_ops = {.cost = COST_STEPS, .prepare = time_prepare, .tile = scalar_tile};
+static const struct oper_ops time_ops = {
+    .name = "time", .role = ROLE_ONE_ROW, .cost = COST_STEPS, .prepare = time_prepare, .tile = scalar_tile};
 
 struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid *g)
 {
@@ -80,7 +82,8 @@ struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid
 }
 
 /* What date functions without an argument look at: no expression, so nothing that the reference would hold. */
-static const struct oper_ops now_ops = {.cost = COST_NONE, .prepare = time_prepare, .tile = scalar_tile};
+static const struct oper_ops now_ops = {
+    .name = "time", .role = ROLE_ONE_ROW, .cost = COST_NONE, .prepare = time_prepare, .tile = scalar_tile};
 
 struct oper *now_op_new(struct exec *x, const struct node *n, const struct grid *g)
 {
@@ -127,7 +130,11 @@ static enum err single_prepare(struct oper *op)
     return ERR_OK;
 }
 
-static const struct oper_ops single_ops = {.cost = COST_STEPS, .prepare = single_prepare, .tile = scalar_tile};
+static const struct oper_ops single_ops = {.name = "scalar of vector",
+                                           .role = ROLE_ONE_ROW,
+                                           .cost = COST_STEPS,
+                                           .prepare = single_prepare,
+                                           .tile = scalar_tile};
 
 struct oper *scalar_op_new(const struct node *n, struct oper *vector)
 {
@@ -150,7 +157,11 @@ static enum err vector_tile(struct oper *op, struct worker *w, uint32_t first, s
     return op_tile(op->args[0], w, first, b);
 }
 
-static const struct oper_ops vector_ops = {.cost = COST_STEPS, .prepare = vector_prepare, .tile = vector_tile};
+static const struct oper_ops vector_ops = {.name = "vector of scalar",
+                                           .role = ROLE_ONE_ROW,
+                                           .cost = COST_STEPS,
+                                           .prepare = vector_prepare,
+                                           .tile = vector_tile};
 
 struct oper *vector_op_new(const struct node *n, struct oper *scalar)
 {
@@ -188,7 +199,11 @@ static enum err binary_prepare(struct oper *op)
     return ERR_OK;
 }
 
-static const struct oper_ops binary_ops = {.cost = COST_STEPS, .prepare = binary_prepare, .tile = scalar_tile};
+static const struct oper_ops binary_ops = {.name = "scalar operator",
+                                           .role = ROLE_ONE_ROW,
+                                           .cost = COST_STEPS,
+                                           .prepare = binary_prepare,
+                                           .tile = scalar_tile};
 
 struct oper *scalar_binary_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {

@@ -79,8 +79,11 @@ static enum err scalar_vector_tile(struct oper *op, struct worker *w, uint32_t f
     return ERR_OK;
 }
 
-static const struct oper_ops scalar_vector_ops = {
-    .cost = COST_STEPS, .prepare = scalar_vector_prepare, .tile = scalar_vector_tile};
+static const struct oper_ops scalar_vector_ops = {.name = "operator with scalar",
+                                                  .role = ROLE_ROWS,
+                                                  .cost = COST_STEPS,
+                                                  .prepare = scalar_vector_prepare,
+                                                  .tile = scalar_vector_tile};
 
 struct oper *scalar_vector_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {

@@ -142,8 +142,12 @@ static void select_close(struct oper *op, void *state)
     column_space_deinit(&s->space);
 }
 
-static const struct oper_ops select_ops = {
-    .cost = COST_SELECT, .prepare = select_prepare, .tile = select_tile, .worker_close = select_close};
+static const struct oper_ops select_ops = {.name = "select",
+                                           .role = ROLE_ROWS,
+                                           .cost = COST_SELECT,
+                                           .prepare = select_prepare,
+                                           .tile = select_tile,
+                                           .worker_close = select_close};
 
 struct oper *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
                            enum select_yield yield)
@@ -179,6 +183,15 @@ bool select_op_census(const struct oper *op, struct selector *sel, struct census
                              .maxt_ms = s->maxt_ms,
                              .warnings = &op->x->warnings};
     request->passes_stale = false;
+    return true;
+}
+
+bool select_op_reading(const struct oper *op, struct reading_op *out)
+{
+    const struct select_op *s = (const struct select_op *)op;
+    if (!op_is_select(op))
+        return false;
+    *out = (struct reading_op){s->vs, s->mint_ms, s->maxt_ms, op->grid.count == 1 && !s->smoothed};
     return true;
 }
 

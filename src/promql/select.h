@@ -35,6 +35,13 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
  * for the request.
  */
 bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request);
+/* What an operator reads of each series; false: it reads none. */
+struct reading_op {
+    const struct vector_selector_node *selector;
+    int64_t mint_ms, maxt_ms;
+    bool newest_only; /* one sample of each */
+};
+bool select_op_reading(const struct oper *op, struct reading_op *out);
 /* The order of rows does not matter to whoever reads them. */
 /* Leaves out what a reading range moved into the past by the offset would not have. */
 void select_op_shift(struct oper *op, int64_t offset_ms);

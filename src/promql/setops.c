@@ -128,7 +128,8 @@ static enum err set_tile(struct oper *op, struct worker *w, uint32_t first, stru
     return ERR_OK;
 }
 
-static const struct oper_ops set_ops = {.cost = COST_STEPS, .prepare = set_prepare, .tile = set_tile};
+static const struct oper_ops set_ops = {
+    .name = "set operator", .role = ROLE_SET, .cost = COST_STEPS, .prepare = set_prepare, .tile = set_tile};
 
 struct oper *set_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {

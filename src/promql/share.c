@@ -95,7 +95,8 @@ static enum err share_tile(struct oper *op, struct worker *w, uint32_t first, st
     return ERR_OK;
 }
 
-static const struct oper_ops share_ops = {.cost = COST_PASS, .prepare = share_prepare, .tile = share_tile};
+static const struct oper_ops share_ops = {
+    .name = "evaluated once", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = share_prepare, .tile = share_tile};
 
 static bool same_modifiers(const struct modifiers *a, const struct modifiers *b)
 {
@@ -131,13 +132,17 @@ struct oper *share_op_new(const struct node *n, uint32_t first_id, struct oper *
     struct exec *x = child->x;
     struct share *share = x->shares;
     while (share && !(share->scope == x->scope && share->step_of == x->step_of && share->repeat == x->repeat &&
-                      slice_eq(node_text(x, share->node), node_text(x, n)) &&
-                      same_grid(&share->grid, &child->grid) && same_reading(share->node, n)))
+                      slice_eq(node_text(x, share->node), node_text(x, n)) && same_grid(&share->grid, &child->grid) &&
+                      same_reading(share->node, n)))
         share = share->next;
     if (!share) {
         share = ARENA_NEW(&x->arena, struct share);
-        *share = (struct share){.next = x->shares, .node = n, .grid = child->grid, .scope = x->scope,
-                                .step_of = x->step_of, .repeat = x->repeat};
+        *share = (struct share){.next = x->shares,
+                                .node = n,
+                                .grid = child->grid,
+                                .scope = x->scope,
+                                .step_of = x->step_of,
+                                .repeat = x->repeat};
         x->shares = share;
     }
     share->users++;

@@ -126,7 +126,8 @@ static enum err sort_tile(struct oper *op, struct worker *w, uint32_t first, str
     return ERR_OK;
 }
 
-static const struct oper_ops sort_ops = {.cost = COST_STEPS, .prepare = sort_prepare, .tile = sort_tile};
+static const struct oper_ops sort_ops = {
+    .name = "sort", .role = ROLE_KEEPS, .cost = COST_STEPS, .prepare = sort_prepare, .tile = sort_tile};
 
 struct oper *sort_op_new(const struct node *call, struct oper *child)
 {

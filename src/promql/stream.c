@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "promql/crew.h"
 #include "promql/exec.h"
+#include "promql/explain.h"
 
 enum {
     HISTOGRAM_CELLS_MAX = 16384, /* of a tile, once histograms have been met: they are far larger than doubles */
@@ -168,12 +169,21 @@ static void wake(struct stream *s)
         cond_broadcast(&s->changed);
 }
 
-static void stream_fold(struct stream *s) REQUIRES(s->lock)
+/* Whoever folds works for the one who reads. */
+static enum err fold_profiled(struct stream *s, struct worker *w, struct slot *slot)
+{
+    struct profile_frame frame = profile_begin(w);
+    enum err err = tile_fold(s, slot);
+    profile_end(w, w->x->preparing, frame);
+    return err;
+}
+
+static void stream_fold(struct stream *s, struct worker *w) REQUIRES(s->lock)
 {
     struct slot *slot = &s->slots[s->folded % s->slot_count];
     s->folding = true;
     mutex_unlock(&s->lock);
-    enum err err = tile_fold(s, slot);
+    enum err err = w->profile ? fold_profiled(s, w, slot) : tile_fold(s, slot);
     mutex_lock(&s->lock);
     slot->made = false;
     s->folding = false;
@@ -206,7 +216,7 @@ static void stream_work(void *ctx, unsigned worker)
     mutex_lock(&s->lock);
     while (!s->stopped && (s->next_row < s->op->count || s->folded < s->made)) {
         if (may_fold(s)) {
-            stream_fold(s);
+            stream_fold(s, w);
         } else if (may_make(s)) {
             stream_make(s, w);
         } else {

@@ -211,7 +211,8 @@ static enum err topk_tile(struct oper *op, struct worker *w, uint32_t first, str
     return ERR_OK;
 }
 
-static const struct oper_ops topk_ops = {.cost = COST_AGGREGATE, .prepare = topk_prepare, .tile = topk_tile};
+static const struct oper_ops topk_ops = {
+    .name = "topk", .role = ROLE_KEEPS, .cost = COST_AGGREGATE, .prepare = topk_prepare, .tile = topk_tile};
 
 struct oper *topk_op_new(const struct node *n, struct oper *param, struct oper *child)
 {

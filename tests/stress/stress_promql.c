@@ -62,9 +62,9 @@ static void print_result(struct buf *out, const struct result *r)
 }
 
 /* The answer as text, to be freed. */
-static char *ask(struct engine *e, const char *expression)
+static char *ask(struct engine *e, const char *expression, enum plan_look look)
 {
-    struct exec_params p = {.start_ms = 120000, .end_ms = 120000 + 40 * STEP_MS, .step_ms = STEP_MS};
+    struct exec_params p = {.start_ms = 120000, .end_ms = 120000 + 40 * STEP_MS, .step_ms = STEP_MS, .look = look};
     struct errmsg why;
     struct query *q = NULL;
     struct result *r = NULL;
@@ -86,7 +86,7 @@ static void *asker(void *arg)
     for (int round = 0; round < ROUNDS; round++)
         for (size_t i = 0; i < QUERIES; i++) {
             size_t q = (i + at * 5) % QUERIES;
-            char *got = ask(helped, queries[q]);
+            char *got = ask(helped, queries[q], round % 2 ? PLAN_ANALYZE : PLAN_NONE);
             if (strcmp(got, wanted[q]) != 0) {
                 fprintf(stderr, "%s: another answer with workers\n", queries[q]);
                 failures++;
@@ -139,7 +139,7 @@ int main(void)
     o.workers = WORKERS;
     helped = engine_new(&o);
     for (size_t i = 0; i < QUERIES; i++)
-        wanted[i] = ask(alone, queries[i]);
+        wanted[i] = ask(alone, queries[i], PLAN_NONE);
     pthread_t threads[THREADS];
     for (uintptr_t i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, asker, (void *)i);

@@ -291,3 +291,29 @@ Test(api_status, tells_version_settings_and_progress)
     cr_expect(strstr(e.body, "\"storageRetention\":\"31d\""), "%s", e.body);
     api_fixture_close(&f);
 }
+
+Test(api_query, explain_tells_the_plan_and_analyze_adds_it_to_the_answer)
+{
+    struct api_fixture f;
+    api_fixture_open(&f, NULL);
+    struct exchange e = api_exchange(&f, "GET /api/v1/query?query=sum(up)&explain=1", "", NULL);
+    cr_expect_eq(e.status, 200);
+    cr_expect_not_null(
+        strstr(e.body, "{\"resultType\":\"vector\",\"result\":[],\"plan\":{\"steps\":1,\"expected\":{\"series\":2,"
+                       "\"samples\":2,"),
+        "%s", e.body);
+    cr_expect_not_null(strstr(e.body, "\"operator\":\"aggregate\",\"expression\":\"sum(up)\",\"inputs\":[0]"), "%s",
+                       e.body);
+    cr_expect_null(strstr(e.body, "actual"), "%s", e.body);
+    e = api_exchange(&f, "POST /api/v1/query", "Content-Type: application/x-www-form-urlencoded\r\n",
+                     "query=sum(up)&analyze=1");
+    cr_expect_eq(e.status, 200);
+    cr_expect_not_null(strstr(e.body, "\"result\":[{\"metric\":{},\"value\":["), "%s", e.body);
+    cr_expect_not_null(strstr(e.body, "\"actual\":{\"series\":1,\"points\":1,"), "%s", e.body);
+    e = api_exchange(&f, "POST /api/v1/query_range", "Content-Type: application/x-www-form-urlencoded\r\n",
+                     "query=rate(requests_total[1m])&start=1699999900&end=1700000000&step=50&explain=true");
+    cr_expect_not_null(strstr(e.body, "{\"resultType\":\"matrix\",\"result\":[],\"plan\":{\"steps\":3,"), "%s", e.body);
+    e = api_exchange(&f, "GET /api/v1/query?query=sum(up)&explain=0", "", NULL);
+    cr_expect_null(strstr(e.body, "plan"), "%s", e.body);
+    api_fixture_close(&f);
+}
