@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { CLIENT_TIMEOUT_MS = 5000 };
+enum { CLIENT_TIMEOUT_MS = 60000 }; /* only a hang meets it, on machines under any load */
 
 struct http_client {
     int fd; /* -1: closed */

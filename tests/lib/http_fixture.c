@@ -13,7 +13,7 @@ static void sleep_ms(int64_t ms)
 
 bool http_fixture_wait(const _Atomic int *value, int least)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 60000; i++) {
         if (atomic_load(value) >= least)
             return true;
         sleep_ms(1);

@@ -214,7 +214,7 @@ Test(web, a_change_is_taken_and_a_broken_one_is_not)
     cr_expect_eq(web_reload(p.web, &why), ERR_NOT_FOUND, "%s", why.text);
     put_file(&p, "web.yml", "basic_auth_users: {bob: " HASH "}\n");
     int status = 0; /* the web's own thread sees it within a second or so */
-    for (int i = 0; i < 500 && status != 200; i++) {
+    for (int i = 0; i < 6000 && status != 200; i++) {
         p.o.clock->sleep_ns(p.o.clock, 10000000);
         status = login(&p, "bob:secret");
     }
