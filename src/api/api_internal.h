@@ -255,5 +255,6 @@ void on_export_csv(struct http_request *r, void *ctx);
 void on_read(struct http_request *r, void *ctx);
 void on_write(struct http_request *r, void *ctx);
 void on_import(struct http_request *r, void *ctx);
+void on_import_text(struct http_request *r, void *ctx);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * import.c - POST /api/v1/import: lines of VictoriaMetrics' JSON export become samples.
+ * import.c - POST /api/v1/import: lines of VictoriaMetrics' JSON export become samples; /api/v1/import/prometheus:
+ * lines of text.
  *
  * A worker reads line after line into a batch; a full batch is written, and the worker waits until it is
  * on disk, so that memory stays at one batch beside the body and a sender is slowed to what the disk does.
@@ -9,6 +10,7 @@
 #include "api/api_internal.h"
 #include "api/import_line.h"
 #include "ingest/ingest.h"
+#include "numeric/goparse.h"
 
 enum { BATCH_BYTES = 256 << 10 };
 
@@ -20,6 +22,8 @@ struct import {
     size_t batch_bytes_max;
     struct arena arena; /* of one line */
     struct import_line line;
+    bool is_text;                     /* lines of the text exposition formats */
+    int64_t now_ms;                   /* of lines of text that name no time */
     const struct ingest_label *extra; /* extra_label=name=value */
     uint32_t extra_count;
     uint64_t line_number, lines_bad, samples, samples_rejected;
@@ -158,7 +162,8 @@ static enum err take_line(struct import *im, struct slice text, struct errmsg *w
     if (is_blank(text))
         return ERR_OK;
     arena_deinit(&im->arena);
-    enum err err = import_line_parse(&im->line, text, &im->arena, why);
+    enum err err = im->is_text ? import_text_parse(&im->line, text, im->now_ms, &im->arena, why)
+                               : import_line_parse(&im->line, text, &im->arena, why);
     if (err == ERR_OK)
         err = add_extra(im, why);
     if (err == ERR_OK && im->line.samples)
@@ -196,8 +201,8 @@ static void respond(struct import *im, enum err err, const struct errmsg *why)
     http_header(r, "X-Content-Type-Options", "nosniff");
     if (err == ERR_OK) {
         api_text(r, 400,
-                 arena_printf(r->arena, "%llu lines and %llu samples rejected, %llu samples stored; %s\n", lines, samples,
-                              stored, im->first.text));
+                 arena_printf(r->arena, "%llu lines and %llu samples rejected, %llu samples stored; %s\n", lines,
+                              samples, stored, im->first.text));
         return;
     }
     http_header(r, "Retry-After", "1");
@@ -223,10 +228,21 @@ static enum err parse_extra(struct import *im, struct errmsg *why)
     return ERR_OK;
 }
 
+/* timestamp=ms is the time of lines that name none. */
+static enum err parse_now(struct import *im, struct errmsg *why)
+{
+    bool given;
+    struct slice text = http_param_get(im->r, "timestamp", &given);
+    im->now_ms = clock_now_ms(im->api->o.clock);
+    if (given && text.len && goparse_int(text, 10, &im->now_ms, NULL) != ERR_OK)
+        return err_set(why, ERR_INVALID, "timestamp must be whole milliseconds");
+    return ERR_OK;
+}
+
 static void import_run(struct import *im)
 {
     struct errmsg why = {0};
-    if (parse_extra(im, &why) != ERR_OK) {
+    if (parse_extra(im, &why) != ERR_OK || parse_now(im, &why) != ERR_OK) {
         api_text(im->r, 400, arena_printf(im->r->arena, "%s\n", why.text));
         return;
     }
@@ -234,9 +250,8 @@ static void import_run(struct import *im)
     respond(im, err, &why);
 }
 
-static void run(struct http_request *r, void *ctx)
+static void run(struct http_request *r, struct api *api, bool is_text)
 {
-    struct api *api = ctx;
     struct ingest *ingest = atomic_load_explicit(&api->ingest, memory_order_acquire);
     if (!ingest) {
         http_header(r, "Retry-After", "1");
@@ -248,6 +263,7 @@ static void run(struct http_request *r, void *ctx)
     im->ticket.done = on_ticket;
     im->api = api;
     im->r = r;
+    im->is_text = is_text;
     im->batch = ingest_batch_new(ingest, http_server_loops(api->server) + 1);
     im->batch_bytes_max = half < BATCH_BYTES ? (size_t)half : BATCH_BYTES;
     arena_init(&im->arena, NULL);
@@ -261,8 +277,24 @@ static void run(struct http_request *r, void *ctx)
     mem_free(im);
 }
 
+static void run_lines(struct http_request *r, void *ctx)
+{
+    run(r, ctx, false);
+}
+
+static void run_text(struct http_request *r, void *ctx)
+{
+    run(r, ctx, true);
+}
+
 void on_import(struct http_request *r, void *ctx)
 {
     struct api *api = ctx;
-    gate_enter(&api->imports, r, run, api);
+    gate_enter(&api->imports, r, run_lines, api);
+}
+
+void on_import_text(struct http_request *r, void *ctx)
+{
+    struct api *api = ctx;
+    gate_enter(&api->imports, r, run_text, api);
 }

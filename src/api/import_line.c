@@ -142,7 +142,8 @@ static enum err take_string(struct json *j, struct slice *out)
 
 static bool is_scalar(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' ||
+           c == '.';
 }
 
 /* A number or a word: which, is seen where it is used. */
@@ -243,6 +244,7 @@ enum err import_line_parse(struct import_line *line, struct slice text, struct a
     line->label_count = 0;
     line->samples = line->taken = 0;
     line->value = line->time = NULL;
+    line->single = false;
     if (!text.len || !take(&j, '{'))
         return broken(&j, "expected {");
     do
@@ -316,6 +318,12 @@ static enum err take_time(struct json *j, int64_t *t_ms)
 
 enum err import_line_next(struct import_line *line, int64_t *t_ms, double *value, struct errmsg *why)
 {
+    if (line->single) {
+        *t_ms = line->single_ms;
+        *value = line->single_value;
+        line->taken++;
+        return ERR_OK;
+    }
     const uint8_t *end = line->text.data + line->text.len;
     struct arena scratch; /* nothing that is taken here has room to be long: only quoted values with escapes */
     assert(line->taken < line->samples);

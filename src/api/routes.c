@@ -21,6 +21,7 @@ static const struct route routes[] = {
     {"/api/v1/write", NULL, HTTP_POST, HTTP_RAW_BODY, on_write, false},
     {"/api/v1/push", NULL, HTTP_POST, HTTP_RAW_BODY, on_write, false},
     {"/api/v1/import", NULL, HTTP_POST, HTTP_NO_FORM, on_import, true},
+    {"/api/v1/import/prometheus", NULL, HTTP_POST, HTTP_NO_FORM, on_import_text, true},
     {"/api/v1/read", NULL, HTTP_POST, HTTP_RAW_BODY | HTTP_NO_COMPRESS, on_read, true},
     {"/api/v1/export", NULL, FORM, 0, on_export, true},
     {"/api/v1/export/csv", NULL, FORM, 0, on_export_csv, true},
@@ -116,7 +117,7 @@ struct gate *api_route_gate(struct api *api, unsigned route)
     if (route == api_route_count || !routes[route].slot)
         return NULL;
     http_handler handler = routes[route].handler;
-    if (handler == on_import)
+    if (handler == on_import || handler == on_import_text)
         return &api->imports;
     return handler == on_read                                 ? &api->reads
            : handler == on_export || handler == on_export_csv ? &api->exports

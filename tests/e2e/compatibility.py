@@ -35,7 +35,7 @@ ENDPOINTS = [
     ("POST", "/api/v1/write", "PV", "yes", "remote write 1.0 and 2.0; always on"),
     ("POST", "/api/v1/push", "V", "yes", ""),
     ("POST", "/api/v1/import", "V", "yes", ""),
-    ("POST", "/api/v1/import/prometheus", "V", "no", ""),
+    ("POST", "/api/v1/import/prometheus", "V", "yes", "text exposition formats; `extra_label`, `timestamp`"),
     ("POST", "/api/v1/import/csv", "V", "no", ""),
     ("POST", "/api/v1/import/native", "V", "no", ""),
     ("POST", "/api/v1/otlp/v1/metrics", "P", "no", ""),

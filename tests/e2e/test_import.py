@@ -67,6 +67,35 @@ def test_curl_says_form_and_extra_labels_win():
         assert server.post("/api/v1/import?extra_label=nothing", body)[0] == 400
 
 
+TEXT = """# HELP jobs_total What was done.
+# TYPE jobs_total counter
+jobs_total{job="backup",host="db 1"} 12 %d
+jobs_total{job="backup",host="db\\"2\\\\"} 1.5e3 %d # {trace_id="x"} 1
+last_run_seconds 1700000000.25
+{"a name","a label"="ü"} -Inf
+"""
+
+
+def test_text_as_a_cron_job_pushes_it():
+    now = now_ms()
+    text = (TEXT % (now, now - 5)).encode()
+    key = lambda **labels: json.dumps({"cron": "yes", **labels}, sort_keys=True)
+    with Gnomon() as server:
+        assert server.post(f"/api/v1/import/prometheus?extra_label=cron=yes&timestamp={now - 9}", text, {"Content-Type": "application/x-www-form-urlencoded"})[0] == 204
+        assert exported(server) == {key(__name__="jobs_total", job="backup", host="db 1"): {now: 12}, key(__name__="jobs_total", job="backup", host='db"2\\'): {now - 5: 1500},
+                                    key(__name__="last_run_seconds"): {now - 9: 1700000000.25}, key(__name__="a name", **{"a label": "ü"}): {now - 9: "-Infinity"}}
+        assert server.post("/api/v1/import/prometheus", gzip.compress(b"up 1\n"), {"Content-Encoding": "gzip"})[0] == 204
+        assert server.query("up")[0]["value"][1] == "1", "now, when nothing is said"
+        status, _, answer = server.post("/api/v1/import/prometheus", b"good 1\nbad one\nalso_good 2")
+        assert status == 400 and b"line 2: byte 8: the value" in answer and b"2 samples stored" in answer, answer
+        assert server.query("good + on() also_good")[0]["value"][1] == "3"
+        assert server.post("/api/v1/import/prometheus?timestamp=soon", b"up 1")[0] == 400
+        page = server.get("/metrics")[2]
+        assert server.post("/api/v1/import/prometheus?extra_label=from=page", page)[0] == 204
+        names = {json.loads(k)["__name__"] for k in exported(server) if json.loads(k).get("from") == "page"}
+        assert len(names) == len({line.split("{")[0].split(" ")[0] for line in page.decode().splitlines() if line and line[0] != "#"}), "its own page, whole"
+
+
 def test_what_is_wrong_is_named_and_the_rest_stored():
     now = now_ms()
     good = line({"__name__": "good"}, [(now, 1), (now - 1, 2)])
@@ -125,6 +154,12 @@ def test_victoriametrics_takes_back_what_it_gave():
             theirs = request("GET", port, path)[2]
             assert server.post("/api/v1/import", theirs)[0] == 204
             assert len(parsed(theirs)) == len(rows) and exported(server) == parsed(theirs)
+            text = (TEXT.replace('{"a name","a label"="ü"}', 'plain{a="ü"}').replace("-Inf", "-7") % (now, now - 5)).encode()
+            pushed = f"/api/v1/import/prometheus?extra_label=cron=yes&timestamp={now - 9}"
+            mine = "/api/v1/export?match[]=%7Bcron=%22yes%22%7D&start=0"
+            assert request("POST", port, pushed, text)[0] == 204 and server.post(pushed, text)[0] == 204
+            wait_for("the text", lambda: len(parsed(request("GET", port, mine)[2])) == 4)
+            assert parsed(server.get(mine)[2]) == parsed(request("GET", port, mine)[2])
             # Its own values are not always those that it was given; what it gave was taken exactly.
             changed = sum(v != parsed(theirs)[json.dumps(m, sort_keys=True)][t] for m, points in rows for t, v in points)
             print(f"{sum(len(p) for _, p in rows)} samples equal; VictoriaMetrics had changed {changed} of them")
