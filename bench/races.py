@@ -53,14 +53,13 @@ def ask(run, server, race, path, params, repeat):
 def queries(run, server, race, lines, end, memory=False):
     for line in lines:
         path, params = request_of(line, end)
-        before, resets = server.memory("VmRSS"), memory and server.forget_peak()
+        resets = memory and server.forget_peak()
         took, cpu = ask(run, server, race, path, dict(params, nocache=1), run.repeat)
         run.report.note(race, line, "ms", server.name, statistics.median(took) if took else float("nan"))
         if took and (cpu >= 10 or memory):  # the system counts in hundredths of a second
             run.report.note(race, line + " (CPU)", "ms", server.name, cpu)
         if took and resets:
-            more = max(0, server.memory("VmHWM") - before)
-            run.report.note(race, line + " (peak memory for it)", "MiB", server.name, more / MIB)
+            run.report.note(race, line + " (peak memory meanwhile)", "MiB", server.name, server.memory("VmHWM") / MIB)
 
 
 def cardinality(run, server, end, tag):
