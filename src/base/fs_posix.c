@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -148,6 +149,8 @@ static enum err posix_sync_dir(struct fs *fs, const char *path, struct errmsg *w
     return failed ? err_errno(why, failed, "sync directory %s", path) : ERR_OK;
 }
 
+enum { MAGIC_9P = 0x01021997 };
+
 /* File systems that lack something we rely on, by their magic number (statfs(2)). */
 static const struct fs_kind {
     uint32_t magic;
@@ -155,11 +158,37 @@ static const struct fs_kind {
     enum { SHARED, VOLATILE, LAYERED } what;
 } kinds[] = {
     {0x6969, "nfs", SHARED},         {0x517b, "smb", SHARED},          {0xff534d42, "cifs", SHARED},
-    {0xfe534d42, "smb2", SHARED},    {0x00c36400, "ceph", SHARED},     {0x01021997, "9p", SHARED},
+    {0xfe534d42, "smb2", SHARED},    {0x00c36400, "ceph", SHARED},     {MAGIC_9P, "9p", SHARED},
     {0x5346414f, "afs", SHARED},     {0x0bd00bd0, "lustre", SHARED},   {0x01161970, "gfs2", SHARED},
     {0x7461636f, "ocfs2", SHARED},   {0x65735546, "fuse", SHARED},     {0x01021994, "tmpfs", VOLATILE},
     {0x858458f6, "ramfs", VOLATILE}, {0x794c7630, "overlay", LAYERED},
 };
+
+/* 9p passes on what the other side's statfs says; only the list of mounts knows. */
+static bool is_9p(const char *path)
+{
+    struct stat st;
+    char line[4096];
+    unsigned high, low;
+    bool found = false;
+    if (stat(path, &st) != 0 || major(st.st_dev) != 0) /* on a disk */
+        return false;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    while (mounts && !found && fgets(line, sizeof line, mounts))
+        found = sscanf(line, "%*u %*u %u:%u", &high, &low) == 2 && makedev(high, low) == st.st_dev &&
+                strstr(line, " - 9p ");
+    if (mounts)
+        fclose(mounts);
+    return found;
+}
+
+static const struct fs_kind *kind_by_magic(uint32_t magic)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].magic == magic)
+            return &kinds[i];
+    return NULL;
+}
 
 static void kind_of(const char *path, struct fs_space *out)
 {
@@ -167,13 +196,15 @@ static void kind_of(const char *path, struct fs_space *out)
     out->kind = "";
     if (statfs(path, &st) != 0)
         return;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].magic == (uint32_t)st.f_type) {
-            out->kind = kinds[i].name;
-            out->shared = kinds[i].what == SHARED;
-            out->volatile_ = kinds[i].what == VOLATILE;
-            out->layered = kinds[i].what == LAYERED;
-        }
+    const struct fs_kind *kind = kind_by_magic((uint32_t)st.f_type);
+    if (!kind && is_9p(path))
+        kind = kind_by_magic(MAGIC_9P);
+    if (!kind)
+        return;
+    out->kind = kind->name;
+    out->shared = kind->what == SHARED;
+    out->volatile_ = kind->what == VOLATILE;
+    out->layered = kind->what == LAYERED;
 }
 
 static enum err posix_space(struct fs *fs, const char *path, struct fs_space *out, struct errmsg *why)
