@@ -108,6 +108,8 @@ struct head_replay_report {
 struct head_replay *head_replay_new(struct head *head, unsigned threads);
 /* ERR_CORRUPT: the rest of this frame was passed over; the replay may go on. */
 MUST_CHECK enum err head_replay_frame(struct head_replay *r, struct slice payload, struct errmsg *why);
+/* After the pieces of a checkpoint, before frames of the log: they may say that some of its series had left. */
+void head_replay_settle(struct head_replay *r);
 /* Applies what is still buffered and frees r. */
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out);
 
@@ -136,8 +138,11 @@ void head_deferred_drop(struct head *head);                         /* the first
  */
 typedef enum err (*head_emit)(void *ctx, struct slice records, struct errmsg *why);
 MUST_CHECK enum err head_checkpoint(struct head *head, head_emit emit, void *ctx, struct errmsg *why);
-/* The pieces are durable and older records will never be replayed again: numbers of what left may be reused. */
-void head_checkpoint_published(struct head *head);
+/*
+ * The pieces are durable: numbers of what left may be used again.  fallback: the checkpoint before this one and the
+ * records since then may still be replayed, so only numbers of what left before that one.
+ */
+void head_checkpoint_published(struct head *head, bool fallback);
 
 /* ---- background: one thread ---- */
 

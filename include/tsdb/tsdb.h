@@ -117,6 +117,7 @@ struct tsdb_stats {
     _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
     _Atomic uint64_t blocks, block_bytes, blocks_missing, blocks_quarantined;
     _Atomic uint64_t damaged_blocks, damaged_places, damaged_series; /* of blocks in use */
+    _Atomic uint64_t losses; /* ranges of time from which damage took samples: tsdb_losses */
     _Atomic uint64_t deletes, delete_errors, tombstones, tombstone_files_damaged;
     /* blocks written anew because something in them does not count any more */
     _Atomic uint64_t cleanings, cleaning_errors, cleaned_blocks, cleaned_bytes_before, cleaned_bytes_after;
@@ -149,6 +150,9 @@ struct tsdb_damage_info {
 };
 /* Everything that is known to be damaged; stops when visit returns false, which must not call into the store. */
 void tsdb_damage(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_damage_info *info), void *ctx);
+/* Calls visit for every range from which stored samples were lost; they are listed until retention has passed them. */
+void tsdb_losses(struct tsdb *db, bool (*visit)(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why),
+                 void *ctx);
 
 /* ---- deleting (docs/api.md; src/tsdb/README.md) ---- */
 

@@ -125,6 +125,7 @@ void wal_truncate(struct wal *wal, uint64_t sequence);
 struct wal_pin {
     struct wal_pin_segment {
         uint64_t number, bytes;
+        uint64_t last_sequence; /* of its frames; UINT64_MAX: it is still written to */
     } *list;
     size_t count;
 };
@@ -132,6 +133,8 @@ void wal_pin(struct wal *wal, struct wal_pin *out);
 void wal_unpin(struct wal *wal, struct wal_pin *pin);
 /* Bytes that a replay would have to read: the segments of frames not yet truncated. */
 uint64_t wal_replay_bytes(struct wal *wal);
+/* Bytes on the disk of the segments that hold frames from this one on. */
+uint64_t wal_kept_bytes(struct wal *wal, uint64_t sequence);
 /* Once started: the sequence number of its first frame, another one in every run that wrote anything. */
 uint64_t wal_life(const struct wal *wal);
 struct wal_stats *wal_stats(struct wal *wal);
@@ -175,6 +178,7 @@ struct wal_report {
     uint64_t frames, first_sequence, last_sequence;      /* delivered ones */
     uint64_t passed;                                     /* good frames that were copies or below `from` */
     uint64_t lost_frames;                                /* sequence numbers that no segment has */
+    bool end_lost;                                       /* the last segment is gone: nobody knows how many frames */
     uint64_t damage_count;                               /* all; the first ones are listed */
     struct wal_damage damage[WAL_DAMAGE_MAX];
     bool torn_tail; /* the newest segment ends in an unfinished frame: normal after a crash */
@@ -188,7 +192,8 @@ MUST_CHECK enum err wal_reader_open(struct fs *fs, const char *dir, uint64_t id,
 MUST_CHECK enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_frame *out,
                                     struct errmsg *why);
 /*
- * Reads everything once, handing nothing out: the report is then complete, and the log can be started.
+ * Reads everything from the wanted frame on once, handing nothing out: the report is then complete, and the log can be
+ * started.  Segments that end before it are not read; they are listed with one frame.
  * ERR_UNSUPPORTED: a segment was written by a newer version.
  */
 MUST_CHECK enum err wal_reader_survey(struct wal_reader *r, struct errmsg *why);

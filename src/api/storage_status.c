@@ -138,14 +138,14 @@ static void json_head(struct buf *out, const struct head_stats *s)
     buf_u8(out, '}');
 }
 
-struct damage_list {
+struct text_list {
     struct buf *out;
     bool any;
 };
 
 static bool json_damage_one(void *ctx, const struct tsdb_damage_info *info)
 {
-    struct damage_list *l = ctx;
+    struct text_list *l = ctx;
     buf_printf(l->out, "%s{\"block\":\"%s\",\"state\":\"%s\",\"reason\":", l->any ? "," : "", info->ulid, info->state);
     json_string_html(l->out, slice_str(info->what));
     if (info->mint_ms <= info->maxt_ms) {
@@ -168,7 +168,7 @@ static bool json_damage_one(void *ctx, const struct tsdb_damage_info *info)
 /* Blocks, then what the log lost. */
 static void json_damage(struct buf *out, struct tsdb *db)
 {
-    struct damage_list l = {.out = out};
+    struct text_list l = {.out = out};
     buf_str(out, ",\"damage\":[");
     if (db)
         tsdb_damage(db, json_damage_one, &l);
@@ -178,6 +178,30 @@ static void json_damage(struct buf *out, struct tsdb *db)
     const struct tsdb_stats *s = tsdb_stats(db);
     buf_printf(out, ",\"log\":{\"damagedPlaces\":%llu,\"lostFrames\":%llu}", (unsigned long long)s->replay_damage,
                (unsigned long long)s->replay_lost_frames);
+}
+
+static bool json_loss(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why)
+{
+    struct text_list *l = ctx;
+    buf_str(l->out, l->any ? ",{" : "{");
+    json_time(l->out, "from", mint_ms);
+    buf_u8(l->out, ',');
+    json_time(l->out, "to", maxt_ms);
+    buf_str(l->out, ",\"reason\":");
+    json_string(l->out, slice_str(why));
+    buf_u8(l->out, '}');
+    l->any = true;
+    return true;
+}
+
+/* From when to when stored samples were lost to damage, and how. */
+static void json_losses(struct buf *out, struct tsdb *tsdb)
+{
+    struct text_list l = {.out = out};
+    buf_str(out, ",\"losses\":[");
+    if (tsdb)
+        tsdb_losses(tsdb, json_loss, &l);
+    buf_u8(out, ']');
 }
 
 static void print_holdings(struct http_request *r, struct api *api, struct holdings *h, const struct head_stats *head)
@@ -198,6 +222,7 @@ static void print_holdings(struct http_request *r, struct api *api, struct holdi
                (unsigned long long)h->blocks, (unsigned long long)h->unusable, (unsigned long long)h->samples,
                (unsigned long long)h->bytes);
     json_damage(&a.out, api->o.tsdb);
+    json_losses(&a.out, api->o.tsdb);
     json_days(&a, h);
     buf_u8(&a.out, '}');
     answer_end(&a, NO_TEXTS, NO_TEXTS);

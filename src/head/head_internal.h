@@ -87,7 +87,8 @@ enum page_flags {
 /* series_line.flags; during a replay the bits above hold the frame in which the series was made. */
 enum line_flags {
     LINE_LOST = 1, /* records are missing, so what differences refer to is not known until a whole value comes */
-    LINE_BORN_SHIFT = 1,
+    LINE_LEFT = 2, /* replay: the series left the head before a later record; what it had is in blocks */
+    LINE_BORN_SHIFT = 2,
 };
 
 /* 64 series made together: one lock, one column of timestamps, one sequence of records. */
@@ -126,6 +127,7 @@ struct pair {
     uint32_t name;           /* index into head->names */
     struct vec postings;     /* bytes: zigzag varint deltas of refs, in order of creation */
     uint32_t last;           /* ref last added; writer only */
+    bool left;               /* replay: another id has taken its place; found no more, dropped at the end */
     _Atomic uint32_t series; /* how many have it */
 };
 
@@ -187,6 +189,7 @@ struct head {
     size_t free_page_count, free_page_capacity, free_pair_count, free_pair_capacity;
     uint32_t *left_pages, *left_pairs; /* may be used again after the next checkpoint; guarded by create */
     size_t left_page_count, left_page_capacity, left_pair_count, left_pair_capacity;
+    size_t old_pages, old_pairs;   /* the first of them left before the newest checkpoint */
     size_t ripe_pages, ripe_pairs; /* the first of them: a checkpoint was published; when ripe_mark has passed ... */
     uint64_t ripe_mark;            /* ... nobody looks at them any more; guarded by create */
     struct arena scratch;          /* guarded by create */
@@ -264,6 +267,8 @@ static inline struct pair *pair_of(struct head *h, uint32_t id)
 uint32_t pair_intern(struct head *h, struct slice wire, bool *fresh) REQUIRES(h->create);
 /* Replay: this id; false when it already means something else. */
 bool pair_define(struct head *h, uint32_t id, struct slice wire) REQUIRES(h->create);
+/* Replay: ids up to this one were given out. */
+void pairs_reach(struct head *h, uint32_t id) REQUIRES(h->create);
 uint32_t pair_find_bytes(struct head *h, struct slice wire); /* 0: none; inside an epoch */
 uint32_t pair_find(struct head *h, struct slice name, struct slice value); /* 0: none; inside an epoch */
 const struct label_name *name_find(struct head *h, struct slice name);     /* NULL: none; inside an epoch */

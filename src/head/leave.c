@@ -1,8 +1,9 @@
 /*
  * leave.c - idle series leave: unfindable first, then out of postings, index and names.
  *
- * Numbers of pairs and pages that became free are used again only after a checkpoint is published, so
- * that no record that could still be replayed means something else by them.
+ * Numbers of pairs and pages that became free are used again only when no record that could still be replayed means
+ * something else by them: after the next checkpoint, or after the one after it when the one before stands in for a
+ * damaged one.
  */
 #include <stdlib.h>
 
@@ -33,6 +34,18 @@ void series_remove(struct head *h, series_ref ref)
     atomic_fetch_add_explicit(&h->series_removed, 1, memory_order_relaxed);
 }
 
+/* clang does not see that the lock of l->head is that of h. */
+NO_LOCK_CHECK void leave_now(struct leaving *l, series_ref ref)
+{
+    struct head *h = l->head;
+    uint32_t ids[LABEL_COUNT_MAX];
+    uint32_t count = series_pairs(h, ref, ids);
+    l->pairs = mem_grow(l->pairs, &l->pair_capacity, l->pair_count + count, sizeof *l->pairs);
+    memcpy(l->pairs + l->pair_count, ids, count * sizeof *ids);
+    l->pair_count += count;
+    series_remove(h, ref);
+}
+
 /* Something may have been appended since it was noted. */
 static bool still_idle(struct head *h, series_ref ref)
 {
@@ -44,19 +57,15 @@ static bool still_idle(struct head *h, series_ref ref)
     return idle;
 }
 
-static void remove_series(struct leaving *l)
+/* clang does not see that the lock of l->head is that of h. */
+NO_LOCK_CHECK static void remove_series(struct leaving *l)
 {
     struct head *h = l->head;
-    uint32_t ids[LABEL_COUNT_MAX];
     for (size_t i = 0; i < l->refs.count; i++) {
         series_ref ref = l->refs.list[i];
         mutex_lock(&h->create);
         if (still_idle(h, ref)) {
-            uint32_t count = series_pairs(h, ref, ids);
-            l->pairs = mem_grow(l->pairs, &l->pair_capacity, l->pair_count + count, sizeof *l->pairs);
-            memcpy(l->pairs + l->pair_count, ids, count * sizeof *ids);
-            l->pair_count += count;
-            series_remove(h, ref);
+            leave_now(l, ref);
             if (page_of(h, ref / PAGE_SERIES)->alive == 0)
                 page_leave(h, ref / PAGE_SERIES);
         }
@@ -130,12 +139,9 @@ static void clean_pairs(struct leaving *l)
     mutex_unlock(&h->create);
 }
 
-void leave_all(struct leaving *l, struct cancel *cancel)
+void leave_settle(struct leaving *l)
 {
     struct head *h = l->head;
-    /* A series made by a request under way has no sample yet; once the request is through it has. */
-    if (l->refs.count && epoch_wait_brief(&h->epochs, cancel) == ERR_OK)
-        remove_series(l);
     if (l->pair_count) {
         clean_pairs(l);
         mutex_lock(&h->create);
@@ -144,6 +150,15 @@ void leave_all(struct leaving *l, struct cancel *cancel)
     }
     refs_deinit(&l->refs);
     mem_free(l->pairs);
+}
+
+void leave_all(struct leaving *l, struct cancel *cancel)
+{
+    struct head *h = l->head;
+    /* A series made by a request under way has no sample yet; once the request is through it has. */
+    if (l->refs.count && epoch_wait_brief(&h->epochs, cancel) == ERR_OK)
+        remove_series(l);
+    leave_settle(l);
 }
 
 /* Refs of series that match and are idle. */
@@ -199,21 +214,26 @@ static void free_ripe(struct head *h) REQUIRES(h->create)
     move_all(&h->free_pairs, &h->free_pair_count, &h->free_pair_capacity, h->left_pairs, h->ripe_pairs);
     drop_first(h->left_pages, &h->left_page_count, h->ripe_pages);
     drop_first(h->left_pairs, &h->left_pair_count, h->ripe_pairs);
+    h->old_pages -= h->ripe_pages < h->old_pages ? h->ripe_pages : h->old_pages;
+    h->old_pairs -= h->ripe_pairs < h->old_pairs ? h->ripe_pairs : h->old_pairs;
     h->ripe_pages = h->ripe_pairs = 0;
 }
 
-void head_checkpoint_published(struct head *h)
+void head_checkpoint_published(struct head *h, bool fallback)
 {
     mutex_lock(&h->create);
     /* Readers may look at the bytes of pairs for as long as a query runs: no waiting, the next time will do. */
     if (h->ripe_pages + h->ripe_pairs && epoch_passed(&h->epochs, h->ripe_mark))
         free_ripe(h);
-    if (h->ripe_pages + h->ripe_pairs == 0 && h->left_page_count + h->left_pair_count) {
-        h->ripe_pages = h->left_page_count;
-        h->ripe_pairs = h->left_pair_count;
+    size_t pages = fallback ? h->old_pages : h->left_page_count, pairs = fallback ? h->old_pairs : h->left_pair_count;
+    if (h->ripe_pages + h->ripe_pairs == 0 && pages + pairs) {
+        h->ripe_pages = pages;
+        h->ripe_pairs = pairs;
         h->ripe_mark = epoch_mark(&h->epochs);
         if (epoch_passed(&h->epochs, h->ripe_mark))
             free_ripe(h);
     }
+    h->old_pages = h->left_page_count;
+    h->old_pairs = h->left_pair_count;
     mutex_unlock(&h->create);
 }

@@ -16,5 +16,8 @@ struct leaving {
 void leave_note(struct leaving *l, series_ref ref); /* a series that seems idle */
 /* Removes those that still are (none when the token fires before); frees the lists. */
 void leave_all(struct leaving *l, struct cancel *cancel);
+/* During a replay: this series at once; leave_settle takes them out of postings and index, and frees the lists. */
+void leave_now(struct leaving *l, series_ref ref) REQUIRES(l->head->create);
+void leave_settle(struct leaving *l);
 
 #endif

@@ -102,7 +102,7 @@ static uint32_t pair_id_new(struct head *h)
 }
 
 /* Ids up to this one can be looked at afterwards. */
-static void pairs_reach(struct head *h, uint32_t id)
+void pairs_reach(struct head *h, uint32_t id)
 {
     uint32_t count = get_relaxed(&h->pair_count);
     assert(id / PAIR_SEGMENT < PAIR_SEGMENTS_MAX);
@@ -114,7 +114,7 @@ static void pairs_reach(struct head *h, uint32_t id)
     atomic_store_explicit(&h->pair_count, id + 1, memory_order_release);
 }
 
-static void pair_make(struct head *h, uint32_t id, struct slice wire, struct hash128 hash)
+static void pair_make(struct head *h, uint32_t id, struct slice wire, struct hash128 hash) REQUIRES(h->create)
 {
     pairs_reach(h, id);
     struct pair *p = pair_of(h, id);
@@ -140,7 +140,7 @@ static uint32_t pair_find_wire(struct head *h, struct slice wire, struct hash128
     struct tag_walk w;
     for (uint32_t id = tags_first(&w, &h->pair_index, hash.lo); id; id = tags_next(&w)) {
         const struct pair *p = pair_of(h, id);
-        if (p->wire_bytes == wire.len && memcmp(p->wire, wire.data, wire.len) == 0)
+        if (p->wire_bytes == wire.len && !p->left && memcmp(p->wire, wire.data, wire.len) == 0)
             return id;
     }
     return 0;
@@ -254,6 +254,8 @@ void pairs_drop(struct head *h, const uint32_t *ids, size_t count)
 void pair_forget(struct head *h, uint32_t id)
 {
     struct pair *p = pair_of(h, id);
+    if (!p->wire)
+        return; /* it means nothing since this life began */
     int64_t bytes = -(int64_t)(sizeof *p + p->wire_bytes + 16);
     vec_drop(&p->postings, &h->epochs, 1, &bytes);
     bytes_add(&h->bytes_labels, bytes);
@@ -261,4 +263,5 @@ void pair_forget(struct head *h, uint32_t id)
     p->wire = NULL;
     p->wire_bytes = 0;
     p->last = 0;
+    p->left = false;
 }

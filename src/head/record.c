@@ -9,6 +9,12 @@ void record_pair(struct buf *records, uint32_t id, struct slice wire)
     buf_slice(records, wire);
 }
 
+void record_numbers(struct buf *records, uint32_t pair)
+{
+    buf_u8(records, RECORD_NUMBERS);
+    buf_varint(records, pair);
+}
+
 void record_series(struct buf *records, series_ref ref, const uint32_t *pairs, uint32_t count)
 {
     buf_u8(records, RECORD_SERIES);

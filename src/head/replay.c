@@ -35,6 +35,7 @@ struct head_replay *head_replay_new(struct head *h, unsigned threads)
 {
     struct head_replay *r = MEM_NEW(struct head_replay);
     r->head = h;
+    r->leaving.head = h;
     r->threads = threads < 1 ? 1 : threads > REPLAY_THREADS_MAX ? REPLAY_THREADS_MAX : threads;
     for (unsigned i = 0; i < r->threads; i++)
         r->appenders[i] = head_appender_new(h);
@@ -183,6 +184,58 @@ static const uint8_t *parse_exemplar(struct head_replay *r, const uint8_t *p, co
     return p;
 }
 
+/*
+ * A series that a record makes anew at another place had left the head before that record, and all its samples were
+ * in blocks then; nothing says so in the log.  The older checkpoint from which we come may still have it.
+ */
+NO_LOCK_CHECK static void series_left(struct head_replay *r, series_ref ref)
+{
+    leave_now(&r->leaving, ref);
+    line_of(r->head, ref)->flags |= LINE_LEFT;
+}
+
+/* The same of a pair: all series that had it had left. */
+NO_LOCK_CHECK static void pair_left(struct head_replay *r, uint32_t id)
+{
+    struct pair *p = pair_of(r->head, id);
+    struct refs refs = {0};
+    postings_read(p, &refs);
+    for (size_t i = 0; i < refs.count; i++)
+        if (series_alive(line_of(r->head, refs.list[i])))
+            series_left(r, refs.list[i]);
+    refs_deinit(&refs);
+    p->left = true;
+    r->leaving.pairs = mem_grow(r->leaving.pairs, &r->leaving.pair_capacity, r->leaving.pair_count + 1, sizeof id);
+    r->leaving.pairs[r->leaving.pair_count++] = id;
+}
+
+/* clang does not see that the lock of r->head is that of h. */
+NO_LOCK_CHECK static bool define_pair(struct head_replay *r, uint32_t id, struct slice wire)
+{
+    struct head *h = r->head;
+    mutex_lock(&h->create);
+    bool fine = pair_define(h, id, wire);
+    bool taken = id < get_relaxed(&h->pair_count) && pair_of(h, id)->wire;
+    if (!fine && !taken) {
+        pair_left(r, pair_find_bytes(h, wire));
+        fine = pair_define(h, id, wire);
+    }
+    mutex_unlock(&h->create);
+    return fine;
+}
+
+static const uint8_t *parse_numbers(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t pair;
+    if (!(p = varint_get(p, end, &pair)) || pair >= (uint64_t)PAIR_SEGMENT * PAIR_SEGMENTS_MAX ||
+        pair >= get_relaxed(&r->head->pair_count) + (uint64_t)PAIR_JUMP_MAX)
+        return NULL;
+    mutex_lock(&r->head->create);
+    pairs_reach(r->head, (uint32_t)pair);
+    mutex_unlock(&r->head->create);
+    return p;
+}
+
 static const uint8_t *parse_pair(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     uint64_t id;
@@ -193,10 +246,7 @@ static const uint8_t *parse_pair(struct head_replay *r, const uint8_t *p, const 
         id >= get_relaxed(&r->head->pair_count) + PAIR_JUMP_MAX || wire.len > LABELS_BYTES_MAX ||
         !wire_parse(wire, &name, &value))
         return NULL;
-    mutex_lock(&r->head->create);
-    bool fine = pair_define(r->head, (uint32_t)id, wire);
-    mutex_unlock(&r->head->create);
-    return fine ? p : NULL;
+    return define_pair(r, (uint32_t)id, wire) ? p : NULL;
 }
 
 static const uint8_t *parse_metadata(struct head_replay *r, const uint8_t *p, const uint8_t *end)
@@ -304,6 +354,8 @@ static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, cons
         return parse_deferred(r, p, end);
     case RECORD_APPLIED:
         return parse_applied(r, p, end);
+    case RECORD_NUMBERS:
+        return parse_numbers(r, p, end);
     default:
         return NULL;
     }
@@ -341,11 +393,13 @@ NO_LOCK_CHECK bool replay_series(struct head_replay *r, uint64_t ref, const uint
         return false;
     struct hash128 hash = series_hash(&h->key, r->canonical.data, r->canonical.len);
     series_ref known = series_find(h, hash);
-    if (known)
-        return known == ref;
+    if (known == ref && known)
+        return true;
     page_begin(h, (uint32_t)ref / PAGE_SERIES);
     if (series_alive(line_of(h, (series_ref)ref)))
         return false;
+    if (known)
+        series_left(r, known);
     series_publish(h, (series_ref)ref, ids, count, hash, (uint32_t)r->canonical.len);
     line_of(h, (series_ref)ref)->flags = r->frame << LINE_BORN_SHIFT;
     r->report.series++;
@@ -398,27 +452,36 @@ enum err head_replay_frame(struct head_replay *r, struct slice payload, struct e
     return made ? ERR_OK : replay_damaged(r, why, "a series contradicts what is known");
 }
 
-/* Numbers that no record uses may be given out again. */
+/*
+ * Numbers that no record uses.  They may be in the checkpoint before the one that was read, which stands in for it as
+ * long as no other is published, so they wait like those of series that leave.
+ */
 static void find_free(struct head *h)
 {
     mutex_lock(&h->create);
     uint32_t pages = get_relaxed(&h->page_count), pairs = get_relaxed(&h->pair_count);
     for (uint32_t page = 1; page < pages; page++)
-        if (page_of(h, page)->alive == 0) {
-            h->free_pages = mem_grow(h->free_pages, &h->free_page_capacity, h->free_page_count + 1, sizeof page);
-            h->free_pages[h->free_page_count++] = page;
-        }
+        if (page_of(h, page)->alive == 0)
+            page_leave(h, page);
     for (uint32_t id = 1; id < pairs; id++)
         if (!pair_of(h, id)->wire) {
-            h->free_pairs = mem_grow(h->free_pairs, &h->free_pair_capacity, h->free_pair_count + 1, sizeof id);
-            h->free_pairs[h->free_pair_count++] = id;
+            h->left_pairs = mem_grow(h->left_pairs, &h->left_pair_capacity, h->left_pair_count + 1, sizeof id);
+            h->left_pairs[h->left_pair_count++] = id;
         }
+    h->old_pages = h->left_page_count;
+    h->old_pairs = h->left_pair_count;
     mutex_unlock(&h->create);
+}
+
+void head_replay_settle(struct head_replay *r)
+{
+    replay_apply(r);
 }
 
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
 {
     replay_apply(r);
+    leave_settle(&r->leaving);
     find_free(r->head);
     count_add(&r->head->replay_lost, r->report.lost);
     *out = r->report;

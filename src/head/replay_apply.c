@@ -49,7 +49,7 @@ static void apply_sample(struct share *s, struct page *p, struct series_line *x,
 {
     struct head_appender *a = s->appender;
     if (!series_alive(x) || (!raw && (x->flags & LINE_LOST)) || (!raw && after <= x->end)) {
-        s->lost++;
+        s->lost += !(x->flags & LINE_LEFT);
         return;
     }
     s->samples++;
@@ -77,7 +77,7 @@ static void apply_histogram(struct share *s, struct page *p, struct series_line 
         count_add(&s->appender->counts.histograms, 1);
     }
     s->histograms += fine;
-    s->lost += !fine;
+    s->lost += !fine && !(x->flags & LINE_LEFT);
 }
 
 static void apply_run(struct share *s, const struct replay_run *run)

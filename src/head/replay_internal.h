@@ -4,6 +4,7 @@
 #ifndef HEAD_REPLAY_INTERNAL_H
 #define HEAD_REPLAY_INTERNAL_H
 
+#include "head/leave_internal.h"
 #include "head/record_internal.h"
 
 enum { REPLAY_THREADS_MAX = 64 };
@@ -39,6 +40,7 @@ struct head_replay {
     size_t series_count, series_capacity;
     struct { uint64_t life, number; } *applied; /* of one frame */
     size_t applied_count, applied_capacity;
+    struct leaving leaving; /* series that are told again under another number */
     uint32_t frame; /* number of the one at hand */
     uint32_t page;  /* what differences in records refer to */
     int64_t time_ms;

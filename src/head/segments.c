@@ -130,6 +130,7 @@ void page_leave(struct head *h, uint32_t page)
     assert(p->alive == 0);
     mutex_lock(&p->lock);
     column_free(h, p);
+    p->start = p->end;
     p->flags = PAGE_GONE;
     mutex_unlock(&p->lock);
     h->left_pages = mem_grow(h->left_pages, &h->left_page_capacity, h->left_page_count + 1, sizeof *h->left_pages);

@@ -173,6 +173,7 @@ NO_LOCK_CHECK enum err head_checkpoint(struct head *h, head_emit emit, void *ctx
     uint32_t pages = atomic_load_explicit(&h->page_count, memory_order_acquire);
     enum err err = ERR_OK;
     assert(!h->cut);
+    record_numbers(&s.records, atomic_load_explicit(&h->pair_count, memory_order_acquire) - 1);
     for (uint32_t page = 1; page < pages && err == ERR_OK; page++) {
         mutex_lock(&h->create);
         put_page(&s, page);

@@ -334,6 +334,7 @@ static void add_tsdb(struct server *s)
          &t->blocks_missing},
         {"gnomon_tsdb_blocks_quarantined", "Blocks set aside because they cannot be read.", METRIC_GAUGE, 1,
          &t->blocks_quarantined},
+        {"gnomon_tsdb_losses", "Ranges of time from which damage took stored samples.", METRIC_GAUGE, 1, &t->losses},
         {"gnomon_tsdb_blocks_dropped_by_time_total", "Blocks that the retention time removed.", METRIC_COUNTER, 1,
          &t->blocks_dropped_by_time},
         {"gnomon_tsdb_blocks_dropped_by_size_total", "Blocks that the retention size removed.", METRIC_COUNTER, 1,

@@ -63,9 +63,15 @@ static int by_sequence(const void *a, const void *b)
     return memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
 }
 
-/* manifest_lock held: problems are what the manifest says of blocks that are not open. */
+/* manifest_lock held: problems are what the manifest says of losses and of blocks that are not open. */
 static void problems_fill(const struct manifest *m, struct block_set *set)
 {
+    for (size_t i = 0; i < m->loss_count; i++) {
+        const struct manifest_loss *l = &m->losses[i];
+        struct block_problem *p = &set->problems[set->problem_count++];
+        *p = (struct block_problem){.mint_ms = l->mint_ms, .maxt_ms = l->maxt_ms};
+        snprintf(p->text, sizeof p->text, "samples are lost: %s", l->why);
+    }
     for (size_t i = 0; i < m->block_count; i++) {
         const struct manifest_block *b = &m->blocks[i];
         const char *reason = b->quarantined[0] ? b->quarantined : b->problem;
@@ -88,6 +94,7 @@ static void set_install(struct tsdb *db, struct block_set *set)
     for (uint32_t i = 0; i < set->count; i++)
         bytes += block_meta(set->list[i])->index.bytes + block_meta(set->list[i])->data.bytes;
     TSDB_SET(db, blocks, set->count);
+    TSDB_SET(db, losses, db->manifest.loss_count);
     TSDB_SET(db, block_bytes, bytes);
     mutex_lock(&db->set_lock);
     struct block_set *old = db->set;
@@ -108,7 +115,7 @@ static bool id_in(const struct block_id *id, const struct block_id *list, uint32
 static void set_change(struct tsdb *db, struct block *add, const struct block_id *remove, uint32_t remove_count)
 {
     struct block_set *old = block_set_acquire(db);
-    struct block_set *set = set_new(old->count + 1, (uint32_t)db->manifest.block_count);
+    struct block_set *set = set_new(old->count + 1, (uint32_t)(db->manifest.block_count + db->manifest.loss_count));
     for (uint32_t i = 0; i < old->count; i++)
         if (!id_in(&block_meta(old->list[i])->id, remove, remove_count))
             set->list[set->count++] = block_acquire(old->list[i]);
@@ -150,10 +157,10 @@ enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, stru
         manifest_remove(&next, &change->remove[i]);
     if (change->quarantined)
         manifest_add(&next, change->quarantined);
-    if (change->checkpoint)
-        next.checkpoint = *change->checkpoint;
     if (change->flushed_ms)
         next.flushed_ms = *change->flushed_ms;
+    if (change->edit)
+        change->edit(&next, change->ctx);
     enum err err = manifest_write(db, &next, why);
     if (err == ERR_OK) {
         manifest_deinit(&db->manifest);
@@ -164,6 +171,19 @@ enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, stru
     }
     mutex_unlock(&db->manifest_lock);
     return err;
+}
+
+void losses_note(struct tsdb *db, const struct manifest_loss *loss)
+{
+    struct errmsg why = {0};
+    log_error("tsdb", "samples are lost", "mint=%lld maxt=%lld why=\"%s\"", (long long)loss->mint_ms,
+              (long long)loss->maxt_ms, loss->why);
+    mutex_lock(&db->manifest_lock);
+    manifest_loss_add(&db->manifest, loss);
+    set_change(db, NULL, NULL, 0);
+    if (manifest_write(db, &db->manifest, &why) != ERR_OK) /* the next change writes it */
+        log_warn("tsdb", "manifest could not be written", "err=\"%s\"", why.text);
+    mutex_unlock(&db->manifest_lock);
 }
 
 void blocks_tmp_path(const struct tsdb *db, const struct block_id *id, char out[TSDB_PATH_BYTES])
@@ -288,7 +308,7 @@ void blocks_open(struct tsdb *db)
 {
     mutex_lock(&db->manifest_lock);
     struct manifest *m = &db->manifest;
-    struct block_set *set = set_new((uint32_t)m->block_count, (uint32_t)m->block_count);
+    struct block_set *set = set_new((uint32_t)m->block_count, (uint32_t)(m->block_count + m->loss_count));
     bool changed = false;
     for (size_t i = 0; i < m->block_count; i++) {
         if (m->blocks[i].quarantined[0])

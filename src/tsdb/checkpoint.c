@@ -11,6 +11,9 @@
  */
 #include "tsdb/checkpoint.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
@@ -18,7 +21,7 @@
 
 enum {
     FILE_HEADER_BYTES = 32,
-    FILE_VERSION = 1,
+    FILE_VERSION = 2, /* 1: without the numbers in the first piece */
     PIECE_HEADER_BYTES = 24,
     PIECE_BYTES_MAX = 64 << 20,
     WINDOW_BYTES = 1 << 20,
@@ -33,6 +36,11 @@ enum {
 };
 static const uint8_t file_magic[8] = "GNOMCKP1";
 #define PIECE_MAGIC UINT32_C(0x31454350) /* "PCE1" */
+
+void checkpoint_name(const struct manifest_checkpoint *c, char out[CHECKPOINT_NAME_BYTES])
+{
+    snprintf(out, CHECKPOINT_NAME_BYTES, "%016" PRIx64 ".%s", c->sequence, c->from ? "changes" : "checkpoint");
+}
 
 static uint32_t salted_crc(uint64_t id, uint64_t sequence, const void *data, size_t bytes)
 {
@@ -160,7 +168,7 @@ static enum err read_header(struct reader *r, const char *path, struct errmsg *w
     TRY(file_pread_all(r->file, h, sizeof h, 0, why));
     if (memcmp(h, file_magic, sizeof file_magic) != 0 || le32_get(h + AT_CRC) != file_crc(h))
         return err_set(why, ERR_CORRUPT, "%s: no checkpoint, or its header is damaged", path);
-    if (le32_get(h + AT_VERSION) != FILE_VERSION)
+    if (le32_get(h + AT_VERSION) < 1 || le32_get(h + AT_VERSION) > FILE_VERSION)
         return err_set(why, ERR_UNSUPPORTED, "%s: written by a newer version", path);
     if (le64_get(h + AT_ID) != r->id || le64_get(h + AT_SEQUENCE) != r->sequence)
         return err_set(why, ERR_CORRUPT, "%s: belongs to another data directory or place in the log", path);
@@ -195,7 +203,7 @@ static enum err read_piece(struct reader *r, const uint8_t *header, checkpoint_v
         return ERR_OK;
     }
     r->report->pieces++;
-    return visit(ctx, slice_of(to, bytes), r->report, why);
+    return visit ? visit(ctx, slice_of(to, bytes), r->report, why) : ERR_OK;
 }
 
 static enum err read_pieces(struct reader *r, checkpoint_visit visit, void *ctx, struct errmsg *why)

@@ -11,6 +11,10 @@
 #define TSDB_CHECKPOINT_H
 
 #include "base/fs.h"
+#include "tsdb/manifest.h"
+
+enum { CHECKPOINT_NAME_BYTES = 40 };
+void checkpoint_name(const struct manifest_checkpoint *c, char out[CHECKPOINT_NAME_BYTES]);
 
 struct checkpoint_writer {
     struct file *file;
@@ -33,7 +37,7 @@ struct checkpoint_report {
     bool complete;                       /* the end mark was there and all pieces before it */
 };
 /*
- * Calls visit for each good piece, in order.  ERR_CORRUPT: the file is none of ours (header, id,
+ * Calls visit (NULL: only looks) for each good piece, in order.  ERR_CORRUPT: the file is none of ours (header, id,
  * sequence).  Other damage is counted.  visit's error ends it.
  */
 typedef enum err (*checkpoint_visit)(void *ctx, struct slice records, const struct checkpoint_report *progress,

@@ -170,13 +170,17 @@ static bool superseded(const struct block_meta *a, const struct block_meta *b)
     return true;
 }
 
+/* The newest one alone: that the log was kept for an older one nothing says any more. */
 static bool rebuild_checkpoint(void *ctx, const char *name)
 {
     struct rebuild *r = ctx;
     char *end;
-    unsigned long long number = strtoull(name, &end, 16);
-    if (end == name + 16 && strcmp(end, ".checkpoint") == 0 && number > r->manifest->checkpoint)
-        r->manifest->checkpoint = number;
+    struct manifest_checkpoint c = {.mint_ms = INT64_MAX, .maxt_ms = INT64_MIN};
+    c.sequence = strtoull(name, &end, 16);
+    if (end != name + 16 || strcmp(end, ".checkpoint") != 0 || c.sequence <= manifest_covered(r->manifest))
+        return true;
+    r->manifest->checkpoint_count = 0;
+    manifest_checkpoint_add(r->manifest, &c);
     return true;
 }
 
@@ -211,9 +215,13 @@ struct leftovers {
 
 static bool is_listed_checkpoint(struct tsdb *db, const char *name)
 {
-    char *end;
-    unsigned long long number = strtoull(name, &end, 16);
-    return end == name + 16 && strcmp(end, ".checkpoint") == 0 && number == db->manifest.checkpoint;
+    char path[TSDB_PATH_BYTES];
+    for (size_t i = 0; i < db->manifest.checkpoint_count; i++) {
+        checkpoint_path(db, &db->manifest.checkpoints[i], "", path);
+        if (strcmp(strrchr(path, '/') + 1, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Ours, and not listed: what a crash left between writing and publishing, or between unlisting and removing. */

@@ -2,7 +2,7 @@
  * delete.c - samples that are to be forgotten.
  *
  *     1. what the head holds in the range is flushed, series of which it holds nothing leave it
- *     2. a checkpoint, so that the log cannot bring any of it back
+ *     2. a checkpoint, so that the log cannot bring any of it back; the one before goes, which has it still
  *     3. a tombstone with the number of that flush replaces the file of tombstones: from here on it is deleted,
  *        for queries at once and after a crash
  *     4. merges leave out what a tombstone covers (compact.c, clean.c)
@@ -78,8 +78,9 @@ static enum err head_empty(struct tsdb *db, const struct tsdb_delete *d, struct 
         int64_t last = d->maxt_ms < s.maxt_ms ? d->maxt_ms : s.maxt_ms;
         TRY(flush_samples(db, last == INT64_MAX ? last : last + 1, why));
     }
-    bool stale = head_forget(db, d->selectors, d->selector_count) > 0 || db->log_has_flushed;
-    return stale ? checkpoint_take(db, true, why) : ERR_OK;
+    if (head_forget(db, d->selectors, d->selector_count) > 0)
+        db->log_has_flushed = true;
+    return db->log_has_flushed ? checkpoint_take(db, true, why) : ERR_OK;
 }
 
 /* ---- the tombstones ---- */
@@ -149,6 +150,8 @@ enum err tsdb_delete(struct tsdb *db, const struct tsdb_delete *d, struct errmsg
         return err_set(why, ERR_UNAVAILABLE, "the log is still being read");
     mutex_lock(&db->head_work);
     enum err err = head_empty(db, d, why);
+    if (err == ERR_OK)
+        err = checkpoint_alone(db, why);
     if (err == ERR_OK)
         err = stones_add(db, d, why);
     mutex_unlock(&db->head_work);

@@ -77,25 +77,43 @@ static enum err piece_take(void *ctx, struct slice records, const struct checkpo
     return ERR_OK;
 }
 
-/* The number of the newest frame that it covers. */
-static uint64_t checkpoint_take_in(struct dir_store *s, struct head_replay *replay)
+static enum err checkpoint_at(struct dir_store *s, const struct manifest_checkpoint *c, checkpoint_visit visit,
+                              void *ctx, bool *whole, struct errmsg *why)
 {
-    char path[DIR_VIEW_PATH_BYTES], name[40];
+    char path[DIR_VIEW_PATH_BYTES], name[CHECKPOINT_NAME_BYTES];
     struct checkpoint_report report;
-    struct errmsg why = {0};
-    uint64_t number = s->view.manifest.checkpoint;
-    if (number == 0)
-        return 0;
-    snprintf(name, sizeof name, "%016llx.checkpoint", (unsigned long long)number);
+    checkpoint_name(c, name);
     dir_view_path(&s->view, path, "checkpoints", name, "");
-    enum err err = checkpoint_read(s->view.fs, path, s->view.id, number, piece_take, replay, &report, &why);
-    if (err == ERR_OK && report.complete)
-        return number;
-    buf_printf(&s->problems, "%s: %s\n", path, err == ERR_OK ? "damaged" : why.text);
-    return 0; /* all of the log that is left may have what is missing */
+    enum err err = checkpoint_read(s->view.fs, path, s->view.id, c->sequence, visit, ctx, &report, why);
+    *whole = err == ERR_OK && report.complete;
+    if (!visit && !*whole)
+        buf_printf(&s->problems, "%s: %s\n", path, err == ERR_OK ? "damaged" : why->text);
+    return err;
 }
 
-static void log_take_in(struct dir_store *s, struct head_replay *replay, uint64_t covered)
+static bool is_sound(void *ctx, const struct manifest_checkpoint *c)
+{
+    bool whole;
+    struct errmsg why = {0};
+    enum err err = checkpoint_at(ctx, c, NULL, NULL, &whole, &why);
+    return err == ERR_OK && whole;
+}
+
+/* The first frame of the log that is needed beside it; as a start of the server chooses (replay.c). */
+static uint64_t checkpoint_take_in(struct dir_store *s, struct head_replay *replay)
+{
+    const struct manifest *m = &s->view.manifest;
+    bool nothing, whole;
+    size_t count = manifest_usable(m, is_sound, s, &nothing);
+    for (size_t i = count ? manifest_chain(m, count - 1) : 0; i < count; i++) {
+        enum err told = checkpoint_at(s, &m->checkpoints[i], piece_take, replay, &whole, NULL);
+        (void)told; /* when it was chosen */
+    }
+    head_replay_settle(replay);
+    return nothing ? m->log_first : count ? m->checkpoints[count - 1].sequence + 1 : 0;
+}
+
+static void log_take_in(struct dir_store *s, struct head_replay *replay, uint64_t from)
 {
     char path[DIR_VIEW_PATH_BYTES];
     struct wal_reader *reader;
@@ -103,7 +121,7 @@ static void log_take_in(struct dir_store *s, struct head_replay *replay, uint64_
     struct wal_frame frame;
     struct errmsg why = {0};
     dir_view_path(&s->view, path, "wal", "", "");
-    enum err err = wal_reader_open(s->view.fs, path, s->view.id, covered ? covered + 1 : 0, &reader, &why);
+    enum err err = wal_reader_open(s->view.fs, path, s->view.id, from, &reader, &why);
     if (err != ERR_OK) {
         buf_printf(&s->problems, "%s: %s\n", path, why.text);
         return;

@@ -4,10 +4,14 @@
  *     1. barrier: every record committed so far is durable, the newest frame is S; the head has them all
  *     2. checkpoints/<S>.checkpoint.tmp: the head as records, written while ingest goes on, fsynced
  *     3. rename, fsync of checkpoints/
- *     4. manifest: checkpoint S
- *     5. frames up to S are recycled, the older checkpoint removed
+ *     4. manifest: checkpoint S, and the one before it, which stays
+ *     5. frames up to the one before are recycled, what is older than it removed
  * A crash before 4 leaves the old checkpoint and the whole log; after 4 the new one.  Records that are
  * both in the checkpoint and in later frames are recognised by the head.
+ *
+ * The one before and the log since stand in for a damaged one (replay.c), so that one damaged file costs
+ * nothing.  Not after a deletion: it holds what was deleted.  And not when the log since then is longer than
+ * FALLBACK_LOGS checkpoint_bytes on the disk, which bounds the log: that, what comes until the next checkpoint, spares.
  *
  * The whole state is written each time, not the difference: a checkpoint is due only when the log has
  * grown past checkpoint_bytes and past the size of the last checkpoint, so writing is at most doubled.
@@ -19,15 +23,17 @@
 #include "tsdb/tsdb_internal.h"
 
 enum {
+    FALLBACK_LOGS = 2,
     AGED_BYTES_MIN = 4 << 20, /* of log worth a checkpoint for its age alone */
     BETWEEN_MS = 1000,
     PILED_UP_MS = 60000,
 };
 
-void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffix, char out[TSDB_PATH_BYTES])
+void checkpoint_path(const struct tsdb *db, const struct manifest_checkpoint *c, const char *suffix,
+                     char out[TSDB_PATH_BYTES])
 {
-    char name[40];
-    snprintf(name, sizeof name, "%016llx.checkpoint", (unsigned long long)sequence);
+    char name[CHECKPOINT_NAME_BYTES];
+    checkpoint_name(c, name);
     tsdb_path2(db, out, "checkpoints", name, suffix);
 }
 
@@ -46,14 +52,14 @@ static enum err emit_piece(void *ctx, struct slice records, struct errmsg *why)
 }
 
 /* Steps 2 and 3. */
-static enum err write_file(struct tsdb *db, uint64_t sequence, uint64_t *bytes, struct errmsg *why)
+static enum err write_file(struct tsdb *db, const struct manifest_checkpoint *c, uint64_t *bytes, struct errmsg *why)
 {
     char tmp[TSDB_PATH_BYTES], path[TSDB_PATH_BYTES], folder[TSDB_PATH_BYTES];
     struct emit e = {.db = db, .throttle = {.bytes_per_s = db->o.io_bytes_per_s}};
-    checkpoint_path(db, sequence, ".tmp", tmp);
-    checkpoint_path(db, sequence, "", path);
+    checkpoint_path(db, c, ".tmp", tmp);
+    checkpoint_path(db, c, "", path);
     tsdb_path(db, folder, "checkpoints");
-    TRY(checkpoint_begin(&e.writer, db->o.fs, tmp, db->id, sequence, why));
+    TRY(checkpoint_begin(&e.writer, db->o.fs, tmp, db->id, c->sequence, why));
     enum err err = head_checkpoint(db->head, emit_piece, &e, why);
     if (err != ERR_OK)
         checkpoint_abandon(&e.writer);
@@ -71,38 +77,136 @@ static enum err write_file(struct tsdb *db, uint64_t sequence, uint64_t *bytes, 
     return err;
 }
 
-static void remove_older(struct tsdb *db, uint64_t number)
+static bool lists(const struct manifest *m, const struct manifest_checkpoint *c)
 {
-    char path[TSDB_PATH_BYTES];
-    struct errmsg why = {0};
-    if (number == 0)
-        return;
-    checkpoint_path(db, number, "", path);
-    enum err err = fs_unlink(db->o.fs, path, &why);
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        log_warn("tsdb", "old checkpoint could not be removed", "path=\"%s\" err=\"%s\"", path, why.text);
+    for (size_t i = 0; i < m->checkpoint_count; i++)
+        if (m->checkpoints[i].sequence == c->sequence && !m->checkpoints[i].from == !c->from)
+            return true;
+    return false;
+}
+
+void checkpoints_remove(struct tsdb *db, const struct manifest *before, const struct manifest *now)
+{
+    for (size_t i = 0; i < before->checkpoint_count; i++) {
+        char path[TSDB_PATH_BYTES];
+        struct errmsg why = {0};
+        if (lists(now, &before->checkpoints[i]))
+            continue;
+        checkpoint_path(db, &before->checkpoints[i], "", path);
+        enum err err = fs_unlink(db->o.fs, path, &why);
+        if (err != ERR_OK && err != ERR_NOT_FOUND)
+            log_warn("tsdb", "old checkpoint could not be removed", "path=\"%s\" err=\"%s\"", path, why.text);
+    }
+}
+
+/* ---- publishing ---- */
+
+struct publish {
+    struct manifest_checkpoint made;
+    uint64_t keep;                 /* frames from this one on stay */
+    struct manifest before, after; /* copies */
+};
+
+/* The new one, and the one before it when the log since then is kept. */
+static void publish_edit(struct manifest *m, void *ctx)
+{
+    struct publish *p = ctx;
+    size_t last = m->checkpoint_count;
+    manifest_copy(&p->before, m);
+    if (last && m->checkpoints[last - 1].sequence == p->made.sequence && !m->checkpoints[last - 1].from) {
+        m->checkpoint_count--; /* replaced by one with fewer samples: what stood in for that stands in for this */
+        p->keep = m->log_first ? m->log_first : p->made.sequence + 1;
+    } else if (p->keep > p->made.sequence) {
+        m->checkpoint_count = 0;
+    } else {
+        manifest_checkpoints_trim(m);
+    }
+    manifest_checkpoint_add(m, &p->made);
+    m->log_first = p->keep;
+    manifest_copy(&p->after, m);
+}
+
+static enum err publish(struct tsdb *db, struct publish *p, struct errmsg *why)
+{
+    enum err err = blocks_commit(db, &(struct blocks_change){.edit = publish_edit, .ctx = p}, why);
+    if (err == ERR_OK) {
+        checkpoints_remove(db, &p->before, &p->after);
+        wal_truncate(db->wal, p->keep);
+    }
+    manifest_deinit(&p->before);
+    manifest_deinit(&p->after);
+    return err;
+}
+
+/* Bytes of log that are kept for the case that the newest checkpoint is damaged. */
+static uint64_t fallback_bytes(const struct tsdb *db)
+{
+    uint64_t bytes = FALLBACK_LOGS * db->o.checkpoint_bytes, share = db->o.retention_bytes / 8;
+    return (share && share < bytes ? share : bytes) + db->o.wal.segment_bytes;
+}
+
+/* The first frame that stays, so that the checkpoint of before can stand in for this one. */
+static uint64_t keep_from(struct tsdb *db, const struct manifest_checkpoint *made, uint64_t before)
+{
+    struct fs_space space;
+    uint64_t bytes = wal_kept_bytes(db->wal, before + 1);
+    bool room = fs_space_of(db->o.fs, db->dir, &space, NULL) != ERR_OK || space.free_bytes > 2 * bytes;
+    return room && bytes <= fallback_bytes(db) && !db->log_is_lossy ? before + 1 : made->sequence + 1;
 }
 
 static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
 {
-    uint64_t sequence, bytes, before;
-    TRY(wal_barrier(db->wal, &sequence, why));
+    uint64_t bytes, before;
+    struct head_stats s;
+    struct publish p = {0};
+    uint64_t mark = atomic_load_explicit(&wal_stats(db->wal)->bytes, memory_order_relaxed);
+    TRY(wal_barrier(db->wal, &p.made.sequence, why));
     mutex_lock(&db->manifest_lock);
-    before = db->manifest.checkpoint;
+    before = manifest_covered(&db->manifest);
     mutex_unlock(&db->manifest_lock);
-    if (sequence == before && !flushed)
+    if (p.made.sequence == before && !flushed && !db->checkpoint_wanted)
         return ERR_OK; /* nothing was written since */
-    TRY(write_file(db, sequence, &bytes, why));
-    TRY(blocks_commit(db, &(struct blocks_change){.checkpoint = &sequence}, why));
-    head_checkpoint_published(db->head);
-    db->log_has_flushed = false;
-    wal_truncate(db->wal, sequence + 1);
-    if (before != sequence) /* else it was replaced by one with fewer samples */
-        remove_older(db, before);
+    TRY(write_file(db, &p.made, &bytes, why));
+    head_stats(db->head, &s);
+    p.made.mint_ms = s.mint_ms;
+    p.made.maxt_ms = s.maxt_ms;
+    p.keep = keep_from(db, &p.made, before);
+    TRY(publish(db, &p, why));
+    head_checkpoint_published(db->head, p.keep <= p.made.sequence);
+    db->log_has_flushed = db->checkpoint_wanted = db->log_is_lossy = false;
     db->checkpoint_size = bytes;
-    db->checkpoint_sequence = sequence;
+    db->checkpoint_sequence = p.made.sequence;
+    db->log_before = 0;
+    db->log_mark = mark;
     TSDB_COUNT(db, checkpoint_bytes, bytes);
     return ERR_OK;
+}
+
+static void alone_edit(struct manifest *m, void *ctx)
+{
+    struct publish *p = ctx;
+    manifest_copy(&p->before, m);
+    manifest_checkpoints_trim(m);
+    p->keep = m->log_first = manifest_covered(m) + 1;
+    manifest_copy(&p->after, m);
+}
+
+enum err checkpoint_alone(struct tsdb *db, struct errmsg *why)
+{
+    struct publish p = {0};
+    mutex_lock(&db->manifest_lock);
+    bool is_alone = db->manifest.checkpoint_count == 0 || db->manifest.log_first > manifest_covered(&db->manifest);
+    mutex_unlock(&db->manifest_lock);
+    if (is_alone)
+        return ERR_OK;
+    enum err err = blocks_commit(db, &(struct blocks_change){.edit = alone_edit, .ctx = &p}, why);
+    if (err == ERR_OK) {
+        checkpoints_remove(db, &p.before, &p.after);
+        wal_truncate(db->wal, p.keep);
+    }
+    manifest_deinit(&p.before);
+    manifest_deinit(&p.after);
+    return err;
 }
 
 enum err checkpoint_take(struct tsdb *db, bool flushed, struct errmsg *why)
@@ -125,12 +229,16 @@ bool checkpoint_due(struct tsdb *db)
     bool news = atomic_load_explicit(&stats->last_sequence, memory_order_relaxed) > db->checkpoint_sequence;
     if (atomic_load_explicit(&stats->doubtful, memory_order_relaxed) > db->checkpoint_sequence)
         return true; /* the head has what the log may have lost: written out at once */
-    if (!news || age_ms < BETWEEN_MS)
+    if (age_ms < BETWEEN_MS || !(news || db->checkpoint_wanted))
         return false;
-    uint64_t log = wal_replay_bytes(db->wal), disk = atomic_load_explicit(&stats->segment_bytes, memory_order_relaxed);
+    if (db->checkpoint_wanted)
+        return true;
+    uint64_t log = db->log_before + atomic_load_explicit(&stats->bytes, memory_order_relaxed) - db->log_mark;
+    uint64_t disk = atomic_load_explicit(&stats->segment_bytes, memory_order_relaxed);
     uint64_t bound = db->checkpoint_size > db->o.checkpoint_bytes ? db->checkpoint_size : db->o.checkpoint_bytes;
     uint64_t spares = (db->o.wal.segments_spare + 1) * db->o.wal.segment_bytes;
-    bool piled_up = disk > 2 * bound + spares; /* many short lives, each with a segment hardly used */
+    bool piled_up =
+        disk > fallback_bytes(db) + 2 * bound + spares; /* many short lives, each with a segment hardly used */
     bool old = age_ms > db->o.checkpoint_ms && log > AGED_BYTES_MIN;
     return log > bound || old || (piled_up && age_ms > PILED_UP_MS);
 }

@@ -15,13 +15,27 @@ static void inspect_directory(struct dir_view *v, struct report *r)
     report_section(r, "directory");
     report_row(r);
     report_str(r, "id", id);
-    report_u64(r, "checkpoint", v->manifest.checkpoint);
+    report_u64(r, "checkpoint", manifest_covered(&v->manifest));
+    for (size_t i = 0; i + 1 < v->manifest.checkpoint_count; i++)
+        report_u64(r, "checkpoint_before", v->manifest.checkpoints[i].sequence);
+    report_u64(r, "log_first", v->manifest.log_first);
     if (v->manifest.flushed_ms != INT64_MIN)
         report_i64(r, "flushed_ms", v->manifest.flushed_ms);
     if (v->format[0])
         report_str(r, "format_problem", v->format);
     if (v->manifest_text[0])
         report_str(r, "manifest_problem", v->manifest_text);
+}
+
+static void inspect_losses(struct dir_view *v, struct report *r)
+{
+    report_section(r, "losses");
+    for (size_t i = 0; i < v->manifest.loss_count; i++) {
+        report_row(r);
+        report_i64(r, "mint_ms", v->manifest.losses[i].mint_ms);
+        report_i64(r, "maxt_ms", v->manifest.losses[i].maxt_ms);
+        report_str(r, "why", v->manifest.losses[i].why);
+    }
 }
 
 static void inspect_blocks(struct dir_view *v, struct report *r)
@@ -141,6 +155,8 @@ enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out
     report_begin(&r, out, json);
     inspect_directory(&v, &r);
     inspect_blocks(&v, &r);
+    if (v.manifest.loss_count)
+        inspect_losses(&v, &r);
     inspect_log(&v, &r);
     inspect_tombstones(&v, &r);
     inspect_folder(&v, &r, "checkpoints");

@@ -1,13 +1,16 @@
 /*
  * manifest.c - prints and parses the manifest; the contract is in manifest.h.
  *
- *     gnomon manifest 1
+ *     gnomon manifest 2
  *     id 0123456789abcdef
- *     checkpoint 4711
+ *     checkpoint 4011 from 0 mint 1699990000000 maxt 1699999000000
+ *     checkpoint 4711 from 0 mint 1699992000000 maxt 1700000800000
+ *     log 4012
  *     flushed 1700000000000
- *     block 01HF7YAT00TTTTTTTTTTTTTTTT level 0 mint 1699992000000 maxt 1699999199999 seq 4700 series 10 samples 4800
- * bytes 9000 quarantined 01HF... level ... bytes 9000 why index: checksum of section labels end 89abcdef CRC-32C of all
- * lines before this one
+ *     lost mint 1699992000000 maxt 1700000800000 why checkpoint 0000000000001234: ...
+ *     block 01HF7YAT00TTTTTTTTTTTTTTTT level 0 mint 1699992000000 maxt 1699999199999 seq 4700 series 10 ...
+ *     quarantined 01HF... level ... bytes 9000 why index: checksum of section labels
+ *     end 89abcdef       CRC-32C of all lines before this one
  *
  * Replaced whole instead of appended to: it changes a few times an hour and has a line of 120 bytes per
  * block, and a file that is never appended to has no torn tail.
@@ -21,22 +24,99 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 
-enum { MANIFEST_BYTES_MAX = 64 << 20, LINE_BYTES_MAX = 1024 };
+enum { MANIFEST_BYTES_MAX = 64 << 20, LINE_BYTES_MAX = 1024, LOSSES_MAX = 64, VERSION = 2 };
 
 void manifest_deinit(struct manifest *m)
 {
     mem_free(m->blocks);
+    mem_free(m->checkpoints);
+    mem_free(m->losses);
     *m = (struct manifest){.flushed_ms = INT64_MIN};
+}
+
+static void *list_copy(const void *list, size_t count, size_t element, size_t *capacity)
+{
+    void *copy = mem_array(count + 1, element);
+    *capacity = count + 1;
+    if (count)
+        memcpy(copy, list, count * element);
+    return copy;
 }
 
 void manifest_copy(struct manifest *to, const struct manifest *from)
 {
     *to = *from;
-    to->blocks = mem_array(from->block_count + 1, sizeof *to->blocks);
-    to->block_capacity = from->block_count + 1;
-    if (from->block_count)
-        memcpy(to->blocks, from->blocks, from->block_count * sizeof *to->blocks);
+    to->blocks = list_copy(from->blocks, from->block_count, sizeof *to->blocks, &to->block_capacity);
+    to->losses = list_copy(from->losses, from->loss_count, sizeof *to->losses, &to->loss_capacity);
+    to->checkpoints =
+        list_copy(from->checkpoints, from->checkpoint_count, sizeof *to->checkpoints, &to->checkpoint_capacity);
 }
+
+/* ---- checkpoints and losses ---- */
+
+uint64_t manifest_covered(const struct manifest *m)
+{
+    return m->checkpoint_count ? m->checkpoints[m->checkpoint_count - 1].sequence : 0;
+}
+
+void manifest_checkpoint_add(struct manifest *m, const struct manifest_checkpoint *c)
+{
+    m->checkpoints = mem_grow(m->checkpoints, &m->checkpoint_capacity, m->checkpoint_count + 1, sizeof *m->checkpoints);
+    m->checkpoints[m->checkpoint_count++] = *c;
+}
+
+size_t manifest_chain(const struct manifest *m, size_t at)
+{
+    while (at > 0 && m->checkpoints[at].from)
+        at--;
+    return at;
+}
+
+size_t manifest_usable(const struct manifest *m, bool (*sound)(void *ctx, const struct manifest_checkpoint *c),
+                       void *ctx, bool *nothing)
+{
+    size_t count = m->checkpoint_count;
+    *nothing = false;
+    for (; count > 0; count--) {
+        bool log_goes_on = count == m->checkpoint_count ||
+                           (m->log_first && m->log_first <= m->checkpoints[count - 1].sequence + 1);
+        size_t i = log_goes_on ? manifest_chain(m, count - 1) : 0;
+        while (log_goes_on && i < count && sound(ctx, &m->checkpoints[i]))
+            i++;
+        if (log_goes_on && i == count)
+            return count;
+    }
+    *nothing = m->checkpoint_count && m->log_first != 1;
+    return *nothing ? m->checkpoint_count : 0;
+}
+
+void manifest_checkpoints_trim(struct manifest *m)
+{
+    if (m->checkpoint_count == 0)
+        return;
+    size_t first = manifest_chain(m, m->checkpoint_count - 1);
+    m->checkpoint_count -= first;
+    memmove(m->checkpoints, m->checkpoints + first, m->checkpoint_count * sizeof *m->checkpoints);
+    if (m->log_first)
+        m->log_first = manifest_covered(m) + 1;
+}
+
+void manifest_loss_add(struct manifest *m, const struct manifest_loss *loss)
+{
+    for (size_t i = 0; i < m->loss_count; i++)
+        if (strcmp(m->losses[i].why, loss->why) == 0 && m->losses[i].mint_ms == loss->mint_ms)
+            return; /* found again by a start that did not get as far as a new checkpoint */
+    if (m->loss_count < LOSSES_MAX) {
+        m->losses = mem_grow(m->losses, &m->loss_capacity, m->loss_count + 1, sizeof *m->losses);
+        m->losses[m->loss_count++] = *loss;
+        return;
+    }
+    struct manifest_loss *last = &m->losses[m->loss_count - 1];
+    last->mint_ms = loss->mint_ms < last->mint_ms ? loss->mint_ms : last->mint_ms;
+    last->maxt_ms = loss->maxt_ms > last->maxt_ms ? loss->maxt_ms : last->maxt_ms;
+}
+
+/* ---- blocks ---- */
 
 struct manifest_block *manifest_find(struct manifest *m, const struct block_id *id)
 {
@@ -109,9 +189,19 @@ static void block_print(const struct manifest_block *b, struct buf *out)
 void manifest_print(const struct manifest *m, struct buf *out)
 {
     size_t start = out->len;
-    buf_printf(out, "gnomon manifest 1\nid %016" PRIx64 "\ncheckpoint %" PRIu64 "\n", m->id, m->checkpoint);
+    buf_printf(out, "gnomon manifest %d\nid %016" PRIx64 "\n", VERSION, m->id);
+    for (size_t i = 0; i < m->checkpoint_count; i++) {
+        const struct manifest_checkpoint *c = &m->checkpoints[i];
+        buf_printf(out, "checkpoint %" PRIu64 " from %" PRIu64 " mint %" PRId64 " maxt %" PRId64 "\n", c->sequence,
+                   c->from, c->mint_ms, c->maxt_ms);
+    }
+    if (m->log_first)
+        buf_printf(out, "log %" PRIu64 "\n", m->log_first);
     if (m->flushed_ms != INT64_MIN)
         buf_printf(out, "flushed %" PRId64 "\n", m->flushed_ms);
+    for (size_t i = 0; i < m->loss_count; i++)
+        buf_printf(out, "lost mint %" PRId64 " maxt %" PRId64 " why %s\n", m->losses[i].mint_ms, m->losses[i].maxt_ms,
+                   m->losses[i].why);
     for (size_t i = 0; i < m->block_count; i++)
         block_print(&m->blocks[i], out);
     buf_printf(out, "end %08x\n", crc32c(0, out->data + start, out->len - start));
@@ -142,9 +232,10 @@ static bool take(struct parser *s, const char *word)
     return true;
 }
 
+/* The number after a word; word "": the number alone. */
 static bool take_i64(struct parser *s, const char *word, int64_t *out)
 {
-    if (!take(s, word))
+    if (*word && !take(s, word))
         return false;
     char *after;
     *out = strtoll(s->p, &after, 10); /* the text ends with a zero byte, and lines with '\n' */
@@ -187,13 +278,44 @@ static enum err parse_block(struct parser *s, bool quarantined, struct manifest 
     return ERR_OK;
 }
 
+/* Version 1 has the number alone; 0: there is none. */
+static enum err parse_checkpoint(struct parser *s, struct manifest *m)
+{
+    struct manifest_checkpoint c = {.mint_ms = INT64_MAX, .maxt_ms = INT64_MIN};
+    uint64_t before = manifest_covered(m);
+    if (!take_u64(s, "", &c.sequence))
+        return bad(s, "a checkpoint's number is wrong");
+    if (s->p < s->end &&
+        !(take_u64(s, "from", &c.from) && take_i64(s, "mint", &c.mint_ms) && take_i64(s, "maxt", &c.maxt_ms)))
+        return bad(s, "a checkpoint's numbers are wrong");
+    if (c.sequence < before || (c.from && c.from != before))
+        return bad(s, "a checkpoint does not build upon the one before");
+    if (c.sequence)
+        manifest_checkpoint_add(m, &c);
+    return ERR_OK;
+}
+
+static enum err parse_loss(struct parser *s, struct manifest *m)
+{
+    struct manifest_loss loss = {0};
+    if (!take_i64(s, "mint", &loss.mint_ms) || !take_i64(s, "maxt", &loss.maxt_ms) || !take(s, "why"))
+        return bad(s, "a loss is told wrongly");
+    snprintf(loss.why, sizeof loss.why, "%.*s", (int)(s->end - s->p), s->p);
+    manifest_loss_add(m, &loss);
+    return ERR_OK;
+}
+
 static enum err parse_line(struct parser *s, struct manifest *m)
 {
     if (take(s, "block"))
         return parse_block(s, false, m);
     if (take(s, "quarantined"))
         return parse_block(s, true, m);
-    if (take_u64(s, "checkpoint", &m->checkpoint) || take_i64(s, "flushed", &m->flushed_ms))
+    if (take(s, "checkpoint"))
+        return parse_checkpoint(s, m);
+    if (take(s, "lost"))
+        return parse_loss(s, m);
+    if (take_u64(s, "log", &m->log_first) || take_i64(s, "flushed", &m->flushed_ms))
         return ERR_OK;
     if (take(s, "id")) {
         char *after;
@@ -215,7 +337,8 @@ static enum err check_whole(struct slice text, struct slice *lines, struct errms
     snprintf(want, sizeof want, "end %08x\n", crc32c(0, lines->data, lines->len));
     if (memcmp(text.data + lines->len, want, END_BYTES) != 0)
         return err_set(why, ERR_CORRUPT, "the checksum in the last line is wrong");
-    if (text.data[sizeof first - 1] != '1' || text.data[sizeof first] != '\n')
+    uint8_t version = text.data[sizeof first - 1];
+    if (version < '1' || version > '0' + VERSION || text.data[sizeof first] != '\n')
         return err_set(why, ERR_UNSUPPORTED, "the manifest was written by a newer version");
     return ERR_OK;
 }

@@ -24,8 +24,9 @@ static enum err take_moment(struct tsdb *db, struct snapshot_maker *s, bool skip
 {
     mutex_lock(&db->manifest_lock);
     manifest_copy(&s->manifest, &db->manifest);
+    manifest_checkpoints_trim(&s->manifest);
     if (skip_head)
-        s->manifest.checkpoint = 0;
+        s->manifest.checkpoint_count = s->manifest.log_first = 0;
     wal_pin(db->wal, pin);
     enum err err = snapshot_link(s, why);
     mutex_unlock(&db->manifest_lock);
@@ -36,6 +37,8 @@ static enum err copy_log(struct snapshot_maker *s, const struct wal_pin *pin, st
 {
     for (size_t i = 0; i < pin->count; i++) {
         char file[40];
+        if (pin->list[i].last_sequence <= manifest_covered(&s->manifest))
+            continue; /* kept for an older checkpoint */
         snprintf(file, sizeof file, "%016" PRIx64 ".wal", pin->list[i].number);
         enum err err = snapshot_copy_segment(s, file, pin->list[i].bytes, why);
         if (err != ERR_OK && err != ERR_NOT_FOUND) /* missing: the log gave it up, nothing in it is needed */

@@ -103,6 +103,7 @@ static enum err attempt(struct snapshot_maker *s, struct errmsg *why)
 {
     struct manifest after = {0};
     TRY(manifest_now(s->fs, s->dir, &s->manifest, why));
+    manifest_checkpoints_trim(&s->manifest);
     TRY(snapshot_begin(s, why));
     enum err err = snapshot_link(s, why);
     if (err == ERR_OK)
@@ -112,7 +113,7 @@ static enum err attempt(struct snapshot_maker *s, struct errmsg *why)
     if (err != ERR_OK)
         return err;
     TRY(manifest_now(s->fs, s->dir, &after, why));
-    bool same = after.checkpoint == s->manifest.checkpoint && lists_all(&after, &s->manifest);
+    bool same = manifest_covered(&after) == manifest_covered(&s->manifest) && lists_all(&after, &s->manifest);
     manifest_deinit(&after);
     return same ? snapshot_finish(s, why) : err_set(why, ERR_UNAVAILABLE, "a checkpoint was taken or blocks were merged meanwhile");
 }

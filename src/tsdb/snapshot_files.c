@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "tsdb/checkpoint.h"
 #include "tsdb/dir_view.h"
 #include "tsdb/snapshot_internal.h"
 
@@ -116,11 +117,6 @@ static enum err link_block(struct snapshot_maker *s, const struct block_id *id, 
     return err;
 }
 
-static void checkpoint_name(uint64_t number, char out[40])
-{
-    snprintf(out, 40, "%016" PRIx64 ".checkpoint", number);
-}
-
 /* What is deleted stays deleted in a snapshot; the file is replaced, never written to. */
 static enum err link_stones(struct snapshot_maker *s, struct errmsg *why)
 {
@@ -138,7 +134,7 @@ static enum err link_stones(struct snapshot_maker *s, struct errmsg *why)
 
 enum err snapshot_link(struct snapshot_maker *s, struct errmsg *why)
 {
-    char name[40], from[SNAPSHOT_PATH_BYTES], to[SNAPSHOT_PATH_BYTES];
+    char name[CHECKPOINT_NAME_BYTES], from[SNAPSHOT_PATH_BYTES], to[SNAPSHOT_PATH_BYTES];
     for (size_t i = 0; i < s->manifest.block_count; i++) {
         const struct manifest_block *b = &s->manifest.blocks[i];
         enum err err = b->quarantined[0] ? ERR_OK : link_block(s, &b->id, why);
@@ -146,12 +142,13 @@ enum err snapshot_link(struct snapshot_maker *s, struct errmsg *why)
             return err;
     }
     TRY(link_stones(s, why));
-    if (s->manifest.checkpoint == 0)
-        return ERR_OK;
-    checkpoint_name(s->manifest.checkpoint, name);
-    TRY(in_dir(s, "checkpoints", name, from, why));
-    TRY(in_tmp(s, "checkpoints", name, to, why));
-    return fs_link_or_copy(s->fs, from, to, why);
+    for (size_t i = 0; i < s->manifest.checkpoint_count; i++) {
+        checkpoint_name(&s->manifest.checkpoints[i], name);
+        TRY(in_dir(s, "checkpoints", name, from, why));
+        TRY(in_tmp(s, "checkpoints", name, to, why));
+        TRY(fs_link_or_copy(s->fs, from, to, why));
+    }
+    return ERR_OK;
 }
 
 enum err snapshot_copy_segment(struct snapshot_maker *s, const char *file, uint64_t bytes, struct errmsg *why)

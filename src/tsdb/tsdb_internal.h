@@ -92,9 +92,13 @@ struct tsdb {
     int64_t checkpoint_ns;                 /* when the last one was taken; guarded by head_work */
     bool log_has_flushed;                  /* the log may hold samples that left the head; guarded by head_work */
     int64_t idle_looked_ns;                /* when idle series were counted last; guarded by head_work */
-    uint64_t side_kept;                    /* bytes beside the columns after the last flush; as the next */
+    bool checkpoint_wanted; /* something was damaged: a new one at once; guarded by head_work, as the next one */
+    bool log_is_lossy; /* samples were missing in the replay: nothing may be built upon the log before the next one */
+    uint64_t side_kept;                            /* bytes beside the columns after the last flush; as the next */
     uint64_t flush_sequence;               /* of the newest flush; strictly grows; guarded by head_work */
     uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
+    uint64_t log_before,
+        log_mark; /* bytes of log since it of earlier runs; of this run's when it was taken; as above */
 
     struct mutex state_lock;
     struct cond state_cond;
@@ -139,9 +143,10 @@ struct blocks_change {
     struct block *add; /* NULL, or open at its final place; one reference is taken on success */
     const struct block_id *remove;
     uint32_t remove_count;
-    const uint64_t *checkpoint;               /* NULL: stays */
     const int64_t *flushed_ms;                /* NULL: stays */
     const struct manifest_block *quarantined; /* NULL, or a line about a block that is not in use any more */
+    void (*edit)(struct manifest *next, void *ctx); /* the rest; may be NULL */
+    void *ctx;
 };
 MUST_CHECK enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, struct errmsg *why);
 /*
@@ -150,6 +155,8 @@ MUST_CHECK enum err blocks_commit(struct tsdb *db, const struct blocks_change *c
  */
 MUST_CHECK enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, const struct block_id *remove,
                                    uint32_t remove_count, struct errmsg *why);
+/* What queries of a range must say from now on of samples that are gone. */
+void losses_note(struct tsdb *db, const struct manifest_loss *loss);
 void blocks_delete_dir(struct tsdb *db, const struct block_id *id);
 /* Moves a block's directory to quarantine/. */
 MUST_CHECK enum err blocks_set_aside(struct tsdb *db, const struct block_id *id, struct errmsg *why);
@@ -175,7 +182,13 @@ bool flush_due(struct tsdb *db, int64_t *before_ms);
 /* flushed: samples have left the head, so a new one is worth it even if no frame was written since the last. */
 MUST_CHECK enum err checkpoint_take(struct tsdb *db, bool flushed, struct errmsg *why) REQUIRES(db->head_work);
 bool checkpoint_due(struct tsdb *db);
-void checkpoint_path(const struct tsdb *db, uint64_t sequence, const char *suffix, char out[TSDB_PATH_BYTES]);
+void checkpoint_path(const struct tsdb *db, const struct manifest_checkpoint *c, const char *suffix,
+                     char out[TSDB_PATH_BYTES]);
+/* From here on nothing older than the newest checkpoint is replayed, whatever is damaged: what is deleted next stays
+ * so. */
+MUST_CHECK enum err checkpoint_alone(struct tsdb *db, struct errmsg *why) REQUIRES(db->head_work);
+/* Removes the files of checkpoints that `before` lists and `now` does not. */
+void checkpoints_remove(struct tsdb *db, const struct manifest *before, const struct manifest *now);
 
 /* compact.c and retention.c; block_work held.  True: something was done. */
 struct compact_ranges compact_ranges(const struct tsdb *db); /* lengths of blocks, rising */

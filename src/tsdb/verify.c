@@ -65,6 +65,8 @@ static void verify_files(struct verify *v)
         problem(v, "MANIFEST", "%s", v->view.manifest_text);
     else if (v->view.manifest.id != v->view.id)
         problem(v, "MANIFEST", "belongs to another data directory");
+    for (size_t i = 0; !v->view.manifest_text[0] && i < v->view.manifest.loss_count; i++)
+        problem(v, "MANIFEST", "samples were lost: %s", v->view.manifest.losses[i].why);
 }
 
 /* Deleted data would come back with a damaged file; missing ones are fine. */
@@ -173,25 +175,36 @@ static enum err piece_count(void *ctx, struct slice records, const struct checkp
     return ERR_OK;
 }
 
-static void verify_checkpoint(struct verify *v)
+/* `used`: a start reads it, so its records are looked at, too. */
+static void verify_checkpoint(struct verify *v, const struct manifest_checkpoint *c, bool used)
 {
-    char path[DIR_VIEW_PATH_BYTES], name[40];
+    char path[DIR_VIEW_PATH_BYTES], name[CHECKPOINT_NAME_BYTES];
     struct checkpoint_report report;
     struct errmsg why = {0};
-    uint64_t number = v->view.manifest.checkpoint;
-    if (number == 0)
-        return;
-    snprintf(name, sizeof name, "%016llx.checkpoint", (unsigned long long)number);
+    uint64_t newest = manifest_covered(&v->view.manifest);
+    checkpoint_name(c, name);
     dir_view_path(&v->view, path, "checkpoints", name, "");
-    enum err err = checkpoint_read(v->view.fs, path, v->view.id, number, piece_count, v, &report, &why);
+    enum err err =
+        checkpoint_read(v->view.fs, path, v->view.id, c->sequence, used ? piece_count : NULL, v, &report, &why);
     dir_view_refresh(&v->view);
-    if (v->view.manifest.checkpoint != number)
+    if (manifest_covered(&v->view.manifest) != newest)
         return; /* a newer one has replaced it meanwhile */
     if (err != ERR_OK)
         problem(v, path, "%s", why.text);
     else if (!report.complete)
         problem(v, path, "%llu damaged places, the first at offset %llu", (unsigned long long)report.damaged,
                 (unsigned long long)report.first_damage);
+}
+
+/* Those that stand in for a damaged one as well. */
+static void verify_checkpoints(struct verify *v)
+{
+    struct manifest copy; /* the view's is read again meanwhile */
+    manifest_copy(&copy, &v->view.manifest);
+    size_t used = copy.checkpoint_count ? manifest_chain(&copy, copy.checkpoint_count - 1) : 0;
+    for (size_t i = 0; i < copy.checkpoint_count; i++)
+        verify_checkpoint(v, &copy.checkpoints[i], i >= used);
+    manifest_deinit(&copy);
 }
 
 static void verify_log(struct verify *v)
@@ -202,7 +215,7 @@ static void verify_log(struct verify *v)
     struct buf buffer = {0};
     struct wal_frame frame;
     dir_view_path(&v->view, path, "wal", "", "");
-    uint64_t from = v->view.manifest.checkpoint + 1;
+    uint64_t from = manifest_covered(&v->view.manifest) + 1;
     if (!wal_newest_sound(v->view.fs, path))
         problem(v, "wal/newest", "is damaged: the loss of the last segment would not be noticed");
     if (wal_reader_open(v->view.fs, path, v->view.id, from, &reader, &why) != ERR_OK) {
@@ -237,17 +250,17 @@ static void verify_records(struct verify *v)
     struct errmsg why = {0};
     struct head_options o;
     struct head_replay_report report;
-    uint64_t checkpoint = v->view.manifest.checkpoint;
+    uint64_t checkpoint = manifest_covered(&v->view.manifest);
     head_options_default(&o);
     bool decode = v->o->records && !v->o->quick && head_new(&o, &v->head, &why) == ERR_OK;
     v->replay = decode ? head_replay_new(v->head, 1) : NULL;
-    verify_checkpoint(v);
+    verify_checkpoints(v);
     verify_log(v);
     if (!decode)
         return;
     head_replay_finish(v->replay, &report);
     dir_view_refresh(&v->view);
-    bool same = v->view.manifest.checkpoint == checkpoint; /* else a server has moved on meanwhile */
+    bool same = manifest_covered(&v->view.manifest) == checkpoint; /* else a server has moved on meanwhile */
     if (same && report.damaged)
         problem(v, "wal", "%llu records break their format, the first: %s", (unsigned long long)report.damaged,
                 report.first_damage);

@@ -198,6 +198,11 @@ uint64_t wal_replay_bytes(struct wal *wal)
     return files_replay_bytes(wal);
 }
 
+uint64_t wal_kept_bytes(struct wal *wal, uint64_t sequence)
+{
+    return files_kept_bytes(wal, sequence);
+}
+
 uint64_t wal_life(const struct wal *wal)
 {
     return wal->life;

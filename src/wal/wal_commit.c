@@ -252,6 +252,9 @@ static enum err active_open(struct wal *wal, struct errmsg *why)
         wal->active = NULL;
     else
         newest_note(wal, 0);
+    mutex_lock(&wal->files_lock);
+    wal->newest_told = wal->newest_told || wal->active;
+    mutex_unlock(&wal->files_lock);
     if (wal->threads && files_need_work(wal)) {
         mutex_lock(&wal->state_lock);
         cond_signal(&wal->filler_cond);

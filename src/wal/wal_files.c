@@ -12,11 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Segments have their whole length from the beginning. */
+static uint64_t disk_bytes(const struct wal *wal, const struct wal_segment *s)
+{
+    return s->bytes > wal->o.segment_bytes ? s->bytes : wal->o.segment_bytes;
+}
+
 static void count_disk(struct wal *wal)
 {
     uint64_t count = wal->segment_count + wal->spares.count + (wal->ready != NULL), bytes = 0;
     for (size_t i = 0; i < wal->segment_count; i++)
-        bytes += wal->segments[i].bytes > wal->o.segment_bytes ? wal->segments[i].bytes : wal->o.segment_bytes;
+        bytes += disk_bytes(wal, &wal->segments[i]);
     bytes += (wal->spares.count + (wal->ready != NULL)) * wal->o.segment_bytes;
     atomic_store_explicit(&wal->stats.segments, count, memory_order_relaxed);
     atomic_store_explicit(&wal->stats.segment_bytes, bytes, memory_order_relaxed);
@@ -138,18 +144,14 @@ static const struct wal_segment_info *info_find(const struct wal_report *report,
 void files_scan_done(struct wal *wal, const struct wal_report *report, uint64_t last_sequence)
 {
     mutex_lock(&wal->files_lock);
-    size_t kept = 0;
     for (size_t i = 0; i < wal->segment_count; i++) {
         struct wal_segment s = wal->segments[i];
         const struct wal_segment_info *info = info_find(report, s.number);
         s.last_sequence = info ? info->last_sequence : last_sequence;
         s.damaged = info && info->damaged;
         s.bytes = info && info->frames ? info->used : s.bytes;
-        bool empty = info && info->frames == 0 && !s.damaged; /* of a short life: do not pile up */
-        if (!empty || !retire(wal, &s))
-            wal->segments[kept++] = s;
+        wal->segments[i] = s;
     }
-    wal->segment_count = kept;
     count_disk(wal);
     mutex_unlock(&wal->files_lock);
 }
@@ -285,6 +287,8 @@ static void retire_truncated(struct wal *wal)
     for (size_t i = 0; i < last; i++) {
         struct wal_segment s = wal->segments[i];
         bool in_use = i + 1 == last; /* the active one */
+        if (s.last_sequence == 0 && !wal->newest_told)
+            in_use = true; /* nothing is in it, but it would be missed: it may be the one that was opened last */
         if (in_use || s.last_sequence >= wal->truncated || !retire(wal, &s))
             wal->segments[kept++] = s;
     }
@@ -311,8 +315,11 @@ void files_pin(struct wal *wal, struct wal_pin *out)
         const struct wal_segment *s = &wal->segments[i];
         bool active = wal->active && s->number == wal->active_number;
         bool known = s->bytes > 0 && !s->poisoned && !s->damaged;
-        out->list[out->count++] = (struct wal_pin_segment){
-            s->number, active ? wal->active_offset : known ? s->bytes : UINT64_MAX};
+        out->list[out->count++] = (struct wal_pin_segment){s->number,
+                                                           active  ? wal->active_offset
+                                                           : known ? s->bytes
+                                                                   : UINT64_MAX,
+                                                           active || !s->last_sequence ? UINT64_MAX : s->last_sequence};
     }
     wal->pins++;
     mutex_unlock(&wal->files_lock);
@@ -324,6 +331,17 @@ void files_unpin(struct wal *wal)
     if (--wal->pins == 0)
         retire_truncated(wal);
     mutex_unlock(&wal->files_lock);
+}
+
+uint64_t files_kept_bytes(struct wal *wal, uint64_t sequence)
+{
+    uint64_t bytes = 0;
+    mutex_lock(&wal->files_lock);
+    for (size_t i = 0; i < wal->segment_count; i++)
+        if (i + 1 == wal->segment_count || wal->segments[i].last_sequence >= sequence)
+            bytes += disk_bytes(wal, &wal->segments[i]);
+    mutex_unlock(&wal->files_lock);
+    return bytes;
 }
 
 uint64_t files_replay_bytes(struct wal *wal)

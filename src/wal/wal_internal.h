@@ -71,6 +71,7 @@ struct wal {
     uint64_t next_number;
     uint64_t truncated; /* frames below are not needed */
     uint32_t pins;      /* while > 0 no segment is retired */
+    bool newest_told;   /* the file "newest" names a segment of this run */
     bool want_spare;
 
     /* waking, under state_lock */
@@ -112,6 +113,7 @@ void files_poison(struct wal *wal, uint64_t number);
 void files_drop(struct wal *wal, uint64_t number);
 void files_truncate(struct wal *wal, uint64_t sequence);
 uint64_t files_replay_bytes(struct wal *wal);
+uint64_t files_kept_bytes(struct wal *wal, uint64_t sequence);
 void files_pin(struct wal *wal, struct wal_pin *out) REQUIRES(wal->commit_lock);
 void files_unpin(struct wal *wal);
 /* One piece of preparing; true: there may be more to do. */

@@ -11,6 +11,7 @@
  *     frame above expected: the difference is lost
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -273,16 +274,23 @@ static void newest_check(struct wal_reader *r)
         snprintf(what, sizeof what, "the last segment %s: frames from %llu on", info ? "is empty" : "is gone",
                  (unsigned long long)newest.first);
     }
-    if (what[0])
+    if (what[0]) {
+        r->report.end_lost = true;
         damage_of(r, newest.number, what);
+    }
+}
+
+static bool is_wanted(const struct wal_reader *r, const struct wal_segment_info *info)
+{
+    return info->frames > 0 && info->last_sequence >= r->expected;
 }
 
 enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_frame *out, struct errmsg *why)
 {
     for (;;) {
         if (!r->file) {
-            while (r->again && r->index < r->segments.count && r->info[r->index].frames == 0)
-                segment_leave(r); /* it holds nothing, and may be in use for something else by now */
+            while (r->again && r->index < r->segments.count && !is_wanted(r, &r->info[r->index]))
+                segment_leave(r); /* and may be in use for something else by now */
             if (r->index == r->segments.count) {
                 newest_check(r);
                 return err_set(why, ERR_NOT_FOUND, "end of the log");
@@ -297,9 +305,53 @@ enum err wal_reader_next(struct wal_reader *r, struct buf *buffer, struct wal_fr
     }
 }
 
+/* The sequence of the first frame of a segment; 0: it has none, or it is damaged. */
+static uint64_t first_sequence(struct wal_reader *r, size_t index, struct buf *buffer)
+{
+    uint64_t sequence = 0;
+    r->index = index;
+    if (segment_enter(r, NULL) != ERR_OK)
+        return 0;
+    if (!r->header_bad && frame_read(r, SEGMENT_HEADER_BYTES, buffer))
+        sequence = frame_sequence(buffer->data);
+    enum err ignored = file_close(r->file, NULL);
+    (void)ignored; /* only read */
+    r->file = NULL;
+    return sequence;
+}
+
+/*
+ * Segments that hold nothing from the wanted frame on are not read, as they are kept for the case of damage only.  Each
+ * segment has all frames from its first one on that the ones before it have.
+ */
+static void pass_old(struct wal_reader *r, struct buf *buffer)
+{
+    struct wal_report before = r->report;
+    uint64_t *first = mem_array(r->segments.count + 1, sizeof *first);
+    size_t skip = 0;
+    for (size_t i = r->segments.count; r->expected > 1 && i-- > 1;) {
+        first[i] = first_sequence(r, i, buffer);
+        if (skip == 0 && first[i] && first[i] <= r->expected)
+            skip = i;
+    }
+    r->report = before; /* what was found in passing is found again if it matters */
+    memset(r->info, 0, r->segments.count * sizeof *r->info);
+    for (r->index = 0; r->index < skip;) {
+        uint64_t bytes = r->segments.list[r->index].bytes, next = first[r->index + 1];
+        r->info[r->index] = (struct wal_segment_info){.number = r->segments.list[r->index].number,
+                                                      .bytes = bytes,
+                                                      .used = bytes,
+                                                      .frames = 1,
+                                                      .last_sequence = (next ? next : first[skip]) - 1};
+        segment_leave(r);
+    }
+    mem_free(first);
+}
+
 enum err wal_reader_survey(struct wal_reader *r, struct errmsg *why)
 {
     struct buf buffer = {0};
+    pass_old(r, &buffer);
     struct wal_frame frame;
     enum err err;
     do /* damage is in the report */

@@ -24,6 +24,18 @@ def late(name):
     return [({"__name__": name, "i": str(i)}, [(NOW - 5000, float(i))]) for i in range(LATE)]
 
 
+def metric(server, name):
+    _, _, text = server.get("/metrics")
+    return sum(float(line.rsplit(b" ", 1)[1]) for line in text.splitlines() if line.startswith((name + " ").encode()))
+
+
+def wait_for(server, name, least):
+    end = time.monotonic() + 120
+    while metric(server, name) < least:
+        assert time.monotonic() < end, (name, metric(server, name), least)
+        time.sleep(0.05)
+
+
 class Store:
     """A directory with blocks, a checkpoint and frames after it, as kill -9 leaves it; made once."""
     path, samples = None, 0
@@ -43,7 +55,7 @@ class Store:
             assert server.write([({"__name__": "m", "i": str(i)}, [(t, values.random()) for t in times])
                                  for i in range(SERIES)])[0] == 204
             cls.samples += SERIES * len(times)
-            time.sleep(1.3)
+            wait_for(server, "gnomon_tsdb_checkpoints_total", cls.samples // (SERIES * 240) - 1)
         assert server.write(late("late"))[0] == 204
         wait_for("a block and a checkpoint", lambda: {"blocks", "checkpoints"} <= {f.split("/")[0] for f in cls.files()})
         server.kill9()
@@ -51,7 +63,8 @@ class Store:
         server.start()  # a second life: its own segment
         assert server.write(late("later"))[0] == 204
         server.kill9()
-        assert any(f.startswith("blocks/") for f in cls.files()) and any(f.startswith("checkpoints/") for f in cls.files())
+        assert any(f.startswith("blocks/") for f in cls.files())
+        assert sum(f.startswith("checkpoints/") for f in cls.files()) == 2  # the newest, and what stands in for it
         return cls
 
     @classmethod
@@ -138,8 +151,62 @@ def test_damaged_manifest_and_format_cost_nothing():
     each_damage("lock")
 
 
-def test_a_damaged_checkpoint_costs_nothing_while_the_log_has_all():
+def test_a_damaged_checkpoint_costs_nothing():
+    """The one before and the log since then stand in for it."""
     each_damage("checkpoints/")
+
+
+def losses(server):
+    return json.loads(server.get("/api/v1/status/storage")[2])["data"]["losses"]
+
+
+def after_deletion(query):
+    """A copy on which something was deleted, so that nothing stands in for the checkpoint; then that is gone."""
+    server = Gnomon("--web.enable-admin-api", dir=Store.get().copy())
+    server.start()
+    assert losses(server) == [] and ask(server, "count(late)") == (LATE, False)
+    assert server.post("/api/v1/admin/tsdb/delete_series?" + query, b"")[0] == 204
+    folder = os.path.join(server.dir, "checkpoints")
+    assert len(os.listdir(folder)) == 1, "the deletion is answered when the one before is gone"
+    server.kill9()
+    server.process.out.close()
+    os.unlink(os.path.join(folder, os.listdir(folder)[0]))
+    return server
+
+
+def test_a_loss_is_said_until_it_is_past():
+    server = after_deletion(f"match[]=m&end={NOW / 1000 - 86400}")
+    for life in range(2):
+        server.start()
+        have, warned = ask(server, "sum(count_over_time(m[12h]))")
+        assert have < Store.samples and warned, (have, warned)
+        assert metric(server, "gnomon_tsdb_losses") >= 1
+        loss = losses(server)[0]
+        assert loss["from"] < loss["to"] and "checkpoint" in loss["reason"], loss
+        old = server.get("/api/v1/query?" + urllib.parse.urlencode({"query": "m", "time": NOW / 1000 - 86400}))[2]
+        assert b"lost" not in old
+        server.stop()
+
+
+def test_what_was_deleted_stays_so_when_the_checkpoint_is_lost():
+    server = after_deletion("match[]=late")
+    server.start()
+    assert ask(server, "count(late)") == (0, True)
+    assert ask(server, "sum(count_over_time(m[12h]))") == (Store.samples, True)  # all of it is in blocks
+    server.stop()
+
+
+def test_the_loss_of_a_log_segment_is_said():
+    """The one with the newest samples, named by wal/newest; not the ready one after it."""
+    server = Gnomon(dir=Store.get().copy())
+    wal = os.path.join(server.dir, "wal")
+    with open(os.path.join(wal, "newest")) as f:
+        last = f.read().split()[4]
+    os.unlink(os.path.join(wal, last + ".wal"))
+    server.start()
+    have, warned = ask(server, 'count({__name__=~"late|later"})')
+    assert have < 2 * LATE and warned and losses(server), (have, warned)
+    server.stop()
 
 
 def test_a_damaged_block_costs_what_is_damaged_and_says_so():

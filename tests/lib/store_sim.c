@@ -15,7 +15,8 @@
 struct store_sim *store_sim_new(uint64_t seed)
 {
     struct store_sim *s = MEM_NEW(struct store_sim);
-    log_setup(LOG_ERROR + 1, 0); /* broken disks are the point: no lines about them */
+    if (!getenv("SIM_LOG"))
+        log_setup(LOG_ERROR + 1, 0); /* broken disks are the point: no lines about them */
     s->sim = fs_sim_new();
     s->requests = mem_array(STORE_REQUESTS_MAX, sizeof *s->requests);
     clock_fake_init(&s->clock, START_MS);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tsdb/checkpoint.h"
 #include "tsdb/snapshot_internal.h"
 
 enum { STEP_MS = 15000, HOUR_MS = 3600000, SNAPSHOTS = 2 };
@@ -162,4 +163,36 @@ void store_workload_defer(struct store_sim *s, int steps)
         store_sim_commit(s);
         clock_fake_advance(&s->clock, STEP_MS);
     }
+}
+
+/* ---- damage ---- */
+
+static void checkpoint_hurt(struct store_sim *s, const struct manifest_checkpoint *c, uint64_t seed)
+{
+    static uint8_t copy[1 << 20];
+    char name[CHECKPOINT_NAME_BYTES], path[128];
+    checkpoint_name(c, name);
+    snprintf(path, sizeof path, "data/checkpoints/%s", name);
+    struct slice bytes = fs_sim_bytes(s->sim, path);
+    if (bytes.len == 0 || bytes.len > sizeof copy || seed % 3 == 0) {
+        enum err may_fail = fs_unlink(fs_sim_fs(s->sim), path, NULL);
+        (void)may_fail; /* missing already: the power went off in an earlier life */
+        return;
+    }
+    memcpy(copy, bytes.data, bytes.len);
+    size_t len = seed % 3 == 1 ? seed % bytes.len : bytes.len;
+    copy[seed / 3 % bytes.len] ^= (uint8_t)(1u << seed % 8);
+    fs_sim_put(s->sim, path, slice_of(copy, len));
+}
+
+bool store_workload_rot(struct store_sim *s, uint64_t seed)
+{
+    struct manifest m;
+    if (manifest_load(fs_sim_fs(s->sim), "data/MANIFEST", &m, NULL) != ERR_OK || m.checkpoint_count == 0)
+        return true; /* cut off before there was one */
+    size_t last = m.checkpoint_count - 1;
+    bool stands_in = m.log_first == 1 || (last > 0 && m.log_first <= m.checkpoints[last - 1].sequence + 1);
+    checkpoint_hurt(s, &m.checkpoints[last], seed);
+    manifest_deinit(&m);
+    return stands_in;
 }

@@ -5,7 +5,8 @@
  * the process forks; in the child the power goes off with that change.  The child then takes the disk,
  * for each survival policy and several seeds, through a recovery: what was acknowledged must be there bit
  * for bit, what was never sent must not, a request that was not acknowledged is there whole or not at all.
- * Half of the recoveries are cut off themselves, or take requests before they are through.
+ * Half of the recoveries are cut off themselves, or take requests before they are through; in an eighth the newest
+ * checkpoint is damaged as well.
  *
  *     SIM_CASES=n      how many (80,000); a round with another seed of the workload follows until then
  *     SIM_SEED=n       of the first round (1)
@@ -62,6 +63,14 @@ static void die(const char *name, const char *what, const char *text)
     abort();
 }
 
+static bool loss_die(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why)
+{
+    (void)mint_ms;
+    (void)maxt_ms;
+    die(ctx, "something is lost", why);
+    return false;
+}
+
 /* ---- one recovery ---- */
 
 static void open_or_die(struct store_sim *s, const char *name)
@@ -96,6 +105,21 @@ static void cut_off(struct store_sim *s, const struct one *c, uint64_t depth, bo
     fs_sim_restart(s->sim, (enum fs_sim_survival)((mix + depth) % FS_SIM_SURVIVALS), c->seed + depth);
 }
 
+/* The newest checkpoint is damaged as well: the one before and the log stand in, or the store says what is missing. */
+static bool rot(struct store_sim *s, const struct one *c, const char *name)
+{
+    if (c->seed % 8 != 5)
+        return true;
+    if (store_workload_rot(s, c->seed / 8 + c->change))
+        return true;
+    open_or_die(s, name);
+    store_sim_check_damaged(s, name);
+    if (tsdb_stats(s->db)->losses == 0)
+        die(name, "a loss is not told", "");
+    store_sim_kill(s);
+    return false;
+}
+
 static void live_on(struct store_sim *s, const struct one *c, const char *name)
 {
     if (c->seed % 4 != 1)
@@ -117,6 +141,10 @@ static void recover(struct store_sim *s, const struct one *c)
         cut_off(s, c, i, false);
     if (c->seed % 4 == 3)
         cut_off(s, c, 0, true);
+    if (!rot(s, c, name)) {
+        atomic_fetch_add(&board->cases, 1);
+        return;
+    }
     open_or_die(s, name);
     if (!tsdb_ready(s->db))
         die(name, "is not ready", "");
@@ -124,8 +152,8 @@ static void recover(struct store_sim *s, const struct one *c)
     live_on(s, c, name);
     if (c->seed % 4 == 0)
         store_workload_check_snapshots(s, name);
-    if (tsdb_stats(s->db)->replay_lost_frames)
-        die(name, "frames are lost", "");
+    if (tsdb_stats(s->db)->replay_lost_frames || tsdb_stats(s->db)->losses)
+        tsdb_losses(s->db, loss_die, (void *)(uintptr_t)name), die(name, "frames are lost", "");
     store_sim_kill(s);
     atomic_fetch_add(&board->cases, 1);
 }
@@ -253,7 +281,7 @@ int main(void)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     jobs = (unsigned)setting("SIM_JOBS", cores > 1 ? (uint64_t)cores : 1);
     jobs = jobs > JOBS_MAX ? JOBS_MAX : jobs;
-    log_setup(LOG_ERROR + 1, 0);
+    log_setup(getenv("SIM_LOG") ? LOG_INFO : LOG_ERROR + 1, 0);
     mallopt(M_MMAP_THRESHOLD, 128 << 10); /* big tables that are hardly touched come from the kernel, zeroed */
     board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert(board != MAP_FAILED);

@@ -15,7 +15,7 @@ static struct errmsg why;
 static void fill(void)
 {
     s->o.wal.segment_bytes = 8192;
-    s->o.checkpoint_bytes = 4000;
+    s->o.checkpoint_bytes = 2000;
     cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
     for (int i = 0; i < 40; i++) {
         cr_assert(store_sim_write(s, 0, 16, clock_now_ms(&s->clock.base)));

@@ -191,7 +191,7 @@ static void cut_once(struct stress *s, int64_t before_ms)
     must(head_cut_finish(cut, 5000, NULL) == ERR_OK, "finish");
     atomic_fetch_add(&s->cut_samples, count);
     must(head_checkpoint(s->head, drop_piece, &bytes, &why) == ERR_OK, "checkpoint");
-    head_checkpoint_published(s->head);
+    head_checkpoint_published(s->head, false);
 }
 
 static void *maintain(void *arg)

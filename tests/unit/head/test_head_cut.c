@@ -199,7 +199,7 @@ Test(head_cut, keeps_memory_bounded_when_all_series_are_replaced_again_and_again
         churn_cycle(head, start, cycle);
         head_cut_begin(head, start, &cut);
         cr_assert_eq(head_cut_finish(cut, 60000, NULL), ERR_OK);
-        head_checkpoint_published(head);
+        head_checkpoint_published(head, false);
         head_stats(head, &st);
         if (cycle == 10) {
             bytes = st.bytes;
@@ -250,7 +250,7 @@ Test(head_cut, removes_idle_series_and_their_labels_and_lets_them_return)
     arena_deinit(&arena);
 
     head_check(m.head);
-    head_checkpoint_published(m.head);
+    head_checkpoint_published(m.head, false);
     for (int round = 0; round < 3; round++) {
         model_scrapes(&m, START + IDLE + (20 + round) * 60000, 4);
         model_compare(&m, m.head, INT64_MIN, INT64_MAX);

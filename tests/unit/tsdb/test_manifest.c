@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "base/crc32c.h"
 #include "lib/fs_sim.h"
 
 static struct errmsg why;
@@ -15,7 +16,10 @@ static struct block_id id_of(uint8_t n)
 
 static void fill(struct manifest *m)
 {
-    *m = (struct manifest){.id = 0xabc, .checkpoint = 17, .flushed_ms = -5};
+    *m = (struct manifest){.id = 0xabc, .log_first = 4, .flushed_ms = -5};
+    manifest_checkpoint_add(m, &(struct manifest_checkpoint){.sequence = 3, .mint_ms = -7, .maxt_ms = 8});
+    manifest_checkpoint_add(m, &(struct manifest_checkpoint){.sequence = 17, .mint_ms = -6, .maxt_ms = 9});
+    manifest_loss_add(m, &(struct manifest_loss){-9, 4, "checkpoint 11 is missing"});
     manifest_add(m, &(struct manifest_block){.id = id_of(1),
                                              .level = 2,
                                              .mint_ms = -10,
@@ -38,6 +42,11 @@ Test(manifest, reads_what_it_printed)
     manifest_print(&got, &again);
     cr_expect(slice_eq(buf_view(&text), buf_view(&again)), "%s", buf_cstr(&again));
     cr_expect_str_eq(got.blocks[1].quarantined, "index: checksum of labels is wrong");
+    cr_expect_eq(got.checkpoint_count, 2);
+    cr_expect_eq(manifest_covered(&got), 17);
+    cr_expect_eq(got.checkpoints[0].mint_ms, -7);
+    cr_expect_eq(got.log_first, 4);
+    cr_expect_str_eq(got.losses[0].why, "checkpoint 11 is missing");
     manifest_remove(&got, &got.blocks[0].id);
     cr_expect_eq(got.block_count, 1);
     manifest_deinit(&m);
@@ -76,15 +85,62 @@ Test(manifest, survives_power_loss_while_it_is_replaced)
             struct manifest m, got;
             fill(&m);
             cr_assert_eq(manifest_store(fs_sim_fs(sim), "MANIFEST", &m, &why), ERR_OK, "%s", why.text);
-            m.checkpoint = 18;
+            m.checkpoints[1].sequence = 18;
             fs_sim_power_off_at(sim, n);
             enum err err = manifest_store(fs_sim_fs(sim), "MANIFEST", &m, &why);
             fs_sim_restart(sim, (enum fs_sim_survival)policy, n);
             cr_assert_eq(manifest_load(fs_sim_fs(sim), "MANIFEST", &got, &why), ERR_OK, "%s", why.text);
-            cr_expect(got.checkpoint == 18 || (err != ERR_OK && got.checkpoint == 17), "change %d, %s: %d %d", (int)n,
-                      fs_sim_survival_name((enum fs_sim_survival)policy), (int)got.checkpoint, err);
+            cr_expect(manifest_covered(&got) == 18 || (err != ERR_OK && manifest_covered(&got) == 17),
+                      "change %d, %s: %d %d", (int)n, fs_sim_survival_name((enum fs_sim_survival)policy),
+                      (int)manifest_covered(&got), err);
             manifest_deinit(&m);
             manifest_deinit(&got);
             fs_sim_free(sim);
         }
+}
+
+static enum err parse(const char *lines, struct manifest *out)
+{
+    struct buf text = {0};
+    buf_str(&text, lines);
+    buf_printf(&text, "end %08x\n", crc32c(0, text.data, text.len));
+    enum err err = manifest_parse(slice_str(buf_cstr(&text)), out, &why);
+    buf_deinit(&text);
+    return err;
+}
+
+Test(manifest, reads_what_the_first_version_wrote)
+{
+    struct manifest m;
+    cr_assert_eq(parse("gnomon manifest 1\nid 0000000000000abc\ncheckpoint 17\nflushed 5\n", &m), ERR_OK, "%s",
+                 why.text);
+    cr_expect_eq(m.checkpoint_count, 1);
+    cr_expect_eq(manifest_covered(&m), 17);
+    cr_expect_eq(m.log_first, 0, "nothing is known of the log before");
+    cr_expect_gt(m.checkpoints[0].mint_ms, m.checkpoints[0].maxt_ms);
+    manifest_deinit(&m);
+    cr_assert_eq(parse("gnomon manifest 1\nid 0000000000000abc\ncheckpoint 0\n", &m), ERR_OK, "%s", why.text);
+    cr_expect_eq(m.checkpoint_count, 0);
+    manifest_deinit(&m);
+    cr_expect_eq(parse("gnomon manifest 3\nid 0000000000000abc\n", &m), ERR_UNSUPPORTED);
+}
+
+Test(manifest, refuses_changes_that_build_upon_nothing)
+{
+    struct manifest m;
+    cr_expect_eq(parse("gnomon manifest 2\nid 0000000000000abc\ncheckpoint 9 from 4 mint 1 maxt 2\n", &m), ERR_CORRUPT);
+    cr_expect_eq(parse("gnomon manifest 2\nid 0000000000000abc\ncheckpoint 9 from 0 mint 1 maxt 2\n"
+                       "checkpoint 8 from 9 mint 1 maxt 2\n",
+                       &m),
+                 ERR_CORRUPT);
+}
+
+Test(manifest, lists_a_loss_once_and_never_too_many)
+{
+    struct manifest m = {0};
+    for (int i = 0; i < 1000; i++)
+        manifest_loss_add(&m, &(struct manifest_loss){i / 2, i + 5, "the log is damaged"});
+    cr_expect_leq(m.loss_count, 64);
+    cr_expect_eq(m.losses[m.loss_count - 1].maxt_ms, 1004);
+    manifest_deinit(&m);
 }
