@@ -26,7 +26,8 @@ def corpus_series(corpus):
 class Load:
     """Some steps of some series.  A piece of it is made when it is needed, and kept if all pieces together are small."""
 
-    def __init__(self, out, corpus, name, series, steps, begin_s, step_s, order="learned", keep_gib=8):
+    def __init__(self, out, corpus, name, series, steps, begin_s, step_s, order="learned", keep_gib=8,
+                 whole=False):
         self.out, self.corpus, self.name, self.order = out, corpus, name, order
         self.replicas = max(1, round(series / corpus_series(corpus)))
         self.series = self.replicas * corpus_series(corpus)
@@ -34,6 +35,8 @@ class Load:
         self.begin_ms, self.step_ms = int(begin_s * 1000), int(step_s * 1000)
         if order == "real":
             self.pieces = [(0, 0)]
+        elif whole:
+            self.pieces = [(0, steps)]
         else:
             most = max(1, PIECE_SAMPLES // self.series)
             self.pieces = [(at, min(most, steps - at)) for at in range(0, steps, most)]

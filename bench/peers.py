@@ -11,7 +11,7 @@ usage: make bench-peers       environment:
   LONG         "series:hours" of the set for memory and restart
   DAYS         "series:hours:step ..." of the sets for compaction, disk and dashboards
   HOURS        ranges of the dashboards ("1 24 168", those that fit into the set)
-  MIXED        "series:seconds"
+  MIXED        "series:seconds" (at most 170 million samples)
   CORPUS       file of real series (bench/README.md); without it made-up ones, and no race `disk` on real times
   QUERY_SECONDS (60) for one query, LOAD_SECONDS (3600) for one load; REPEAT (7) runs of a query, fewer of slow ones
   OUT          (build/bench-peers): data while it is needed, result.json, result.md; KEEP_GIB (8) of generated load
@@ -36,6 +36,7 @@ FIRST = "ingest orders churn memory cardinality labels restart".split()
 ALL = FIRST + "values long heavy disk compaction dashboards mixed".split()
 FULL = bool(ENV.get("FULL"))
 STEP_S = 15
+MIXED_SAMPLES = 170_000_000  # 4 GB of requests
 BLOCK_S = 12 * 3600  # days are laid out so that they fill whole merges
 
 
@@ -235,10 +236,10 @@ def mixed_set(run):
         new.send(server, run.load_seconds)
         maximum = some.send(server, run.load_seconds)["samples_per_s"]
 
-        def make_stream(rate):
-            steps = max(2, int(rate * seconds / new.series))
-            return Load(run.out, run.corpus, "mixed-stream-" + server.name, series, min(steps, 40_000_000 // new.series + 1)
-                        if steps * new.series > 400_000_000 else steps, begin + 12 * STEP_S, STEP_S, keep_gib=run.keep_gib)
+        def make_stream(rate):  # whole, so that nothing is generated meanwhile
+            steps = max(2, int(min(rate * seconds, MIXED_SAMPLES) / new.series))
+            return Load(run.out, run.corpus, "mixed-stream-" + server.name, series, steps, begin + 12 * STEP_S, STEP_S,
+                        whole=True)
 
         races.mixed(run, server, maximum, make_stream, " " + short(new.series))
 
