@@ -57,6 +57,8 @@ struct notes {
     uint64_t dropped[2]; /* infos and warnings past NOTES_MAX, which are only counted */
     uint32_t *slots;     /* hash of text to index + 1 */
     uint32_t slot_count;
+    struct slice suspect; /* range_suspect: the metric that was told last, and where */
+    struct note_place suspect_at;
 };
 
 void notes_init(struct notes *n, struct arena *arena);

@@ -27,6 +27,17 @@ static bool any_float(const struct range_call *c)
     return false;
 }
 
+/* Series of one metric follow each other: told once, not formatted again for each to find that it is there. */
+static void tell_name(struct notes *n, struct note_place at, struct slice metric)
+{
+    if (n->suspect_at.rank == at.rank && n->suspect_at.position == at.position && slice_eq(n->suspect, metric))
+        return;
+    n->suspect = slice_of(arena_strdup(n->arena, metric), metric.len);
+    n->suspect_at = at;
+    notes_info(n, at, "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: %s",
+               notes_quote(n, metric));
+}
+
 void range_suspect(struct range_call *c, const struct labels *labels)
 {
     enum function_id id = c->op->function->id;
@@ -41,8 +52,6 @@ void range_suspect(struct range_call *c, const struct labels *labels)
                        "got %s: %s",
                        notes_quote(n, type), notes_quote(n, c->metric));
     } else if (!name_says_counter(c->metric)) {
-        notes_info(n, range_place(c),
-                   "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: %s",
-                   notes_quote(n, c->metric));
+        tell_name(n, range_place(c), c->metric);
     }
 }
