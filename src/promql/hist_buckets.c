@@ -46,7 +46,10 @@ struct bucket_op {
     uint32_t words;
     struct classic work;
     struct rowset rows;
-    struct notes repairs; /* until their figures are complete */
+    struct notes repairs;      /* until their figures are complete */
+    struct note_repair repair; /* of repaired_metric; not told yet, as texts cost more than quantiles */
+    struct slice repaired_metric;
+    bool repaired;
 };
 
 /* ---- Labels ---- */
@@ -265,8 +268,28 @@ static uint64_t repeats(uint32_t steps_left)
     return steps_left < 64 ? UINT64_C(1) << steps_left : 0;
 }
 
+static void tell_pending(struct bucket_op *op)
+{
+    if (op->repaired)
+        notes_repair(&op->repairs, op_place_at(&op->base, op->vector_node), op->repaired_metric, &op->repair);
+    op->repaired = false;
+}
+
+static void note_repaired(struct bucket_op *op, struct slice metric, const struct note_repair *repair)
+{
+    if (op->repaired && slice_eq(op->repaired_metric, metric)) {
+        note_repair_combine(&op->repair, repair);
+        return;
+    }
+    tell_pending(op);
+    op->repair = *repair;
+    op->repaired_metric = metric;
+    op->repaired = true;
+}
+
 static void tell_repairs(struct bucket_op *op)
 {
+    tell_pending(op);
     const struct grid *g = &op->base.grid;
     for (uint32_t i = 0; i < op->repairs.count; i++) {
         struct note_repair *r = op->repairs.list[i].repair;
@@ -292,7 +315,7 @@ static double classic_result(struct bucket_op *op, struct classic *h, uint32_t p
         int64_t t = grid_time(&op->base.grid, step);
         uint64_t count = repeats(op->base.grid.count - step);
         struct note_repair note = {repair.bound_min, repair.bound_max, repair.diff_max, t, t, count, 1};
-        notes_repair(&op->repairs, op_place_at(&op->base, op->vector_node), note_metric(op, l), &note);
+        note_repaired(op, note_metric(op, l), &note);
     }
     return v;
 }

@@ -145,7 +145,7 @@ void notes_info(struct notes *n, struct note_place at, const char *fmt, ...)
     va_end(args);
 }
 
-static void repair_combine(struct note_repair *a, const struct note_repair *b)
+void note_repair_combine(struct note_repair *a, const struct note_repair *b)
 {
     a->bound_min = fmin(a->bound_min, b->bound_min);
     a->bound_max = fmax(a->bound_max, b->bound_max);
@@ -161,7 +161,7 @@ static void note_repaired(struct notes *n, struct note *note, const struct note_
 {
     note->collects = true;
     if (note->repair) {
-        repair_combine(note->repair, repair);
+        note_repair_combine(note->repair, repair);
         return;
     }
     note->repair = ARENA_NEW(n->arena, struct note_repair);

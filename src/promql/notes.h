@@ -66,6 +66,8 @@ void notes_init(struct notes *n, struct arena *arena);
 void notes_warn(struct notes *n, struct note_place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void notes_info(struct notes *n, struct note_place at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* `metric` empty: the text does not name one. */
+/* Several repairs as one: telling them together is telling each of them. */
+void note_repair_combine(struct note_repair *a, const struct note_repair *b);
 void notes_repair(struct notes *n, struct note_place at, struct slice metric, const struct note_repair *repair);
 void notes_overlap(struct notes *n, struct note_place at, struct slice metric);
 /* A warning as it is, without prefix or place (from storage). */

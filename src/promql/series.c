@@ -34,6 +34,8 @@ bool labels_have_metadata(const struct labels *l, bool besides_name)
 {
     for (uint32_t i = 0; i < l->count; i++) {
         struct slice name = l->list[i]->name;
+        if (name.len && name.data[0] > '_') /* names are sorted: the rest need not be looked at */
+            return false;
         if (label_is_metadata(name) && !(besides_name && slice_eq(name, SLICE_LIT(METRIC_NAME))))
             return true;
     }
