@@ -4,6 +4,8 @@
  * Samples of vectors and matrices and the one value of a scalar query go through different encoders in
  * Prometheus: [1.500,"1e-07"] there, [1.5,"0.0000001"] here.
  */
+#include <stdlib.h>
+
 #include <math.h>
 
 #include "api/query_internal.h"
@@ -160,6 +162,21 @@ static void json_stats(struct buf *out, const struct query_request *q, const str
                (unsigned long long)s->peak_samples);
 }
 
+enum { WARNINGS_SHOWN = 10 }; /* the engine shows so many, then says how many more there are */
+
+/* Puts the warning about a cut result into the list, or counts it among those that are not shown. */
+static void add_limit_warning(struct http_request *r, const char **list, uint32_t *n)
+{
+    uint64_t more = *n > WARNINGS_SHOWN ? strtoull(list[WARNINGS_SHOWN], NULL, 10) : 0;
+    if (*n < WARNINGS_SHOWN) {
+        list[(*n)++] = api_limit_warning;
+        return;
+    }
+    list[WARNINGS_SHOWN] =
+        arena_printf(r->arena, "%llu more warning annotations omitted", (unsigned long long)(more + 1));
+    *n = WARNINGS_SHOWN + 1;
+}
+
 /* The engine's warnings and what the API has to add. */
 static struct texts all_warnings(struct http_request *r, const struct query_request *q, const struct result *result,
                                  bool cut)
@@ -173,10 +190,10 @@ static struct texts all_warnings(struct http_request *r, const struct query_requ
         n++;
     }
     if (cut)
-        list[n++] = api_limit_warning;
+        add_limit_warning(r, list, &n);
     if (q->stats_warning)
         list[n++] = q->stats_warning;
-    return (struct texts){count, list};
+    return (struct texts){n, list};
 }
 
 void query_answer(struct http_request *r, const struct query_request *q, struct result *result)

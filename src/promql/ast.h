@@ -148,6 +148,8 @@ struct vector_selector_node {
     bool anchored, smoothed;
     bool info_argument; /* second argument of info(): may match everything, is not evaluated */
     bool stats_only;    /* resolved: only count and sum of native histograms are looked at */
+    bool bounded;       /* resolved: samples after bound_ms are not seen */
+    int64_t bound_ms;
 };
 
 struct matrix_selector_node {

@@ -166,6 +166,8 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
     }
     s->mint_ms = time_sub(modifiers_time(&s->vs->mod, g->start_ms), x->lookback_ms - 1);
     s->maxt_ms = exec_last(x, &s->vs->mod, g);
+    if (s->vs->bounded && s->maxt_ms > s->vs->bound_ms)
+        s->maxt_ms = s->vs->bound_ms;
     if (s->smoothed)
         s->maxt_ms = time_sub(s->maxt_ms, -x->lookback_ms);
     exec_needs(x, s->mint_ms, s->maxt_ms);

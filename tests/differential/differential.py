@@ -71,13 +71,13 @@ def play(seed, queries, counts, out, only=None):
             form = urllib.parse.urlencode(params)
             try:
                 theirs, ours = pair.ask(path, form)
+                kind = compare.judge(theirs, ours, lambda: pair.ask(path, form, (0,))[0])
             except (OSError, http.client.HTTPException) as why:
                 counts["no answer"] += 1
                 print(f"no answer ({why}): round {seed} query {number}\n  {path}?{form}\n  {params['query']}", flush=True)
                 pair.close()
                 pair = Pair(features, [data.write_request(data.series(seed))])
                 continue
-            kind = compare.judge(theirs, ours, lambda: pair.ask(path, form, (0,))[0])
             counts[kind] += 1
             counts["/error"] += ours["status"] != 200
             counts["/not empty"] += bool(ours.get("result"))

@@ -36,7 +36,7 @@ class Pair:
             for port in self.ports:
                 status, _, text = request("POST", port, "/api/v1/write", body, RW_HEADERS)
                 assert status == 204, (port, status, text)
-        self.connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for port in self.ports]
+        self.connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=130) for port in self.ports]
 
     def ready(self):
         try:

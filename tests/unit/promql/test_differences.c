@@ -174,3 +174,17 @@ Test(differences, a_float_and_a_histogram_with_equal_labels_are_one_series)
     }
     engine_test_deinit(&t);
 }
+
+/* A time after @ in a parameter moves with the steps, and there is nothing newer than that time. */
+Test(differences, a_fixed_selector_in_a_parameter_goes_stale)
+{
+    struct engine_test t;
+    engine_test_init(&t, 0, data);
+    const char *got = engine_test_range(&t, "quantile(scalar(m @ 30) / 6, m)", 0, 400000, 100000);
+    cr_expect_str_eq(got,
+                     "{} 1 7 14 NaN NaN | PromQL warning: quantile value should be between 0 and 1, got NaN (1:10)",
+                     "%s", got);
+    got = engine_test_range(&t, "sum_over_time(quantile(scalar(m @ 30) / 6, m)[1m:1m])", 0, 400000, 100000);
+    cr_expect(!strstr(got, "NaN"), "%s", got);
+    engine_test_deinit(&t);
+}

@@ -168,7 +168,7 @@ Test(resolve, the_inside_of_a_subquery_is_wrapped_even_below_at)
 Test(resolve, the_parameter_of_an_aggregation_knows_no_start_and_end)
 {
     expect_on(&range, "topk(scalar(k @ start()), foo)", "topk(foo,scalar(k))");
-    expect_on(&range, "topk(scalar(k @ 5), foo)", "topk(foo,scalar(k@5000))");
+    expect_on(&range, "topk(scalar(k @ 5), foo)", "topk(foo,scalar(k-55000))"); /* 55 s before the step, and nothing newer */
     expect_on(&range, "topk(scalar(k), foo @ 5)", "<topk(foo@5000,scalar(k))>");
     expect_on(&range, "topk(scalar(sum(rate((k[1m])))), foo)", "topk(foo,scalar(sum(rate(k[60000]))))");
 }
