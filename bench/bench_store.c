@@ -3,8 +3,8 @@
  *
  * SERIES (default 100000) series, SAMPLES (default 40) samples each, 15 s apart, a target of 100 series has
  * its own second.  Half of the values do not change.  Files go to ./build/bench-store.  With an argument,
- * "fill" or "open", only that: two processes, to see the memory of each; with "delete" only half of the series are
- * deleted and cleaned.
+ * "fill" or "open", only that: two processes, to see the memory of each; with "delete" only one target and
+ * then half of the series are deleted and cleaned.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,6 +277,21 @@ static void delete_half(struct bench *b)
     arena_deinit(&arena);
 }
 
+/* A target's series, while the head has everything. */
+static void delete_target(struct bench *b)
+{
+    struct errmsg why = {0};
+    struct matcher m = {
+        .op = MATCH_EQUAL, .name = SLICE_LIT("instance"), .value = SLICE_LIT("host-00007.example:9100")};
+    struct tsdb_selector selector = {&m, 1};
+    struct tsdb_delete d = {&selector, 1, INT64_MIN, INT64_MAX};
+    double start = seconds(), cpu = cpu_seconds();
+    enum err err = tsdb_delete(b->db, &d, &why);
+    assert(err == ERR_OK);
+    printf("store_delete_target    %8.3f s  %8.3f s CPU  %d series, %llu samples flushed for it\n", seconds() - start,
+           cpu_seconds() - cpu, TARGET_SERIES, (unsigned long long)tsdb_stats(b->db)->flushed_samples);
+}
+
 /* "fill" leaves a directory as kill -9 would, "open" starts on it in a process of its own: honest memory. */
 static int one_phase(struct bench *b, const char *phase)
 {
@@ -289,8 +304,10 @@ static int one_phase(struct bench *b, const char *phase)
     }
     open_store(b);
     fill(b);
-    if (strcmp(phase, "delete") == 0)
+    if (strcmp(phase, "delete") == 0) {
+        delete_target(b);
         delete_half(b);
+    }
     fflush(stdout);
     _exit(0);
 }

@@ -96,7 +96,7 @@
     X(STORAGE_RETENTION_SIZE, STORAGE, "storage.retention.size", BYTES, "0B", "", \
       "How much disk the data may take before the oldest goes; 0 is no bound.") \
     X(STORAGE_MAX_BLOCK_SIZE, STORAGE, "storage.max-block-size", BYTES, "16GiB", "", \
-      "Blocks that are larger together are not merged, so a merge needs at most this much free space; 0 is no bound.") \
+      "At most so much is merged into one block, so a merge needs at most this much free space; 0 is no bound.") \
     X(STORAGE_BACKGROUND_RATE, STORAGE, "storage.background-rate", BYTES, "64MiB", "", \
       "Bytes per second that merges and checkpoints write, less while syncs of the log are slow; 0 is no bound.") \
     X(STORAGE_SNAPSHOTS_MAX_AGE, STORAGE, "storage.snapshots.max-age", DURATION, "3d", "", \

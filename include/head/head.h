@@ -172,7 +172,13 @@ void head_cut_begin(struct head *head, int64_t before_ms, struct head_cut **out)
  * target that is gone): these series leave long before the others' samples do.  What comes for them meanwhile stays.
  */
 void head_cut_begin_idle(struct head *head, int64_t before_ms, struct head_cut **out);
-/* How many series it would take. */
+/*
+ * Samples with t < before_ms of the series that match one of the selectors (only their matchers count) and of their
+ * neighbours on the same pages.  Series that are made after the call are not taken.
+ */
+MUST_CHECK enum err head_cut_begin_of(struct head *head, int64_t before_ms, const struct selector *selectors,
+                                      uint32_t count, struct cancel *cancel, struct head_cut **out, struct errmsg *why);
+/* How many series head_cut_begin_idle would take. */
 uint64_t head_idle_series(struct head *head, int64_t before_ms);
 /*
  * Old samples come in fewer, longer windows, so that a backfill of a year is not thousands of blocks: a sample's window

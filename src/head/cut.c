@@ -100,21 +100,51 @@ uint64_t head_idle_series(struct head *h, int64_t before_ms)
     return idle;
 }
 
-/* The floor of the head stays: new pages have room for what is older. */
-void head_cut_begin_idle(struct head *h, int64_t before_ms, struct head_cut **out)
+/* A cut that takes some pages.  The floor of the head stays: new pages have room for what is older. */
+static struct head_cut *cut_new_of_pages(struct head *h, int64_t before_ms)
 {
     struct head_cut *cut = cut_new(h, before_ms);
     mutex_lock(&h->create);
     cut->pages = get_relaxed(&h->page_count);
     mutex_unlock(&h->create);
     cut->only = mem_array((size_t)cut->pages / 64 + 1, sizeof *cut->only);
-    for (uint32_t page = 1; page < cut->pages; page++) {
-        if (idle_series(h, page, before_ms) == 0)
-            continue;
-        cut->only[page >> 6] |= UINT64_C(1) << (page & 63);
-        freeze_page(h, page, before_ms);
-    }
+    return cut;
+}
+
+static void take_page(struct head_cut *cut, uint32_t page)
+{
+    if (page >= cut->pages || cut->only[page >> 6] >> (page & 63) & 1)
+        return;
+    cut->only[page >> 6] |= UINT64_C(1) << (page & 63);
+    freeze_page(cut->head, page, cut->before_ms);
+}
+
+void head_cut_begin_idle(struct head *h, int64_t before_ms, struct head_cut **out)
+{
+    struct head_cut *cut = cut_new_of_pages(h, before_ms);
+    for (uint32_t page = 1; page < cut->pages; page++)
+        if (idle_series(h, page, before_ms))
+            take_page(cut, page);
     *out = cut;
+}
+
+enum err head_cut_begin_of(struct head *h, int64_t before_ms, const struct selector *selectors, uint32_t count,
+                           struct cancel *cancel, struct head_cut **out, struct errmsg *why)
+{
+    struct head_cut *cut = cut_new_of_pages(h, before_ms);
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < count && err == ERR_OK; i++) {
+        struct refs refs = {0};
+        err = select_all_times(h, &selectors[i], cancel, &refs, why);
+        for (size_t k = 0; k < refs.count && err == ERR_OK; k++)
+            take_page(cut, (uint32_t)(refs.list[k] / PAGE_SERIES));
+        refs_deinit(&refs);
+    }
+    if (err != ERR_OK)
+        head_cut_abandon(cut);
+    else
+        *out = cut;
+    return err;
 }
 
 /* ---- windows ---- */

@@ -8,6 +8,9 @@
  * A window that still gets blocks (the head flushes early because of memory) is not left to pile up: as
  * soon as TIER blocks of about one size are in it, they become one.
  *
+ * Where all blocks of a window are larger together than bytes_max, as many neighbours as fit become one, and so on: a
+ * window then ends up with a few blocks of about that size instead of one.
+ *
  * Order of writes: of two blocks with a sample of one series and time the one with the higher sequence
  * wins, and a merged block has the highest sequence of its parts.  So a block that overlaps the merge in
  * time and lies between its parts in sequence must be part of it.
@@ -116,6 +119,61 @@ static void sort_picked(struct compact_plan *p)
     }
 }
 
+static bool is_in(const struct compact_block *b, int64_t window, int64_t range)
+{
+    return !b->stuck && in_window(b, window, range);
+}
+
+/* Where it is among the blocks of a window: by time, then by place in the list. */
+static bool is_before(const struct compact_block *blocks, uint32_t a, uint32_t b)
+{
+    return blocks[a].mint_ms != blocks[b].mint_ms ? blocks[a].mint_ms < blocks[b].mint_ms : a < b;
+}
+
+/* The block of the window that comes next after `last` (count: none yet); count: there is none. */
+static uint32_t next_in(const struct compact_block *blocks, uint32_t count, int64_t window, int64_t range,
+                        uint32_t last)
+{
+    uint32_t best = count;
+    for (uint32_t i = 0; i < count; i++) {
+        bool after = last == count || is_before(blocks, last, i);
+        if (is_in(&blocks[i], window, range) && after && (best == count || is_before(blocks, i, best)))
+            best = i;
+    }
+    return best;
+}
+
+/* From block `from` of the window on as many neighbours as fit together. */
+static bool pick_run(const struct compact_block *blocks, uint32_t count, uint32_t from, int64_t window, int64_t range,
+                     uint64_t bytes_max, struct compact_plan *p)
+{
+    struct compact_plan trial;
+    bool found = false;
+    trial.count = 0;
+    for (uint32_t i = from; i < count && trial.count < COMPACT_BLOCKS_MAX;
+         i = next_in(blocks, count, window, range, i)) {
+        if (is_picked(&trial, i))
+            continue;
+        trial.picked[trial.count++] = i;
+        if (!close_over_sequence(blocks, count, &trial) || !fits(blocks, &trial, bytes_max))
+            break;
+        if (worth(blocks, &trial)) {
+            *p = trial;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static bool pick_runs(const struct compact_block *blocks, uint32_t count, int64_t window, int64_t range,
+                      uint64_t bytes_max, struct compact_plan *p)
+{
+    uint32_t from = next_in(blocks, count, window, range, count);
+    while (from < count && !pick_run(blocks, count, from, window, range, bytes_max, p))
+        from = next_in(blocks, count, window, range, from);
+    return from < count;
+}
+
 /* Picks what is in the window of block `first`. */
 static bool pick_window(const struct compact_block *blocks, uint32_t count, uint32_t first, int64_t range,
                         uint64_t bytes_max, struct compact_plan *p)
@@ -123,9 +181,11 @@ static bool pick_window(const struct compact_block *blocks, uint32_t count, uint
     int64_t window = window_of(blocks[first].mint_ms, range);
     p->count = 0;
     for (uint32_t i = 0; i < count && p->count < COMPACT_BLOCKS_MAX; i++)
-        if (!blocks[i].stuck && in_window(&blocks[i], window, range))
+        if (is_in(&blocks[i], window, range))
             p->picked[p->count++] = i;
-    return close_over_sequence(blocks, count, p) && worth(blocks, p) && fits(blocks, p, bytes_max);
+    if (!close_over_sequence(blocks, count, p) || !worth(blocks, p))
+        return false;
+    return fits(blocks, p, bytes_max) || pick_runs(blocks, count, window, range, bytes_max, p);
 }
 
 /* Picks TIER or more blocks of the smallest size class in a window of the first range. */

@@ -23,7 +23,7 @@ struct compact_block {
 struct compact_ranges {
     uint32_t count;
     int64_t ms[COMPACT_RANGES_MAX]; /* each a multiple of the one before */
-    uint64_t bytes_max;             /* blocks that are larger together stay apart; 0 = no bound */
+    uint64_t bytes_max;             /* of the blocks of one merge together; 0 = no bound */
 };
 /* base x 1, x 6, then multiples of that up to max_ms. */
 struct compact_ranges compact_ranges_of(int64_t base_ms, int64_t max_ms);

@@ -1,7 +1,8 @@
 /*
  * delete.c - samples that are to be forgotten.
  *
- *     1. what the head holds in the range is flushed, series of which it holds nothing leave it
+ *     1. what the head holds in the range is flushed (of the pages on which such series are), series of which it holds
+ *        nothing leave it
  *     2. a checkpoint, so that the log cannot bring any of it back; the one before goes, which has it still
  *     3. a tombstone with the number of that flush replaces the file of tombstones: from here on it is deleted,
  *        for queries at once and after a crash
@@ -76,7 +77,7 @@ static enum err head_empty(struct tsdb *db, const struct tsdb_delete *d, struct 
         struct head_stats s;
         head_stats(db->head, &s);
         int64_t last = d->maxt_ms < s.maxt_ms ? d->maxt_ms : s.maxt_ms;
-        TRY(flush_samples(db, last == INT64_MAX ? last : last + 1, why));
+        TRY(flush_selected(db, d, last == INT64_MAX ? last : last + 1, why));
     }
     if (head_forget(db, d->selectors, d->selector_count) > 0)
         db->log_has_flushed = true;

@@ -19,8 +19,9 @@ enum {
 
 struct flush {
     struct tsdb *db;
-    bool idle;         /* only targets that are gone */
-    uint64_t sequence; /* of this flush: its blocks win over those of earlier ones */
+    bool idle;                    /* only targets that are gone */
+    const struct tsdb_delete *of; /* only pages with these series; NULL: all */
+    uint64_t sequence;            /* of this flush: its blocks win over those of earlier ones */
     uint64_t samples;
 };
 
@@ -132,19 +133,34 @@ static enum err flush_open_cut(struct flush *f, struct head_cut *cut, int64_t be
     TRY(wal_barrier(db->wal, &frame, why)); /* what gets into a block is durable in the log before */
     f->sequence = ++db->flush_sequence;
     TRY(flush_windows(f, cut, why));
-    if (f->idle)
+    if (f->idle || f->of)
         return ERR_OK; /* of the others nothing is in blocks */
     int64_t now = clock_now_ms(db->o.clock), flushed = before_ms < now ? before_ms : now; /* not into the future */
     return blocks_commit(db, &(struct blocks_change){.flushed_ms = &flushed}, why);
 }
 
+static enum err cut_begin(const struct flush *f, int64_t before_ms, struct head_cut **cut, struct errmsg *why)
+{
+    if (f->of) {
+        struct selector *list = mem_array((size_t)f->of->selector_count + 1, sizeof *list);
+        for (uint32_t i = 0; i < f->of->selector_count; i++)
+            list[i] =
+                (struct selector){.matchers = f->of->selectors[i].matchers, .matcher_count = f->of->selectors[i].count};
+        enum err err = head_cut_begin_of(f->db->head, before_ms, list, f->of->selector_count, &f->db->stop, cut, why);
+        mem_free(list);
+        return err;
+    }
+    if (f->idle)
+        head_cut_begin_idle(f->db->head, before_ms, cut);
+    else
+        head_cut_begin(f->db->head, before_ms, cut);
+    return ERR_OK;
+}
+
 static enum err flush_cut(struct flush *f, int64_t before_ms, struct errmsg *why)
 {
     struct head_cut *cut;
-    if (f->idle)
-        head_cut_begin_idle(f->db->head, before_ms, &cut);
-    else
-        head_cut_begin(f->db->head, before_ms, &cut);
+    TRY(cut_begin(f, before_ms, &cut, why));
     enum err err = flush_open_cut(f, cut, before_ms, why);
     if (err != ERR_OK) {
         head_cut_abandon(cut);
@@ -154,10 +170,10 @@ static enum err flush_cut(struct flush *f, int64_t before_ms, struct errmsg *why
     return err == ERR_OK ? ERR_OK : err_set(why, err, "queries did not end");
 }
 
-static enum err flush_some(struct tsdb *db, bool idle, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work)
+static enum err flush_some(struct flush f, int64_t before_ms, struct errmsg *why)
 {
+    struct tsdb *db = f.db;
     int64_t start = clock_mono_ns(db->o.clock);
-    struct flush f = {.db = db, .idle = idle};
     db->log_has_flushed = true;
     enum err err = flush_cut(&f, before_ms, why);
     struct head_stats after;
@@ -175,7 +191,12 @@ static enum err flush_some(struct tsdb *db, bool idle, int64_t before_ms, struct
 
 enum err flush_samples(struct tsdb *db, int64_t before_ms, struct errmsg *why)
 {
-    return flush_some(db, false, before_ms, why);
+    return flush_some((struct flush){.db = db}, before_ms, why);
+}
+
+enum err flush_selected(struct tsdb *db, const struct tsdb_delete *d, int64_t before_ms, struct errmsg *why)
+{
+    return flush_some((struct flush){.db = db, .of = d}, before_ms, why);
 }
 
 enum err flush_before(struct tsdb *db, int64_t before_ms, struct errmsg *why)
@@ -248,6 +269,6 @@ bool flush_idle_due(struct tsdb *db, int64_t *before_ms)
 
 enum err flush_idle(struct tsdb *db, int64_t before_ms, struct errmsg *why)
 {
-    TRY(flush_some(db, true, before_ms, why));
+    TRY(flush_some((struct flush){.db = db, .idle = true}, before_ms, why));
     return checkpoint_take(db, true, why);
 }

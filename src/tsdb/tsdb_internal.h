@@ -175,6 +175,9 @@ MUST_CHECK enum err flush_samples(struct tsdb *db, int64_t before_ms, struct err
 /* Series of targets that are gone leave the head with their samples, long before the range they are in is over. */
 bool flush_idle_due(struct tsdb *db, int64_t *before_ms) REQUIRES(db->head_work);
 MUST_CHECK enum err flush_idle(struct tsdb *db, int64_t before_ms, struct errmsg *why) REQUIRES(db->head_work);
+/* Only what shares a page with series that match one of the selectors; without the checkpoint that must follow. */
+MUST_CHECK enum err flush_selected(struct tsdb *db, const struct tsdb_delete *d, int64_t before_ms, struct errmsg *why)
+    REQUIRES(db->head_work);
 /* The time up to which the head is to be flushed now; false: not yet. */
 bool flush_due(struct tsdb *db, int64_t *before_ms);
 

@@ -105,6 +105,7 @@ struct store_sim *store_workload_new(uint64_t seed)
     s->o.wal.segment_bytes = seed % 3 == 2 ? 4096 : 8192;
     s->o.retention_ms = seed % 2 ? 3 * HOUR_MS : 0;
     s->o.snapshots_age_ms = 0;
+    s->o.idle_series_min = seed % 4 == 1 ? 0 : 3; /* targets that are gone leave at once, or never */
     return s;
 }
 
@@ -119,6 +120,18 @@ static void deletes(struct store_sim *s, int i, int64_t now)
     if (i % 16 != 6)
         return;
     enum err may_fail = tsdb_clean_tombstones(s->db, NULL);
+    (void)may_fail;
+}
+
+/* A rule that says what holds anyway: its way through the store is walked, the model need not know. */
+static void rules(struct store_sim *s)
+{
+    const struct matcher m = {.op = MATCH_EQUAL, .name = SLICE_LIT("id"), .value = SLICE_LIT("3")};
+    struct tsdb_rule rule = {.selector = {&m, 1}, .keep_ms = s->o.retention_ms};
+    struct tsdb_affected affected[2];
+    enum err may_fail = tsdb_set_rules(s->db, &rule, 1, NULL);
+    if (may_fail == ERR_OK)
+        may_fail = tsdb_rules_dry_run(s->db, &rule, 1, NULL, affected, NULL);
     (void)may_fail;
 }
 
@@ -143,6 +156,8 @@ static void step(struct store_sim *s, int i)
         enum err may_fail = tsdb_flush(s->db, NULL);
         (void)may_fail;
     }
+    if (i == 12)
+        rules(s);
     if (i == 9 || i == 29)
         snapshot_take(s, i == 29);
 }

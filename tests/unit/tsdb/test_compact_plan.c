@@ -105,13 +105,21 @@ Test(compact_plan, does_not_let_an_unfinished_window_pile_up)
     cr_expect_str_eq(next(b, 16, 3 * H), "0: 8 9 10 11 12 13 14 15");
 }
 
-Test(compact_plan, leaves_apart_what_would_be_too_large_together)
+Test(compact_plan, merges_as_many_neighbours_as_fit)
 {
     struct compact_block b[] = {B(0, 2, 1, 10), B(2, 4, 2, 10),  B(4, 6, 3, 10),
                                 B(6, 8, 4, 10), B(8, 10, 5, 10), B(10, 12, 6, 10)};
     struct compact_ranges bounded = ranges;
     bounded.bytes_max = 59;
-    cr_expect_not(compact_plan_next(b, 6, &bounded, 12 * H, &plan));
+    cr_expect(compact_plan_next(b, 6, &bounded, 12 * H, &plan));
+    cr_expect(plan.count == 5 && plan.picked[0] == 0 && plan.picked[4] == 4);
+    struct compact_block then[] = {B(0, 10, 5, 50), B(10, 12, 6, 10)};
+    cr_expect_not(compact_plan_next(then, 2, &bounded, 12 * H, &plan), "that is as good as it gets");
+    struct compact_block mixed[] = {B(0, 2, 1, 50), B(2, 4, 2, 10), B(4, 6, 3, 20), B(6, 8, 4, 29), B(8, 10, 5, 40)};
+    cr_expect(compact_plan_next(mixed, 5, &bounded, 12 * H, &plan));
+    cr_expect(plan.count == 3 && plan.picked[0] == 1 && plan.picked[2] == 3);
+    bounded.bytes_max = 19;
+    cr_expect_not(compact_plan_next(b, 6, &bounded, 12 * H, &plan), "no two fit");
     bounded.bytes_max = 60;
     cr_expect(compact_plan_next(b, 6, &bounded, 12 * H, &plan));
     struct compact_block late[] = {B(0, 12, 1, 60), B(0, 2, 2, 5), B(1, 2, 3, 5)};

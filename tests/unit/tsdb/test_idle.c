@@ -116,3 +116,21 @@ Test(tsdb_idle, a_crash_at_any_change_of_the_disk_loses_nothing)
     cr_expect(left);
     fs_sim_free(before);
 }
+
+Test(tsdb_idle, a_deletion_flushes_only_pages_with_its_series)
+{
+    run(10, true);
+    tsdb_run_once(s->db);
+    uint64_t flushed = tsdb_stats(s->db)->flushed_samples;
+    cr_assert(store_sim_delete(s, 3, 1, INT64_MIN, INT64_MAX));
+    cr_expect_eq(tsdb_stats(s->db)->flushed_samples - flushed, STAYS * 10, "its neighbours, not the other target");
+    cr_expect_eq(head().series, STAYS + GOES - 1);
+    store_sim_check(s, "deleted");
+    head_check(tsdb_head(s->db));
+    run(3, true);
+    store_sim_check(s, "written again");
+    store_sim_kill(s);
+    fs_sim_restart(s->sim, FS_SIM_NONE, 1);
+    cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+    store_sim_check(s, "after a crash");
+}
