@@ -246,7 +246,8 @@ static uint64_t read_all(struct store_sim *s, struct querier *q, const char *con
 {
     struct arena arena;
     arena_init(&arena, NULL);
-    struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = true};
+    struct warnings warnings = {0};
+    struct selector sel = {.mint_ms = INT64_MIN, .maxt_ms = INT64_MAX, .sorted = true, .warnings = &warnings};
     struct series_set *set;
     struct errmsg why = {0};
     enum err err = q->ops->select(q, &sel, &arena, NULL, &set, &why);
@@ -263,6 +264,7 @@ static uint64_t read_all(struct store_sim *s, struct querier *q, const char *con
         found += check_series(s, series, &samples, context);
     }
     reader->ops->close(reader);
+    s->warned = warnings.count > 0;
     arena_deinit(&arena);
     return found;
 }

@@ -59,6 +59,7 @@ struct store_sim {
     struct store_series series[STORE_SERIES_MAX];
     struct store_request *requests; /* [STORE_REQUESTS_MAX] */
     uint32_t request_count;
+    bool warned; /* the last check's answer said that something may be missing */
 };
 
 struct store_sim *store_sim_new(uint64_t seed);
