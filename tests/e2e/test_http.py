@@ -119,6 +119,9 @@ def test_unknown_paths_and_methods():
             assert request("GET", server.port, path)[0] == 404, path
         for path in ("/-/ready/", "/metrics/", "/api/v1/query/?query=1", "//api/v1/labels/", "/prometheus/api/v1/labels/"):
             assert request("GET", server.port, path)[0] == 200, path
+        for _ in range(40):  # more than run at once: each gives its place back
+            assert request("GET", server.port, "/api/v1/query/?query=1")[0] == 200
+        assert b'"data":[]' in request("GET", server.port, "/api/v1/status/active_queries")[2]
         code, headers, _ = request("FOO", server.port, "/api/v1/query")
         assert code == 405 and headers["Allow"].startswith("GET, "), headers
         assert request("OPTIONS", server.port, "/api/v1/query")[0] == 204
