@@ -86,7 +86,7 @@ static void *asker(void *arg)
     for (int round = 0; round < ROUNDS; round++)
         for (size_t i = 0; i < QUERIES; i++) {
             size_t q = (i + at * 5) % QUERIES;
-            char *got = ask(helped, queries[q], round % 2 ? PLAN_ANALYZE : PLAN_NONE);
+            char *got = ask(helped, queries[q], (i + (size_t)round) % 2 ? PLAN_ANALYZE : PLAN_NONE);
             if (strcmp(got, wanted[q]) != 0) {
                 fprintf(stderr, "%s: another answer with workers\n", queries[q]);
                 failures++;
