@@ -29,7 +29,7 @@ def metric(server, name):
     return sum(float(line.rsplit(b" ", 1)[1]) for line in text.splitlines() if line.startswith((name + " ").encode()))
 
 
-def wait_for(server, name, least):
+def wait_for_count(server, name, least):
     end = time.monotonic() + 120
     while metric(server, name) < least:
         assert time.monotonic() < end, (name, metric(server, name), least)
@@ -55,7 +55,7 @@ class Store:
             assert server.write([({"__name__": "m", "i": str(i)}, [(t, values.random()) for t in times])
                                  for i in range(SERIES)])[0] == 204
             cls.samples += SERIES * len(times)
-            wait_for(server, "gnomon_tsdb_checkpoints_total", cls.samples // (SERIES * 240) - 1)
+            wait_for_count(server, "gnomon_tsdb_checkpoints_total", cls.samples // (SERIES * 240) - 1)
         assert server.write(late("late"))[0] == 204
         wait_for("a block and a checkpoint", lambda: {"blocks", "checkpoints"} <= {f.split("/")[0] for f in cls.files()})
         server.kill9()
