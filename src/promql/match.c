@@ -78,7 +78,7 @@ struct labels match_labels(const struct match *m, const struct labels *many, con
     const struct binary_node *n = m->node;
     struct arena *arena = &m->base.x->arena;
     struct labels l = *many;
-    if (op_is_arithmetic(n->op))
+    if (op_is_arithmetic(n->op) || (n->return_bool && !exec_delays_names(m->base.x)))
         l = labels_drop_metadata(&l, arena);
     if (n->matching->card == CARD_ONE_TO_ONE && n->matching->on)
         l = name_set_keep(&m->names, &l, arena);
@@ -86,8 +86,6 @@ struct labels match_labels(const struct match *m, const struct labels *many, con
         l = name_set_drop(&m->names, &l, arena);
     if (n->matching->include.count)
         l = include_labels(n->matching, &l, one, arena);
-    if (n->return_bool && !exec_delays_names(m->base.x))
-        l = labels_drop_metadata(&l, arena);
     return l;
 }
 

@@ -60,6 +60,7 @@ static const struct {
      "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:70)"},
     {"(1 - sum(rate(m[1m])) / sum(rate(m[2m]))) < 9 and sum(rate(m[1m])) > -1", 60000,
      "{} -0.7777777777777775 | PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"m\" (1:60)"},
+    {"b == bool on (job) group_left (__name__) target_info", 0, "target_info{instance=\"i\", job=\"j\"} 0"},
     {"sum by (__name__) (histogram_quantiles(n_bucket, \"__name__\", 1, 0.25))", 0,
      "{__name__=\"1.0\"} 5; {__name__=\"0.25\"} NaN"}, /* a label written over the name stays */
     {"sum(h)", 0,
