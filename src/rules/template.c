@@ -450,6 +450,8 @@ enum err template_check(struct slice text, const char *name, struct errmsg *why)
 {
     static const char *const given[] = {"$", "$labels", "$externalLabels", "$externalURL", "$value"};
     struct errmsg unread;
+    if (text.len == 0) /* and maybe no bytes to point at */
+        return ERR_OK;
     struct template t = {
         .at = text.data, .end = text.data + text.len, .name = name, .line = 1, .why = why ? why : &unread};
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
