@@ -153,20 +153,13 @@ struct slice api_path(const struct api *api, struct slice path)
     return path;
 }
 
-/* As http_routes_find: a slash behind a path that nobody has does not count. */
 unsigned api_route_find(const struct api *api, struct slice path)
 {
     struct slice own = api_path(api, path);
-    for (;;) {
-        unsigned i = 0;
-        while (i < api_route_count && !path_fits(own, routes[i].path))
-            i++;
-        if (i < api_route_count || own.len <= 1 || own.data[own.len - 1] != '/')
-            return i;
-        own.len--;
-        if (own.data[own.len - 1] == '/')
-            return api_route_count; /* one slash, not several */
-    }
+    unsigned i = 0;
+    while (i < api_route_count && !path_fits(own, routes[i].path))
+        i++;
+    return i;
 }
 
 static void on_outside(struct http_request *r, void *ctx)

@@ -190,6 +190,8 @@ struct http_loop {
     uv_loop_t uv;
     struct http_wakeup wake; /* closed by http_loop_deinit, not by the thread: late posts stay harmless */
     uv_timer_t sweep;
+    int64_t swept_ns; /* when it ran last */
+    bool passed_over; /* and did nothing then */
     _Atomic(struct http_conn *) posted;
     _Atomic unsigned connections; /* given by the acceptor, not yet closed */
     _Atomic int order;            /* enum http_order */

@@ -122,7 +122,10 @@ static void on_sweep(uv_timer_t *timer)
 {
     struct http_loop *loop = timer->data;
     int64_t now_ns = http_now_ns(loop->server);
-    for (struct http_conn *c = loop->conns, *next; c; c = next) {
+    /* This machine stood still: what came meanwhile is read, once, before anybody is called slow. */
+    loop->passed_over = !loop->passed_over && now_ns - loop->swept_ns > 2000000 * (int64_t)uv_timer_get_repeat(timer);
+    loop->swept_ns = now_ns;
+    for (struct http_conn *c = loop->passed_over ? NULL : loop->conns, *next; c; c = next) {
         next = c->next;
         http_conn_sweep(c, now_ns);
     }
@@ -174,6 +177,7 @@ void http_loop_init(struct http_loop *loop, struct http_server *s, unsigned inde
 void http_loop_start(struct http_loop *loop)
 {
     uint64_t ms = sweep_ms(&loop->server->options);
+    loop->swept_ns = http_now_ns(loop->server);
     must(uv_timer_start(&loop->sweep, on_sweep, ms, ms));
     loop->thread = thread_start("http-loop", loop_run, loop);
 }

@@ -123,7 +123,18 @@ static void route_find(struct http_request_state *q)
 {
     if (q->head.dot_segments)
         return;
-    struct http_route_match m = http_routes_find(&http_server_of(q->conn)->routes, q->head.method, q->pub.path);
+    const struct http_routes *routes = &http_server_of(q->conn)->routes;
+    struct slice path = q->pub.path;
+    struct http_route_match m = http_routes_find(routes, q->head.method, path);
+    if (!m.methods && path.len > 1 && path.data[path.len - 1] == '/') {
+        /* As if the slash were not there, for all who look at the path; Prometheus redirects such requests. */
+        path.len--;
+        struct http_route_match shorter = http_routes_find(routes, q->head.method, path);
+        if (shorter.route) {
+            m = shorter;
+            q->pub.path = path;
+        }
+    }
     q->route = m.route;
     q->methods = m.methods;
     q->pub.path_rest = m.rest;

@@ -106,7 +106,7 @@ static bool wildcard_rest(const struct http_route_entry *e, struct slice path, s
     return slice_eq(slice_from(path, path.len - e->suffix.len), e->suffix) && !memchr(rest->data, '/', rest->len);
 }
 
-static struct http_route_match find(const struct http_routes *routes, enum http_method method, struct slice path)
+struct http_route_match http_routes_find(const struct http_routes *routes, enum http_method method, struct slice path)
 {
     struct http_route_match m = {0};
     uint32_t slot = *slot_of(routes, path);
@@ -120,15 +120,4 @@ static struct http_route_match find(const struct http_routes *routes, enum http_
             match_add(&m, &routes->entries[i].route, method, rest);
     }
     return m;
-}
-
-/* A slash behind a path that nobody has is as if it were not there: Prometheus redirects requests with a method
- * that the path takes, others are 404. */
-struct http_route_match http_routes_find(const struct http_routes *routes, enum http_method method, struct slice path)
-{
-    struct http_route_match m = find(routes, method, path);
-    if (m.methods || path.len <= 1 || path.data[path.len - 1] != '/')
-        return m;
-    struct http_route_match shorter = find(routes, method, slice_of(path.data, path.len - 1));
-    return shorter.route ? shorter : m;
 }
