@@ -87,15 +87,16 @@ void answer_end(struct answer *a, struct texts warnings, struct texts infos)
     json_texts(&a->out, "infos", infos);
     buf_str(&a->out, a->more ? a->more : "");
     buf_u8(&a->out, '}');
+    struct buf out = a->out; /* what holds the answer may go with the request, at its last byte */
     if (!a->streaming) {
         http_header(a->r, "Content-Type", "application/json");
-        http_respond(a->r, 200, buf_view(&a->out));
+        http_respond(a->r, 200, buf_view(&out));
     } else {
         if (!a->gone)
-            a->gone = http_write(a->r, a->out.data, a->out.len) != ERR_OK;
+            a->gone = http_write(a->r, out.data, out.len) != ERR_OK;
         http_end(a->r);
     }
-    buf_deinit(&a->out);
+    buf_deinit(&out);
 }
 
 void answer_finish(struct answer *a, enum err err, struct texts warnings)

@@ -336,18 +336,22 @@ static void search_end(struct search *s)
         freelocale(s->folding);
 }
 
+/* What was searched for lies in the request's memory, which goes with the last byte of the answer. */
 static void search_answer(struct search *s, enum err err, struct errmsg *why)
 {
-    struct stream stream = {.r = s->r, .content_type = "application/x-ndjson; charset=utf-8"};
-    if (err == ERR_OK && (err = find(s, why)) != ERR_OK) {
-        api_error(s->r, api_error_of(err), why->text);
-    } else if (err != ERR_OK) {
-        api_error(s->r, API_BAD_DATA, why->text);
-    } else {
+    struct http_request *r = s->r;
+    struct stream stream = {.r = r, .content_type = "application/x-ndjson; charset=utf-8"};
+    enum api_error kind = API_BAD_DATA;
+    if (err == ERR_OK && (err = find(s, why)) != ERR_OK)
+        kind = api_error_of(err);
+    bool found = err == ERR_OK;
+    if (found)
         err = print_batches(s, &stream);
-        stream_end(&stream, err, why);
-    }
     search_end(s);
+    if (found)
+        stream_end(&stream, err, why);
+    else
+        api_error(r, kind, why->text);
 }
 
 static enum err search_begin(struct search *s, struct http_request *r, void *ctx, const char *endpoint,

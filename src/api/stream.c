@@ -31,19 +31,20 @@ static int status_of(enum err err)
     }
 }
 
-void stream_end(struct stream *s, enum err err, const struct errmsg *why)
+void stream_end(struct stream *stream, enum err err, const struct errmsg *why)
 {
-    if (err == ERR_OK && s->begun)
-        err = http_write(s->r, s->out.data, s->out.len);
-    if (s->begun && (err == ERR_OK || err == ERR_CANCELED)) {
-        http_end(s->r); /* also when the client has left */
-    } else if (s->begun) {
-        http_abort(s->r);
+    struct stream s = *stream; /* whose own memory may be the request's: gone with the last byte of the answer */
+    if (err == ERR_OK && s.begun)
+        err = http_write(s.r, s.out.data, s.out.len);
+    if (s.begun && (err == ERR_OK || err == ERR_CANCELED)) {
+        http_end(s.r); /* also when the client has left */
+    } else if (s.begun) {
+        http_abort(s.r);
     } else if (err == ERR_OK) {
-        http_header(s->r, "Content-Type", s->content_type);
-        http_respond(s->r, 200, buf_view(&s->out));
+        http_header(s.r, "Content-Type", s.content_type);
+        http_respond(s.r, 200, buf_view(&s.out));
     } else {
-        api_text(s->r, status_of(err), arena_printf(s->r->arena, "%s\n", why->text));
+        api_text(s.r, status_of(err), arena_printf(s.r->arena, "%s\n", why->text));
     }
-    buf_deinit(&s->out);
+    buf_deinit(&s.out);
 }

@@ -35,7 +35,7 @@ def tool(name):
 
 
 def call(*args, stdin=None, cwd=ROOT):
-    p = subprocess.run(args, input=stdin, capture_output=True, text=True, cwd=cwd, timeout=PATIENCE)
+    p = subprocess.run(args, input=stdin, capture_output=True, text=True, cwd=cwd, timeout=6 * PATIENCE)
     assert p.returncode == 0, f"{' '.join(args)}: status {p.returncode}\n{p.stdout[-3000:]}\n{p.stderr[-3000:]}"
     return p.stdout
 
