@@ -83,6 +83,7 @@ static enum err sort_rows(struct sort_op *s)
     struct going going = {x, ERR_OK};
     s->going = &going;
     gosort_sort(s->by_label ? &label_ops : &value_ops, s, s->count);
+    s->going = NULL;
     TRY(going.err);
     for (uint32_t i = 0; i < s->count; i++) {
         TRY(exec_go_on(x, 30));
