@@ -292,9 +292,11 @@ static void tell_repairs(struct bucket_op *op)
     tell_pending(op);
     const struct grid *g = &op->base.grid;
     for (uint32_t i = 0; i < op->repairs.count; i++) {
-        struct note_repair *r = op->repairs.list[i].repair;
+        struct note *note = &op->repairs.list[i];
+        struct note_repair *r = note->repair;
         uint32_t step = g->step_ms ? (uint32_t)((r->time_min_ms - g->start_ms) / g->step_ms) : 0;
         r->count -= r->first * repeats(g->count - 1 - step);
+        note->tellings[0].repairs = r->count; /* all of them are told at the same place */
     }
     notes_merge(&op->base.x->notes, &op->repairs);
 }

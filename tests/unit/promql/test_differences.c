@@ -54,6 +54,10 @@ static const struct {
     {"timestamp(m @ 100 offset -31s)", 0, "{} 90"},
     {"predict_linear((m)[1m:1m] @ 70, 0) or vector(-1)", 0, "{} -1"}, /* one step, at 60, and one sample */
     {"(m smoothed) - m", 7500, "{} 0.5"},
+    {"histogram_quantile(0.4, hb_bucket) and histogram_quantile(0.4, hb_bucket)", 0,
+     "{} 0.8 | PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see "
+     "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), from buckets 2 to 2, with "
+     "a max diff of 1, over 2 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z (1:25)"},
     {"(quantile(2, m) + quantile(2, m)) * (quantile(2, m) + quantile(2, m))", 0,
      "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:64)"},
     {"abs(quantile(2, m) + quantile(2, m)) * abs(quantile(2, m) + quantile(2, m))", 0,
