@@ -31,7 +31,7 @@ static void wrap(struct buf *out, const char *text, unsigned column, unsigned in
     buf_u8(out, '\n');
 }
 
-static void placeholder(const struct option *o, struct buf *out)
+static void value_word(const struct option *o, struct buf *out)
 {
     if (o->type == TYPE_BOOL)
         return;
@@ -70,7 +70,7 @@ static void print_option(const struct option *o, struct buf *out, unsigned width
 {
     size_t start = out->len;
     buf_printf(out, "%*s--%s", NAME_COLUMN, "", o->name);
-    placeholder(o, out);
+    value_word(o, out);
     unsigned column = (unsigned)(out->len - start);
     if (column + 2 > HELP_COLUMN) {
         buf_u8(out, '\n');

@@ -56,7 +56,7 @@ static void broken(struct http_conn *c)
     http_conn_close(c);
 }
 
-/* Room in the input buffer for what will be opened; 0: none for now, or the connection was refused. */
+/* Room in the input buffer for what will be opened; 0: the buffer is full, or the connection was refused. */
 static size_t room_for_plain(struct http_conn *c)
 {
     if (c->state == CONN_BUSY)

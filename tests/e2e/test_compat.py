@@ -1,4 +1,5 @@
 """Directories that earlier versions wrote open with all that is in them; those of later versions are refused, untouched."""
+import contextlib
 import hashlib
 import os
 import shutil
@@ -17,11 +18,18 @@ def value(series, t):
     return (series * 1000 + (t - START_MS) // STEP_MS % 97) / 8
 
 
+@contextlib.contextmanager
+def copy_of(version):
+    """A copy of a kept directory, for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as tmp:
+        data = os.path.join(tmp, "data")
+        shutil.copytree(os.path.join(DIRS, version), data)
+        yield data
+
+
 def test_every_earlier_format_opens_whole():
     for version in sorted(os.listdir(DIRS)):
-        with tempfile.TemporaryDirectory() as tmp:
-            data = os.path.join(tmp, "data")
-            shutil.copytree(os.path.join(DIRS, version), data)
+        with copy_of(version) as data:
             checked = subprocess.run([BINARY, "verify", data], capture_output=True, text=True, timeout=PATIENCE)
             assert checked.returncode == 0, (version, checked)
             server = Gnomon("--storage.retention.time=0", dir=data)
@@ -87,10 +95,7 @@ def digest(data):
 
 
 def test_a_newer_format_is_refused_and_left_as_it_is():
-    version = sorted(os.listdir(DIRS))[-1]
-    with tempfile.TemporaryDirectory() as tmp:
-        data = os.path.join(tmp, "data")
-        shutil.copytree(os.path.join(DIRS, version), data)
+    with copy_of(sorted(os.listdir(DIRS))[-1]) as data:
         newer_format(data)
         before = digest(data)
         p = subprocess.run([BINARY, f"--storage.path={data}", "--web.listen-address=127.0.0.1:0"], capture_output=True, text=True,
@@ -100,10 +105,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is():
 
 
 def test_a_newer_log_is_not_read_and_not_overwritten():
-    version = sorted(os.listdir(DIRS))[-1]
-    with tempfile.TemporaryDirectory() as tmp:
-        data = os.path.join(tmp, "data")
-        shutil.copytree(os.path.join(DIRS, version), data)
+    with copy_of(sorted(os.listdir(DIRS))[-1]) as data:
         newer_log(data)
         before = digest(data)
         server = Gnomon("--storage.retention.time=0", dir=data)
