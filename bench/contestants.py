@@ -57,11 +57,12 @@ class Client:
             self.socket.close()
         self.socket = None
 
-    def get(self, path, params=None, timeout=300):
+    def get(self, path, params=None, timeout=300, method="GET"):
         """Status and body.  OSError: no answer in time, or none at all."""
         if params:
             path += ("&" if "?" in path else "?") + urllib.parse.urlencode(params)
-        request = f"GET {urllib.parse.quote(path, safe='/?&=%+')} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        length = "Content-Length: 0\r\n" * (method == "POST")
+        request = f"{method} {urllib.parse.quote(path, safe='/?&=%+')} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n".encode()
         for attempt in range(2):
             fresh = self.socket is None
             try:
@@ -137,7 +138,7 @@ class Server:
         listen = f"127.0.0.1:{self.port}"
         if self.name == "gnomon":
             return [self.program, f"--storage.path={self.data}", f"--web.listen-address={listen}",
-                    "--storage.retention.time=0", "--query.max-samples=2000000000"]
+                    "--storage.retention.time=0", "--query.max-samples=2000000000", "--web.enable-admin-api"]
         if self.name == "victoriametrics":
             return [self.program, f"-storageDataPath={self.data}", f"-httpListenAddr={listen}", "-retentionPeriod=100y",
                     "-search.latencyOffset=0s", "-search.maxQueryDuration=600s", "-search.maxTagValues=5000000",
@@ -147,7 +148,7 @@ class Server:
         with open(config, "w") as f:
             f.write("global: {scrape_interval: 1h}\nstorage: {tsdb: {out_of_order_time_window: 30d}}\n")
         return [self.program, f"--config.file={config}", f"--storage.tsdb.path={self.data}",
-                f"--web.listen-address={listen}", "--web.enable-remote-write-receiver", "--query.timeout=10m",
+                f"--web.listen-address={listen}", "--web.enable-remote-write-receiver", "--web.enable-admin-api", "--query.timeout=10m",
                 "--storage.tsdb.retention.time=100y", "--query.max-samples=2000000000", "--log.level=error"]
 
     def start(self, first=None):

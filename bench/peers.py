@@ -3,13 +3,13 @@
 
 usage: make bench-peers       environment:
   RACES        which (bench/README.md; default all): ingest orders churn memory cardinality labels restart values
-               long heavy disk compaction dashboards mixed
+               long heavy disk compaction dashboards deletion mixed
   CONTESTANTS  gnomon victoriametrics prometheus; programs by GNOMON, VICTORIAMETRICS, PROMETHEUS
   FULL=1       the sizes of the published tables as defaults (hours); without it all is done in minutes
   SERIES       of the first data sets ("100000"; several are several sets); STEPS samples on each (24), 15 s apart
   VALUES       "series:hours" of the set in which each series has a label value of its own, for values and heavy
   LONG         "series:hours" of the set for memory and restart
-  DAYS         "series:hours:step ..." of the sets for compaction, disk and dashboards
+  DAYS         "series:hours:step ..." of the sets for compaction, disk, dashboards and deletion
   HOURS        ranges of the dashboards ("1 24 168", those that fit into the set)
   MIXED        "series:seconds" (at most 170 million samples)
   CORPUS       file of real series (bench/README.md); without it made-up ones, and no race `disk` on real times
@@ -33,7 +33,7 @@ from report import Report
 
 ENV = os.environ
 FIRST = "ingest orders churn memory cardinality labels restart".split()
-ALL = FIRST + "values long heavy disk compaction dashboards mixed".split()
+ALL = FIRST + "values long heavy disk compaction dashboards deletion mixed".split()
 FULL = bool(ENV.get("FULL"))
 STEP_S = 15
 MIXED_SAMPLES = 170_000_000  # 4 GB of requests
@@ -220,6 +220,8 @@ def days_set(run, spec):
             server.settle()
         if run.wants("dashboards"):
             races.dashboards(run, server, load.end_s(), tag, ranges)
+        if past and run.wants("deletion"):
+            races.deletion(run, server, load.end_s(), tag)
 
     if run.wants("dashboards") or past:
         run.each(tag.strip(), work)
@@ -265,7 +267,7 @@ def main():
             long_set(run)
         if run.wants("disk"):
             disk_sets(run)
-        if run.wants("compaction", "dashboards", "disk"):
+        if run.wants("compaction", "dashboards", "deletion", "disk"):
             for spec in setting("DAYS", "10000:1:15", "10000:168:60 100000:24:15").split():
                 days_set(run, spec)
         if run.wants("mixed"):

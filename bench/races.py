@@ -168,6 +168,37 @@ def compaction(run, server, said, tag):
     run.report.note(race, "request p99 beside flushes and merges", "ms", server.name, said["lat_ms_p99"])
 
 
+# ---- Deletion ----
+
+HALF = '{replica_host=~"host-[0-9]*[13579]"}'  # of an even number of copies of the corpus
+ADMIN = "/api/v1/admin/tsdb/"
+
+
+def deletion(run, server, end, tag):
+    """Half of the series are deleted, then each gives the space back in the way that it has."""
+    race, note, name = "deletion" + tag, run.report.note, server.name
+    data, index, _ = server.blocks()
+    had, cpu, written, begin = count_all(server, end), server.cpu(), server.written(), time.monotonic()
+    server.forget_peak()
+    status, body = server.get(ADMIN + "delete_series", {"match[]": HALF}, method="POST")
+    if status // 100 != 2:
+        raise ValueError(f"delete_series: {status} {body[:200]}")
+    note(race, "half of the series: answered", "s", name, time.monotonic() - begin)
+    note(race, "series no longer found", "%", name, 100 * (had - count_all(server, end)) / max(1, had))
+    if name == "victoriametrics":
+        server.get("/internal/force_merge")
+    else:
+        server.get(ADMIN + "clean_tombstones", method="POST")
+    server.settle(quiet=2, most=300)
+    note(race, "the space is back, with the wait to be sure", "s", name, time.monotonic() - begin)
+    after, index_after, _ = server.blocks()
+    note(race, "samples left on the disk", "%", name, 100 * after / max(1, data))
+    note(race, "index left on the disk", "%", name, 100 * index_after / max(1, index))
+    note(race, "CPU", "s", name, server.cpu() - cpu)
+    note(race, "written", "MiB", name, (server.written() - written) / MIB)
+    note(race, "peak memory", "MiB", name, server.memory("VmHWM") / MIB)
+
+
 # ---- Mixed ----
 
 USERS, REFRESH_S, PANELS = 50, 10, 10
