@@ -223,7 +223,7 @@ BOARDS = {
             stat("Log to replay", "bytes", "gnomon_wal_replay_bytes{}"),
             stat("Last replay", "s", "gnomon_tsdb_replay_seconds{}"),
             stat("Set aside", "short", "gnomon_tsdb_blocks_quarantined{} + gnomon_tsdb_blocks_missing{} + "
-                 "gnomon_wal_quarantined_total{}", red=1),
+                 "gnomon_tsdb_losses{} + gnomon_wal_quarantined_total{}", red=1),
             stat("Disk is full in", "s", "clamp_min(vm_free_disk_space_bytes{} - vm_free_disk_space_limit_bytes{}, 0) / "
                  "clamp_min(-deriv(vm_free_disk_space_bytes{}[1h]), 1)", least=14400),
         ]),
@@ -263,6 +263,8 @@ BOARDS = {
                   "In a day."),
             Panel("Damage", "short", [("gnomon_tsdb_blocks_quarantined{}", "blocks set aside {{instance}}"),
                                       ("gnomon_tsdb_blocks_missing{}", "blocks missing {{instance}}"),
+                                      ("gnomon_tsdb_losses{}", "ranges with lost samples {{instance}}"),
+                                      ("gnomon_tsdb_losses_acknowledged{}", "acknowledged {{instance}}"),
                                       ("gnomon_wal_quarantined_total{}", "segments set aside {{instance}}"),
                                       ("gnomon_head_replay_lost_samples{}", "samples lost in replay {{instance}}")],
                   "gnomon verify DIRECTORY lists every damage.", red=1),

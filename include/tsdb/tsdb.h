@@ -115,9 +115,11 @@ struct tsdb_stats {
     _Atomic uint64_t checkpoints, checkpoint_errors, checkpoint_ns, checkpoint_bytes;
     _Atomic uint64_t snapshots, snapshots_made, snapshot_errors; /* now there; since the start */
     _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
-    _Atomic uint64_t blocks, block_bytes, blocks_missing, blocks_quarantined;
+    _Atomic uint64_t blocks, block_bytes;
+    _Atomic uint64_t blocks_missing, blocks_quarantined; /* that nobody has acknowledged */
     _Atomic uint64_t damaged_blocks, damaged_places, damaged_series; /* of blocks in use */
-    _Atomic uint64_t losses; /* ranges of time from which damage took samples: tsdb_losses */
+    _Atomic uint64_t losses; /* ranges of time from which damage took samples: tsdb_losses; not acknowledged */
+    _Atomic uint64_t losses_acknowledged; /* of these, of quarantined and of missing blocks */
     _Atomic uint64_t deletes, delete_errors, tombstones, tombstone_files_damaged;
     /* blocks written anew because something in them does not count any more */
     _Atomic uint64_t cleanings, cleaning_errors, cleaned_blocks, cleaned_bytes_before, cleaned_bytes_after;
@@ -144,6 +146,7 @@ struct tsdb_damage_info {
      */
     const char *state, *what;
     int64_t mint_ms, maxt_ms; /* of what may be missing; mint > maxt: nothing */
+    bool acknowledged;        /* answers do not warn of it any more */
     uint64_t series;          /* concerned */
     uint32_t named;           /* the first of them, where their labels can be read */
     const char *const *names; /* live for the call */
@@ -151,8 +154,24 @@ struct tsdb_damage_info {
 /* Everything that is known to be damaged; stops when visit returns false, which must not call into the store. */
 void tsdb_damage(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_damage_info *info), void *ctx);
 /* Calls visit for every range from which stored samples were lost; they are listed until retention has passed them. */
-void tsdb_losses(struct tsdb *db, bool (*visit)(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why),
-                 void *ctx);
+struct tsdb_loss_info {
+    int64_t mint_ms, maxt_ms;
+    const char *why;   /* lives for the call */
+    bool acknowledged; /* answers do not warn of it any more */
+};
+void tsdb_losses(struct tsdb *db, bool (*visit)(void *ctx, const struct tsdb_loss_info *info), void *ctx);
+/*
+ * Somebody knows of the losses and of the blocks out of use within mint..maxt: they stay listed, and answers warn of them
+ * no more.  Blocks in use that lack samples are written anew without what cannot be read (the damaged ones go to
+ * quarantine/), so that it does not warn either; may take long.  ERR_OK: what is counted is durable.
+ */
+struct tsdb_acknowledged {
+    uint64_t count;     /* not acknowledged before */
+    uint64_t rewritten; /* of these: blocks that were in use */
+    uint64_t left;      /* damaged blocks in use that could not be written anew: their answers go on warning */
+};
+MUST_CHECK enum err tsdb_acknowledge(struct tsdb *db, int64_t mint_ms, int64_t maxt_ms, struct tsdb_acknowledged *out,
+                                     struct errmsg *why);
 
 /* ---- deleting (docs/api.md; src/tsdb/README.md) ---- */
 

@@ -238,6 +238,7 @@ void on_snapshot_delete_all(struct http_request *r, void *ctx);
 void on_delete_series(struct http_request *r, void *ctx);
 void on_clean_tombstones(struct http_request *r, void *ctx);
 void on_verify(struct http_request *r, void *ctx);
+void on_acknowledge_losses(struct http_request *r, void *ctx);
 void on_tombstones(struct http_request *r, void *ctx);
 void on_retention(struct http_request *r, void *ctx);
 void on_reload(struct http_request *r, void *ctx);

@@ -64,6 +64,7 @@ static const struct route routes[] = {
     {"/api/v1/admin/tsdb/delete_series", NULL, CHANGE, HTTP_DEFER, on_delete_series, false},
     {"/api/v1/admin/tsdb/clean_tombstones", NULL, CHANGE, HTTP_DEFER, on_clean_tombstones, false},
     {"/api/v1/admin/tsdb/verify", NULL, GET | CHANGE, HTTP_DEFER, on_verify, false},
+    {"/api/v1/admin/tsdb/acknowledge_losses", NULL, CHANGE, HTTP_DEFER, on_acknowledge_losses, false},
     {"/api/v1/admin/tsdb/snapshot", NULL, CHANGE, HTTP_DEFER, on_snapshot, false},
     {"/snapshot/create", NULL, FORM, HTTP_DEFER, on_snapshot_create, false},
     {"/snapshot/list", NULL, FORM, HTTP_DEFER, on_snapshot_list, false},

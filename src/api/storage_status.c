@@ -160,7 +160,7 @@ static bool json_damage_one(void *ctx, const struct tsdb_damage_info *info)
             buf_u8(l->out, ',');
         json_string_html(l->out, slice_str(info->names[i]));
     }
-    buf_str(l->out, "]}");
+    buf_printf(l->out, "],\"acknowledged\":%s}", info->acknowledged ? "true" : "false");
     l->any = true;
     return true;
 }
@@ -180,16 +180,16 @@ static void json_damage(struct buf *out, struct tsdb *db)
                (unsigned long long)s->replay_lost_frames);
 }
 
-static bool json_loss(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why)
+static bool json_loss(void *ctx, const struct tsdb_loss_info *loss)
 {
     struct text_list *l = ctx;
     buf_str(l->out, l->any ? ",{" : "{");
-    json_time(l->out, "from", mint_ms);
+    json_time(l->out, "from", loss->mint_ms);
     buf_u8(l->out, ',');
-    json_time(l->out, "to", maxt_ms);
+    json_time(l->out, "to", loss->maxt_ms);
     buf_str(l->out, ",\"reason\":");
-    json_string(l->out, slice_str(why));
-    buf_u8(l->out, '}');
+    json_string(l->out, slice_str(loss->why));
+    buf_printf(l->out, ",\"acknowledged\":%s}", loss->acknowledged ? "true" : "false");
     l->any = true;
     return true;
 }

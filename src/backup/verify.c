@@ -72,6 +72,8 @@ enum err backup_verify(struct fs *fs, const char *dest, struct buf *out, uint64_
         ++*problems;
     }
     buf_printf(out, "%zu backups, %zu contents, %" PRIu64 " problems\n", names.count, used.count, *problems);
+    if (err == ERR_OK && out->failed)
+        err = err_set(why, ERR_NO_MEMORY, "no memory for the list of %" PRIu64 " problems", *problems);
     mem_free(used.list);
     fs_names_deinit(&names);
     dest_close(&d);
@@ -99,6 +101,8 @@ enum err backup_list(struct fs *fs, const char *dest, struct buf *out, struct er
         buf_printf(out, "%s %zu files %" PRIu64 " bytes\n", names.list[i], l.count, bytes);
         list_deinit(&l);
     }
+    if (err == ERR_OK && out->failed)
+        err = err_set(why, ERR_NO_MEMORY, "no memory for the list");
     fs_names_deinit(&names);
     dest_close(&d);
     return err;

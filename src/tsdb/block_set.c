@@ -63,11 +63,14 @@ static int by_sequence(const void *a, const void *b)
     return memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
 }
 
-/* manifest_lock held: problems are what the manifest says of losses and of blocks that are not open. */
+/* manifest_lock held: problems are what the manifest says of losses and of blocks that are not open, and nobody has
+ * acknowledged. */
 static void problems_fill(const struct manifest *m, struct block_set *set)
 {
     for (size_t i = 0; i < m->loss_count; i++) {
         const struct manifest_loss *l = &m->losses[i];
+        if (l->acknowledged)
+            continue;
         struct block_problem *p = &set->problems[set->problem_count++];
         *p = (struct block_problem){.mint_ms = l->mint_ms, .maxt_ms = l->maxt_ms};
         snprintf(p->text, sizeof p->text, "samples are lost: %s", l->why);
@@ -75,7 +78,7 @@ static void problems_fill(const struct manifest *m, struct block_set *set)
     for (size_t i = 0; i < m->block_count; i++) {
         const struct manifest_block *b = &m->blocks[i];
         const char *reason = b->quarantined[0] ? b->quarantined : b->problem;
-        if (!reason[0])
+        if (!reason[0] || b->acknowledged)
             continue;
         struct block_problem *p = &set->problems[set->problem_count++];
         char id[BLOCK_ID_TEXT];
@@ -85,7 +88,7 @@ static void problems_fill(const struct manifest *m, struct block_set *set)
     }
 }
 
-/* Replaces the set and updates the figures; takes set. */
+/* manifest_lock held: replaces the set and updates the figures; takes set. */
 static void set_install(struct tsdb *db, struct block_set *set)
 {
     if (set->count > 1)
@@ -94,7 +97,11 @@ static void set_install(struct tsdb *db, struct block_set *set)
     for (uint32_t i = 0; i < set->count; i++)
         bytes += block_meta(set->list[i])->index.bytes + block_meta(set->list[i])->data.bytes;
     TSDB_SET(db, blocks, set->count);
-    TSDB_SET(db, losses, db->manifest.loss_count);
+    struct manifest_problems problems = manifest_problems(&db->manifest);
+    TSDB_SET(db, losses, problems.losses);
+    TSDB_SET(db, losses_acknowledged, problems.acknowledged);
+    TSDB_SET(db, blocks_quarantined, problems.quarantined);
+    TSDB_SET(db, blocks_missing, problems.missing);
     TSDB_SET(db, block_bytes, bytes);
     mutex_lock(&db->set_lock);
     struct block_set *old = db->set;
@@ -155,8 +162,8 @@ enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, stru
     }
     for (uint32_t i = 0; i < change->remove_count; i++)
         manifest_remove(&next, &change->remove[i]);
-    if (change->quarantined)
-        manifest_add(&next, change->quarantined);
+    for (uint32_t i = 0; i < change->quarantined_count; i++)
+        manifest_add(&next, &change->quarantined[i]);
     if (change->flushed_ms)
         next.flushed_ms = *change->flushed_ms;
     if (change->edit)
@@ -173,11 +180,9 @@ enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, stru
     return err;
 }
 
-void losses_note(struct tsdb *db, const struct manifest_loss *loss)
+void blocks_loss_add(struct tsdb *db, const struct manifest_loss *loss)
 {
     struct errmsg why = {0};
-    log_error("tsdb", "samples are lost", "mint=%lld maxt=%lld why=\"%s\"", (long long)loss->mint_ms,
-              (long long)loss->maxt_ms, loss->why);
     mutex_lock(&db->manifest_lock);
     manifest_loss_add(&db->manifest, loss);
     set_change(db, NULL, NULL, 0);
@@ -219,8 +224,7 @@ void blocks_delete_dir(struct tsdb *db, const struct block_id *id)
         log_warn("tsdb", "block directory could not be removed", "path=\"%s\" err=\"%s\"", path, why.text);
 }
 
-enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, const struct block_id *remove,
-                        uint32_t remove_count, struct errmsg *why)
+enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, struct blocks_change change, struct errmsg *why)
 {
     char tmp[TSDB_PATH_BYTES], path[TSDB_PATH_BYTES], folder[TSDB_PATH_BYTES];
     struct block *block = NULL;
@@ -235,7 +239,8 @@ enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, const st
         blocks_delete_dir(db, &meta->id);
         return err_wrap(why, err, "publish block");
     }
-    err = blocks_commit(db, &(struct blocks_change){.add = block, .remove = remove, .remove_count = remove_count}, why);
+    change.add = block;
+    err = blocks_commit(db, &change, why);
     if (err != ERR_OK) {
         block_release(block); /* the directory stays: the manifest on the disk may list it already */
         return err_wrap(why, err, "publish block");
@@ -260,7 +265,6 @@ static void quarantine(struct tsdb *db, struct manifest_block *b, const char *re
         snprintf(b->quarantined, sizeof b->quarantined, "%s", reason);
     else
         snprintf(b->problem, sizeof b->problem, "%s", reason); /* stays where it is, tried at the next start */
-    TSDB_COUNT(db, blocks_quarantined, 1);
     log_error("tsdb", "damaged block was moved to quarantine", "block=%s mint=%lld maxt=%lld err=\"%s\"", id,
               (long long)b->mint_ms, (long long)b->maxt_ms, reason);
 }
@@ -276,7 +280,6 @@ static struct block *listed_open(struct tsdb *db, struct manifest_block *b)
     enum err err = fs_stat_path(db->o.fs, path, &st, &why);
     if (err == ERR_NOT_FOUND) {
         snprintf(b->problem, sizeof b->problem, "its directory is missing");
-        TSDB_COUNT(db, blocks_missing, 1);
         log_error("tsdb", "listed block is missing", "path=\"%s\" mint=%lld maxt=%lld samples=%llu", path,
                   (long long)b->mint_ms, (long long)b->maxt_ms, (unsigned long long)b->samples);
         return NULL;
@@ -289,6 +292,7 @@ static struct block *listed_open(struct tsdb *db, struct manifest_block *b)
     }
     if (err == ERR_OK) {
         b->problem[0] = 0;
+        b->acknowledged = false; /* it is there again */
         return block;
     }
     if (passes(err)) {
@@ -304,6 +308,17 @@ static struct block *listed_open(struct tsdb *db, struct manifest_block *b)
     return NULL;
 }
 
+/* After a crash between the manifest's line and the rename. */
+static void listed_move(struct tsdb *db, const struct block_id *id)
+{
+    char path[TSDB_PATH_BYTES];
+    struct fs_stat st;
+    struct errmsg why = {0};
+    block_path(db, "blocks", id, path);
+    if (fs_stat_path(db->o.fs, path, &st, NULL) == ERR_OK && blocks_set_aside(db, id, &why) != ERR_OK)
+        log_warn("tsdb", "damaged block could not be set aside", "err=\"%s\"", why.text);
+}
+
 void blocks_open(struct tsdb *db)
 {
     mutex_lock(&db->manifest_lock);
@@ -311,8 +326,10 @@ void blocks_open(struct tsdb *db)
     struct block_set *set = set_new((uint32_t)m->block_count, (uint32_t)(m->block_count + m->loss_count));
     bool changed = false;
     for (size_t i = 0; i < m->block_count; i++) {
-        if (m->blocks[i].quarantined[0])
+        if (m->blocks[i].quarantined[0]) {
+            listed_move(db, &m->blocks[i].id);
             continue;
+        }
         struct block *block = listed_open(db, &m->blocks[i]);
         if (block)
             set->list[set->count++] = block;

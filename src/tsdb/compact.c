@@ -180,28 +180,26 @@ static enum err merge(struct compaction *c, struct block_meta *meta, struct errm
 }
 
 /* What was lost stays listed: answers of its time go on carrying a warning. */
-static void part_set_aside(struct tsdb *db, struct block *part)
+static uint32_t parts_lost(struct compaction *c, struct manifest_block *rows)
 {
-    struct manifest_block row;
-    struct errmsg why = {0};
-    manifest_block_of(block_meta(part), &row);
-    enum err err = blocks_set_aside(db, &row.id, &why);
-    if (err == ERR_OK)
-        TSDB_COUNT(db, blocks_quarantined, 1);
-    if (err == ERR_OK && damage_reason(db, part, row.quarantined, sizeof row.quarantined))
-        err = blocks_commit(db, &(struct blocks_change){.quarantined = &row}, &why);
-    if (err != ERR_OK)
-        log_warn("tsdb", "damaged block could not be set aside", "err=\"%s\"", why.text);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct manifest_block *row = &rows[count];
+        manifest_block_of(block_meta(c->parts[i]), row);
+        count += damage_reason(c->db, c->parts[i], row->quarantined, sizeof row->quarantined);
+    }
+    return count;
 }
 
 static void parts_delete(struct compaction *c)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         struct block_stats *s = block_stats(c->parts[i]);
+        struct errmsg why = {0};
         if (s->corrupt_pages + s->corrupt_chunks + block_damage_places(c->parts[i]) == 0)
             blocks_delete_dir(c->db, &c->ids[i]);
-        else
-            part_set_aside(c->db, c->parts[i]);
+        else if (blocks_set_aside(c->db, &c->ids[i], &why) != ERR_OK)
+            log_warn("tsdb", "damaged block could not be set aside", "err=\"%s\"", why.text);
     }
 }
 
@@ -237,10 +235,16 @@ static enum err run(struct compaction *c, struct errmsg *why)
     if (err == ERR_OK)
         err = merge(c, &meta, why);
     views_free(c);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    struct manifest_block *rows = mem_array(c->count, sizeof *rows);
+    struct blocks_change change = {.remove = c->ids, .remove_count = c->count, .quarantined = rows};
+    change.quarantined_count = parts_lost(c, rows);
     if (err == ERR_OK)
-        err = blocks_publish(c->db, &meta, c->ids, c->count, why);
-    else if (err == ERR_NOT_FOUND) /* nothing in them counts any more */
-        err = blocks_commit(c->db, &(struct blocks_change){.remove = c->ids, .remove_count = c->count}, why);
+        err = blocks_publish(c->db, &meta, change, why);
+    else /* nothing in them counts any more */
+        err = blocks_commit(c->db, &change, why);
+    mem_free(rows);
     if (err == ERR_OK)
         parts_delete(c);
     return err;

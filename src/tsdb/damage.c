@@ -158,6 +158,7 @@ static bool unused_visit(struct tsdb *db, bool (*visit)(void *ctx, const struct 
                                         .what = b->quarantined[0] ? b->quarantined : b->problem,
                                         .mint_ms = b->mint_ms,
                                         .maxt_ms = b->maxt_ms,
+                                        .acknowledged = b->acknowledged,
                                         .series = b->series};
         block_id_text(&b->id, info.ulid);
         more = visit(ctx, &info);

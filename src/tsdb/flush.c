@@ -100,7 +100,7 @@ static enum err flush_window(struct flush *f, struct head_cut *cut, int64_t mint
     if (err == ERR_NOT_FOUND)
         return ERR_OK; /* not a single sample in the window after all */
     if (err == ERR_OK)
-        err = blocks_publish(f->db, &meta, NULL, 0, why);
+        err = blocks_publish(f->db, &meta, (struct blocks_change){0}, why);
     if (err != ERR_OK)
         return err;
     char id[BLOCK_ID_TEXT];

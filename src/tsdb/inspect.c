@@ -35,6 +35,8 @@ static void inspect_losses(struct dir_view *v, struct report *r)
         report_i64(r, "mint_ms", v->manifest.losses[i].mint_ms);
         report_i64(r, "maxt_ms", v->manifest.losses[i].maxt_ms);
         report_str(r, "why", v->manifest.losses[i].why);
+        if (v->manifest.losses[i].acknowledged)
+            report_str(r, "acknowledged", "yes");
     }
 }
 
@@ -56,6 +58,8 @@ static void inspect_blocks(struct dir_view *v, struct report *r)
         report_u64(r, "bytes", b->bytes);
         if (b->quarantined[0])
             report_str(r, "quarantined", b->quarantined);
+        if (b->acknowledged)
+            report_str(r, "acknowledged", "yes");
     }
 }
 
@@ -163,5 +167,5 @@ enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out
     inspect_folder(&v, &r, "quarantine");
     report_end(&r);
     dir_view_close(&v);
-    return ERR_OK;
+    return out->failed ? err_set(why, ERR_NO_MEMORY, "no memory for all of the list") : ERR_OK;
 }

@@ -10,6 +10,7 @@
  *     lost mint 1699992000000 maxt 1700000800000 why checkpoint 0000000000001234: ...
  *     block 01HF7YAT00TTTTTTTTTTTTTTTT level 0 mint 1699992000000 maxt 1699999199999 seq 4700 series 10 ...
  *     quarantined 01HF... level ... bytes 9000 why index: checksum of section labels
+ *     quarantined 01HF... level ... bytes 9000 acknowledged why index: ...
  *     end 89abcdef       CRC-32C of all lines before this one
  *
  * Replaced whole instead of appended to: it changes a few times an hour and has a line of 120 bytes per
@@ -24,7 +25,9 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 
-enum { MANIFEST_BYTES_MAX = 64 << 20, LINE_BYTES_MAX = 1024, LOSSES_MAX = 64, VERSION = 2 };
+enum { MANIFEST_BYTES_MAX = 64 << 20, LINE_BYTES_MAX = 1024, VERSION = 3 };
+/* What an older program reads as well, as long as nothing is acknowledged. */
+enum { VERSION_WITHOUT_ACKNOWLEDGED = 2 };
 
 void manifest_deinit(struct manifest *m)
 {
@@ -101,19 +104,76 @@ void manifest_checkpoints_trim(struct manifest *m)
         m->log_first = manifest_covered(m) + 1;
 }
 
+static void loss_widen(struct manifest_loss *l, const struct manifest_loss *by)
+{
+    l->mint_ms = by->mint_ms < l->mint_ms ? by->mint_ms : l->mint_ms;
+    l->maxt_ms = by->maxt_ms > l->maxt_ms ? by->maxt_ms : l->maxt_ms;
+}
+
+/* The two oldest acknowledged losses become one; false: there are no two. */
+static bool losses_join(struct manifest *m)
+{
+    struct manifest_loss *first = NULL;
+    for (size_t i = 0; i < m->loss_count; i++) {
+        if (!m->losses[i].acknowledged)
+            continue;
+        if (!first) {
+            first = &m->losses[i];
+            continue;
+        }
+        loss_widen(first, &m->losses[i]);
+        memmove(&m->losses[i], &m->losses[i + 1], (m->loss_count - i - 1) * sizeof *m->losses);
+        m->loss_count--;
+        return true;
+    }
+    return false;
+}
+
 void manifest_loss_add(struct manifest *m, const struct manifest_loss *loss)
 {
     for (size_t i = 0; i < m->loss_count; i++)
         if (strcmp(m->losses[i].why, loss->why) == 0 && m->losses[i].mint_ms == loss->mint_ms)
             return; /* found again by a start that did not get as far as a new checkpoint */
-    if (m->loss_count < LOSSES_MAX) {
+    if (m->loss_count < MANIFEST_LOSSES_MAX || losses_join(m)) {
         m->losses = mem_grow(m->losses, &m->loss_capacity, m->loss_count + 1, sizeof *m->losses);
         m->losses[m->loss_count++] = *loss;
         return;
     }
-    struct manifest_loss *last = &m->losses[m->loss_count - 1];
-    last->mint_ms = loss->mint_ms < last->mint_ms ? loss->mint_ms : last->mint_ms;
-    last->maxt_ms = loss->maxt_ms > last->maxt_ms ? loss->maxt_ms : last->maxt_ms;
+    size_t last = m->loss_count - 1;
+    last -= m->losses[last].acknowledged; /* at most one of them is */
+    loss_widen(&m->losses[last], loss);
+}
+
+struct manifest_problems manifest_problems(const struct manifest *m)
+{
+    struct manifest_problems p = {0};
+    for (size_t i = 0; i < m->loss_count; i++)
+        *(m->losses[i].acknowledged ? &p.acknowledged : &p.losses) += 1;
+    for (size_t i = 0; i < m->block_count; i++) {
+        const struct manifest_block *b = &m->blocks[i];
+        if (b->quarantined[0] || b->problem[0])
+            *(b->acknowledged ? &p.acknowledged : b->quarantined[0] ? &p.quarantined : &p.missing) += 1;
+    }
+    return p;
+}
+
+size_t manifest_acknowledge(struct manifest *m, int64_t mint_ms, int64_t maxt_ms)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->loss_count; i++) {
+        struct manifest_loss *l = &m->losses[i];
+        bool now = !l->acknowledged && l->mint_ms >= mint_ms && l->maxt_ms <= maxt_ms;
+        l->acknowledged = l->acknowledged || now;
+        count += now;
+    }
+    for (size_t i = 0; i < m->block_count; i++) {
+        struct manifest_block *b = &m->blocks[i];
+        bool now = (b->quarantined[0] || b->problem[0]) && !b->acknowledged && b->mint_ms >= mint_ms &&
+                   b->maxt_ms <= maxt_ms;
+        b->acknowledged = b->acknowledged || now;
+        count += now;
+    }
+    return count;
 }
 
 /* ---- blocks ---- */
@@ -172,6 +232,14 @@ void manifest_block_of(const struct block_meta *meta, struct manifest_block *out
 
 /* ---- printing ---- */
 
+/* To the end of the line, which the reason must not bring forward: it may name a path. */
+static void reason_print(const char *why, struct buf *out)
+{
+    buf_str(out, " why ");
+    for (; *why; why++)
+        buf_u8(out, (unsigned char)*why < ' ' ? ' ' : (uint8_t)*why);
+}
+
 static void block_print(const struct manifest_block *b, struct buf *out)
 {
     char id[BLOCK_ID_TEXT];
@@ -181,15 +249,28 @@ static void block_print(const struct manifest_block *b, struct buf *out)
                " bytes %" PRIu64,
                b->quarantined[0] ? "quarantined" : "block", id, b->level, b->mint_ms, b->maxt_ms, b->seq_max, b->series,
                b->samples, b->bytes);
+    if (b->acknowledged)
+        buf_str(out, " acknowledged");
     if (b->quarantined[0])
-        buf_printf(out, " why %s", b->quarantined);
+        reason_print(b->quarantined, out);
     buf_u8(out, '\n');
+}
+
+static bool any_acknowledged(const struct manifest *m)
+{
+    bool any = false;
+    for (size_t i = 0; i < m->loss_count && !any; i++)
+        any = m->losses[i].acknowledged;
+    for (size_t i = 0; i < m->block_count && !any; i++)
+        any = m->blocks[i].acknowledged;
+    return any;
 }
 
 void manifest_print(const struct manifest *m, struct buf *out)
 {
     size_t start = out->len;
-    buf_printf(out, "gnomon manifest %d\nid %016" PRIx64 "\n", VERSION, m->id);
+    buf_printf(out, "gnomon manifest %d\nid %016" PRIx64 "\n",
+               any_acknowledged(m) ? VERSION : VERSION_WITHOUT_ACKNOWLEDGED, m->id);
     for (size_t i = 0; i < m->checkpoint_count; i++) {
         const struct manifest_checkpoint *c = &m->checkpoints[i];
         buf_printf(out, "checkpoint %" PRIu64 " from %" PRIu64 " mint %" PRId64 " maxt %" PRId64 "\n", c->sequence,
@@ -199,9 +280,13 @@ void manifest_print(const struct manifest *m, struct buf *out)
         buf_printf(out, "log %" PRIu64 "\n", m->log_first);
     if (m->flushed_ms != INT64_MIN)
         buf_printf(out, "flushed %" PRId64 "\n", m->flushed_ms);
-    for (size_t i = 0; i < m->loss_count; i++)
-        buf_printf(out, "lost mint %" PRId64 " maxt %" PRId64 " why %s\n", m->losses[i].mint_ms, m->losses[i].maxt_ms,
-                   m->losses[i].why);
+    for (size_t i = 0; i < m->loss_count; i++) {
+        const struct manifest_loss *l = &m->losses[i];
+        buf_printf(out, "lost mint %" PRId64 " maxt %" PRId64 "%s", l->mint_ms, l->maxt_ms,
+                   l->acknowledged ? " acknowledged" : "");
+        reason_print(l->why, out);
+        buf_u8(out, '\n');
+    }
     for (size_t i = 0; i < m->block_count; i++)
         block_print(&m->blocks[i], out);
     buf_printf(out, "end %08x\n", crc32c(0, out->data + start, out->len - start));
@@ -267,6 +352,7 @@ static enum err parse_block(struct parser *s, bool quarantined, struct manifest 
     b.level = (uint32_t)level;
     if (!good || b.mint_ms > b.maxt_ms)
         return bad(s, "a block's numbers are wrong");
+    b.acknowledged = take(s, "acknowledged");
     if (quarantined) {
         if (!take(s, "why"))
             return bad(s, "a reason is missing");
@@ -298,7 +384,9 @@ static enum err parse_checkpoint(struct parser *s, struct manifest *m)
 static enum err parse_loss(struct parser *s, struct manifest *m)
 {
     struct manifest_loss loss = {0};
-    if (!take_i64(s, "mint", &loss.mint_ms) || !take_i64(s, "maxt", &loss.maxt_ms) || !take(s, "why"))
+    bool good = take_i64(s, "mint", &loss.mint_ms) && take_i64(s, "maxt", &loss.maxt_ms);
+    loss.acknowledged = good && take(s, "acknowledged");
+    if (!good || !take(s, "why"))
         return bad(s, "a loss is told wrongly");
     snprintf(loss.why, sizeof loss.why, "%.*s", (int)(s->end - s->p), s->p);
     manifest_loss_add(m, &loss);

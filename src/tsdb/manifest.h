@@ -13,7 +13,7 @@
 #include "base/fs.h"
 #include "block/block_meta.h"
 
-enum { MANIFEST_REASON_BYTES = 160 };
+enum { MANIFEST_REASON_BYTES = 160, MANIFEST_LOSSES_MAX = 64 };
 
 /* What the manifest says of a block; enough to report it when its directory is gone. */
 struct manifest_block {
@@ -22,6 +22,7 @@ struct manifest_block {
     int64_t mint_ms, maxt_ms;
     uint64_t seq_max, series, samples, bytes;
     char quarantined[MANIFEST_REASON_BYTES]; /* "": in use; else why it was moved aside */
+    bool acknowledged;                       /* quarantined or missing, and somebody knows: answers say it no more */
     char problem[MANIFEST_REASON_BYTES];     /* not in the file: why it could not be opened this time; "" = open */
 };
 
@@ -36,6 +37,7 @@ struct manifest_checkpoint {
 /* Samples that were stored and are gone, as far as it is known. */
 struct manifest_loss {
     int64_t mint_ms, maxt_ms;
+    bool acknowledged; /* somebody knows: answers say it no more */
     char why[MANIFEST_REASON_BYTES];
 };
 
@@ -71,8 +73,18 @@ size_t manifest_usable(const struct manifest *m, bool (*sound)(void *ctx, const 
                        void *ctx, bool *nothing);
 /* Forgets all checkpoints but what the newest one needs, and the log before it. */
 void manifest_checkpoints_trim(struct manifest *m);
-/* Notes a loss once; there are never too many of them to list. */
+/*
+ * Notes a loss once; of more than MANIFEST_LOSSES_MAX the oldest acknowledged ones become one, or else the new one widens
+ * the last.
+ */
 void manifest_loss_add(struct manifest *m, const struct manifest_loss *loss);
+struct manifest_problems {
+    size_t losses, quarantined, missing; /* of which answers warn; missing: or unreadable */
+    size_t acknowledged;                 /* of all three kinds */
+};
+struct manifest_problems manifest_problems(const struct manifest *m);
+/* Marks what lies within mint..maxt; how many were not before. */
+size_t manifest_acknowledge(struct manifest *m, int64_t mint_ms, int64_t maxt_ms);
 void manifest_block_of(const struct block_meta *meta, struct manifest_block *out);
 
 void manifest_print(const struct manifest *m, struct buf *out);

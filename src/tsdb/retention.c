@@ -99,46 +99,6 @@ static bool drop(struct tsdb *db, const struct candidates *c, size_t count, size
     return true;
 }
 
-/* ---- losses ---- */
-
-static void losses_forget(struct manifest *m, void *ctx)
-{
-    int64_t oldest = *(int64_t *)ctx;
-    size_t kept = 0;
-    for (size_t i = 0; i < m->loss_count; i++)
-        if (m->losses[i].maxt_ms >= oldest)
-            m->losses[kept++] = m->losses[i];
-    m->loss_count = kept;
-}
-
-/* Nobody can ask any more for what was lost. */
-static void losses_age(struct tsdb *db)
-{
-    int64_t oldest = tsdb_oldest_ms(db);
-    bool any = false;
-    mutex_lock(&db->manifest_lock);
-    for (size_t i = 0; i < db->manifest.loss_count; i++)
-        any = any || db->manifest.losses[i].maxt_ms < oldest;
-    mutex_unlock(&db->manifest_lock);
-    if (!any)
-        return;
-    enum err err = blocks_commit(db, &(struct blocks_change){.edit = losses_forget, .ctx = &oldest}, NULL);
-    (void)err; /* tried again */
-}
-
-void tsdb_losses(struct tsdb *db, bool (*visit)(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why),
-                 void *ctx)
-{
-    struct manifest copy;
-    mutex_lock(&db->manifest_lock);
-    manifest_copy(&copy, &db->manifest);
-    mutex_unlock(&db->manifest_lock);
-    for (size_t i = 0; i < copy.loss_count; i++)
-        if (!visit(ctx, copy.losses[i].mint_ms, copy.losses[i].maxt_ms, copy.losses[i].why))
-            break;
-    manifest_deinit(&copy);
-}
-
 bool retention_once(struct tsdb *db)
 {
     if (!clock_steady(db))

@@ -144,19 +144,20 @@ struct blocks_change {
     const struct block_id *remove;
     uint32_t remove_count;
     const int64_t *flushed_ms;                /* NULL: stays */
-    const struct manifest_block *quarantined; /* NULL, or a line about a block that is not in use any more */
+    const struct manifest_block *quarantined; /* lines about blocks that are not in use any more */
+    uint32_t quarantined_count;
     void (*edit)(struct manifest *next, void *ctx); /* the rest; may be NULL */
     void *ctx;
 };
+/* The blocks as they are, the manifest with one loss more; written if it can be, or with the next change. */
+void blocks_loss_add(struct tsdb *db, const struct manifest_loss *loss);
 MUST_CHECK enum err blocks_commit(struct tsdb *db, const struct blocks_change *change, struct errmsg *why);
 /*
- * Moves a finished block from its .tmp directory to its place, opens it and commits it with the
- * removals; the directories of removed blocks are then the caller's to delete or to set aside.
+ * Moves a finished block from its .tmp directory to its place, opens it and commits it with the rest of the change;
+ * the directories of removed blocks are then the caller's to delete or to set aside.
  */
-MUST_CHECK enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, const struct block_id *remove,
-                                   uint32_t remove_count, struct errmsg *why);
-/* What queries of a range must say from now on of samples that are gone. */
-void losses_note(struct tsdb *db, const struct manifest_loss *loss);
+MUST_CHECK enum err blocks_publish(struct tsdb *db, const struct block_meta *meta, struct blocks_change change,
+                                   struct errmsg *why);
 void blocks_delete_dir(struct tsdb *db, const struct block_id *id);
 /* Moves a block's directory to quarantine/. */
 MUST_CHECK enum err blocks_set_aside(struct tsdb *db, const struct block_id *id, struct errmsg *why);
@@ -199,6 +200,12 @@ bool compact_once(struct tsdb *db) REQUIRES(db->block_work);
 bool retention_once(struct tsdb *db) REQUIRES(db->block_work);
 /* Writes one block anew without what does not count; nothing is left: it goes. */
 MUST_CHECK enum err compact_rewrite(struct tsdb *db, struct block *block, struct errmsg *why) REQUIRES(db->block_work);
+
+/* losses.c */
+/* What queries of a range must say from now on of samples that are gone. */
+void losses_note(struct tsdb *db, const struct manifest_loss *loss);
+/* Forgets those of which nobody can ask any more. */
+void losses_age(struct tsdb *db);
 
 /* stones.c: the tombstones of the directory */
 MUST_CHECK enum err stones_load(struct tsdb *db, struct errmsg *why);

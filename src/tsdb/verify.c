@@ -27,9 +27,11 @@ struct verify {
     struct head *head; /* NULL: records are not decoded */
     struct head_replay *replay;
     uint64_t head_samples, head_series, series_damaged;
+    uint64_t listed, acknowledged; /* problems with a row; what somebody knows of and is no problem any more */
 };
 
-enum { PROBLEM_ROWS_MAX = 2000 }; /* then they are only counted */
+enum { PROBLEM_ROWS_MAX = 2000, REPORT_BYTES_MAX = 4 << 20 }; /* then problems are only counted */
+enum { PROBLEM_TEXT_MAX = 8192 };                             /* bytes of one, then it is cut off */
 
 /* False: stop. */
 static bool step(struct verify *v, uint64_t bytes)
@@ -44,17 +46,18 @@ static bool step(struct verify *v, uint64_t bytes)
 static void problem(struct verify *v, const char *path, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static void problem(struct verify *v, const char *path, const char *fmt, ...)
 {
-    struct buf text = {0};
+    char text[PROBLEM_TEXT_MAX];
     va_list args;
-    if (v->problems++ >= PROBLEM_ROWS_MAX)
+    v->problems++;
+    if (v->listed >= PROBLEM_ROWS_MAX || v->report.out->len >= REPORT_BYTES_MAX)
         return;
     va_start(args, fmt);
-    buf_vprintf(&text, fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     report_row(&v->report);
     report_str(&v->report, "file", path);
-    report_text(&v->report, "problem", buf_view(&text));
-    buf_deinit(&text);
+    report_str(&v->report, "problem", text);
+    v->listed++;
 }
 
 static void verify_files(struct verify *v)
@@ -66,7 +69,10 @@ static void verify_files(struct verify *v)
     else if (v->view.manifest.id != v->view.id)
         problem(v, "MANIFEST", "belongs to another data directory");
     for (size_t i = 0; !v->view.manifest_text[0] && i < v->view.manifest.loss_count; i++)
-        problem(v, "MANIFEST", "samples were lost: %s", v->view.manifest.losses[i].why);
+        if (v->view.manifest.losses[i].acknowledged)
+            v->acknowledged++;
+        else
+            problem(v, "MANIFEST", "samples were lost: %s", v->view.manifest.losses[i].why);
 }
 
 /* Deleted data would come back with a damaged file; missing ones are fine. */
@@ -130,6 +136,12 @@ static void verify_block(struct verify *v, const struct manifest_block *listed)
         err = block_meta_read(v->view.fs, path, &meta, &why);
     if (err != ERR_OK && !still_listed(v, &listed->id))
         goto done; /* merged or dropped meanwhile */
+    v->report.out->failed = v->report.out->failed || lines.failed; /* findings without a line */
+    struct fs_stat st;
+    if (listed->acknowledged && fs_stat_path(v->view.fs, path, &st, NULL) == ERR_NOT_FOUND) {
+        v->acknowledged++;
+        goto done;
+    }
     if (err != ERR_OK)
         problem(v, path, "%s", why.text);
     else if (!block_id_eq(&meta.id, &listed->id) || meta.samples != listed->samples ||
@@ -153,7 +165,9 @@ static void verify_blocks(struct verify *v)
             v->o->on_block(v->o->ctx, i, copy.block_count);
         char name[BLOCK_ID_TEXT];
         block_id_text(&b->id, name);
-        if (b->quarantined[0])
+        if (b->quarantined[0] && b->acknowledged)
+            v->acknowledged++;
+        else if (b->quarantined[0])
             problem(v, name, "in quarantine: %s", b->quarantined);
         else
             verify_block(v, b);
@@ -301,8 +315,15 @@ enum err verify_run(const struct verify_request *q, struct buf *out, uint64_t *p
     }
     report_u64(&v.report, "damaged_series", v.series_damaged);
     report_u64(&v.report, "problems", v.problems);
+    report_u64(&v.report, "problems_not_listed", v.problems - v.listed);
+    report_u64(&v.report, "acknowledged", v.acknowledged);
     report_end(&v.report);
     *problems = v.problems;
     dir_view_close(&v.view);
-    return v.stopped == ERR_OK ? ERR_OK : err_set(why, v.stopped, "the check was stopped");
+    if (v.stopped != ERR_OK)
+        return err_set(why, v.stopped, "the check was stopped");
+    if (out->failed) /* half of a report must not be taken for a whole one */
+        return err_set(why, ERR_NO_MEMORY, "no memory for the report: %llu problems, %llu blocks were looked at",
+                       (unsigned long long)v.problems, (unsigned long long)v.blocks);
+    return ERR_OK;
 }

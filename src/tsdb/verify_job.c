@@ -101,9 +101,12 @@ static void *job_run(void *arg)
     j->blocks_done = err == ERR_OK ? j->blocks : j->blocks_done;
     j->finished_ms = clock_now_ms(db->o.clock);
     buf_deinit(&j->report);
-    j->report = report;
+    if (err == ERR_OK)
+        j->report = report;
     j->running = false;
     mutex_unlock(&j->lock);
+    if (err != ERR_OK)
+        buf_deinit(&report); /* a part of one */
     if (err == ERR_OK)
         log_info("tsdb", "the directory was verified", "problems=%llu", (unsigned long long)problems);
     else

@@ -72,6 +72,8 @@ ENDPOINTS = [
     ("GET", "/api/v1/alerts", "PV", "empty", ""),
     ("POST", "/api/v1/admin/tsdb/delete_series", "PV", "flag", "`--web.enable-admin-api`"),
     ("POST", "/api/v1/admin/tsdb/clean_tombstones", "P", "flag", ""),
+    ("POST", "/api/v1/admin/tsdb/verify", "", "flag", "ours"),
+    ("POST", "/api/v1/admin/tsdb/acknowledge_losses", "", "flag", "ours"),
     ("POST", "/api/v1/admin/tsdb/snapshot", "PV", "flag", ""),
     ("GET", "/snapshot/create", "V", "yes", ""),
     ("GET", "/snapshot/list", "V", "yes", ""),

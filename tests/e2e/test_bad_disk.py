@@ -186,6 +186,53 @@ def test_a_loss_is_said_until_it_is_past():
         server.stop()
 
 
+def acknowledge(server, query="", status=200):
+    got, _, body = server.post("/api/v1/admin/tsdb/acknowledge_losses" + query, b"")
+    assert got == status, (got, body)
+    return json.loads(body).get("data")
+
+
+def test_a_loss_that_is_acknowledged_is_kept_and_not_said_any_more():
+    server = after_deletion(f"match[]=m&end={NOW / 1000 - 86400}")
+    server.start()
+    have, warned = ask(server, "sum(count_over_time(m[12h]))")
+    assert have < Store.samples and warned, (have, warned)
+    assert server.get("/api/v1/admin/tsdb/acknowledge_losses")[0] == 405
+    assert acknowledge(server, "?start=nonsense", 400) is None
+    assert acknowledge(server, f"?end={NOW / 1000 - 86400}")["acknowledged"] == 0, "another time"
+    assert acknowledge(server) == {"acknowledged": 1, "rewrittenBlocks": 0, "damagedBlocksLeft": 0}
+    for life in range(2):
+        assert ask(server, "sum(count_over_time(m[12h]))") == (have, False)
+        assert metric(server, "gnomon_tsdb_losses") == 0 and metric(server, "gnomon_tsdb_losses_acknowledged") == 1
+        assert [loss["acknowledged"] for loss in losses(server)] == [True]
+        wait_for("a sound checkpoint", lambda: life or metric(server, "gnomon_tsdb_checkpoints_total"), every=0.05)
+        server.kill9() if life == 0 else server.stop()
+        if life == 0:
+            server.process.out.close()
+        p = subprocess.run([BINARY, "verify", "--json", server.dir], capture_output=True, text=True, timeout=PATIENCE)
+        checked = json.loads(p.stdout)["checked"][0]
+        assert checked["acknowledged"] == 1 and p.returncode == 0, p
+        p = subprocess.run([BINARY, "inspect", server.dir], capture_output=True, text=True, timeout=PATIENCE)
+        assert "acknowledged=yes" in p.stdout, p
+        server.start()
+    server.stop()
+
+
+def test_a_block_that_is_lost_is_acknowledged():
+    server = Gnomon("--web.enable-admin-api", dir=Store.get().copy())
+    index = max((f for f in Store.files() if f.endswith("/index")), key=lambda f: os.path.getsize(os.path.join(Store.path, f)))
+    os.truncate(os.path.join(server.dir, index), 0)
+    os.truncate(os.path.join(server.dir, os.path.dirname(index), "data"), 0)
+    server.start()
+    have, warned = ask(server, "sum(count_over_time(m[12h]))")
+    assert have < Store.samples and warned and metric(server, "gnomon_tsdb_blocks_quarantined") == 1
+    assert acknowledge(server)["acknowledged"] == 1
+    assert ask(server, "sum(count_over_time(m[12h]))") == (have, False) and metric(server, "gnomon_tsdb_blocks_quarantined") == 0
+    damage = json.loads(server.get("/api/v1/status/storage")[2])["data"]["damage"]
+    assert [(d["state"], d["acknowledged"]) for d in damage] == [("quarantined", True)], damage
+    server.stop()
+
+
 def test_what_was_deleted_stays_so_when_the_checkpoint_is_lost():
     server = after_deletion("match[]=late")
     server.start()

@@ -63,11 +63,9 @@ static void die(const char *name, const char *what, const char *text)
     abort();
 }
 
-static bool loss_die(void *ctx, int64_t mint_ms, int64_t maxt_ms, const char *why)
+static bool loss_die(void *ctx, const struct tsdb_loss_info *loss)
 {
-    (void)mint_ms;
-    (void)maxt_ms;
-    die(ctx, "something is lost", why);
+    die(ctx, "something is lost", loss->why);
     return false;
 }
 

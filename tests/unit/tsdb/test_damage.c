@@ -2,7 +2,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "lib/store_sim.h"
+#include "tsdb/manifest.h"
 
 static struct store_sim *s;
 static struct errmsg why;
@@ -170,4 +172,186 @@ Test(tsdb_damage, what_a_merge_left_out_stays_told)
     reopen();
     cr_expect_eq(damage().count, 1, "the manifest has it");
     store_sim_check_damaged(s, "merged");
+}
+
+/* ---- reports ---- */
+
+static uint32_t times_in(const char *text, const char *what)
+{
+    uint32_t n = 0;
+    for (; (text = strstr(text, what)); text++)
+        n++;
+    return n;
+}
+
+Test(tsdb_damage, a_report_of_very_many_problems_is_bounded_and_counts_the_rest)
+{
+    struct manifest m;
+    struct buf out = {0};
+    uint64_t problems = 0;
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+    cr_assert_eq(manifest_load(s->o.fs, "data/MANIFEST", &m, &why), ERR_OK, "%s", why.text);
+    for (uint32_t i = 0; i < 3000; i++) {
+        struct manifest_block b = {.quarantined = "a reason"};
+        b.id.bytes[0] = (uint8_t)(i >> 8);
+        b.id.bytes[1] = (uint8_t)i;
+        manifest_add(&m, &b);
+    }
+    cr_assert_eq(manifest_store(s->o.fs, "data/MANIFEST", &m, &why), ERR_OK, "%s", why.text);
+    manifest_deinit(&m);
+    struct tsdb_verify_options o = {.json = true};
+    cr_assert_eq(tsdb_verify(s->o.fs, "data", &o, &out, &problems, &why), ERR_OK, "%s", why.text);
+    const char *text = buf_cstr(&out);
+    cr_expect_eq(problems, 3000);
+    cr_expect_eq(times_in(text, "in quarantine"), 2000);
+    cr_expect(strstr(text, "\"problems\":3000,\"problems_not_listed\":1000,"), "%s", text + out.len - 200);
+    buf_deinit(&out);
+}
+
+/* Memory ends at each allocation of the check in turn: there is a whole report or none, and a reason. */
+Test(tsdb_damage, a_report_is_whole_or_none)
+{
+    struct tsdb_verify_state state;
+    uint32_t failed = 0;
+    make_block();
+    break_index();
+    for (uint64_t n = 1;; n++) {
+        mem_fail_after(n, true);
+        enum err err = tsdb_verify_start(s->db, false, &why);
+        uint64_t calls = mem_fail_after(0, false);
+        cr_assert_eq(err, ERR_OK, "%s", why.text);
+        tsdb_verify_state(s->db, &arena, &state);
+        const char *text = arena_strdup(&arena, state.report);
+        size_t len = strlen(text);
+        if (strcmp(state.state, "done") == 0)
+            cr_assert(len > 20 && text[0] == '{' && strcmp(text + len - 3, "]}\n") == 0, "%llu: %s",
+                      (unsigned long long)n, text);
+        else
+            cr_assert(len == 0 && state.error[0], "%llu: %s: %s", (unsigned long long)n, state.state, text);
+        failed += len == 0;
+        if (calls < n)
+            break;
+    }
+    cr_expect_gt(failed, 5);
+    cr_expect_str_eq(state.state, "done");
+    cr_expect_gt(state.problems, 0);
+}
+
+/* ---- acknowledging ---- */
+
+static struct tsdb_acknowledged acknowledge(int64_t mint_ms, int64_t maxt_ms)
+{
+    struct tsdb_acknowledged done;
+    cr_assert_eq(tsdb_acknowledge(s->db, mint_ms, maxt_ms, &done, &why), ERR_OK, "%s", why.text);
+    return done;
+}
+
+Test(tsdb_damage, a_block_that_is_gone_is_acknowledged_and_warns_no_more)
+{
+    char text[256];
+    make_block();
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+    fs_sim_put(s->sim, path_of("/index"), SLICE_LIT("no index at all"));
+    cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+    cr_expect_eq(tsdb_stats(s->db)->blocks_quarantined, 1);
+    cr_expect_eq(warnings_of_query(text), 1);
+    cr_expect_eq(acknowledge(INT64_MIN, 5).count, 0, "not of that time");
+    cr_expect_eq(warnings_of_query(text), 1);
+    cr_expect_eq(acknowledge(INT64_MIN, INT64_MAX).count, 1);
+    cr_expect_eq(acknowledge(INT64_MIN, INT64_MAX).count, 0, "once");
+    for (int life = 0; life < 2; life++) {
+        cr_expect_eq(warnings_of_query(text), 0, "%s", text);
+        cr_expect_eq(tsdb_stats(s->db)->blocks_quarantined, 0);
+        cr_expect_eq(tsdb_stats(s->db)->losses_acknowledged, 1);
+        struct found f = damage();
+        cr_assert_eq(f.count, 1, "it stays listed");
+        cr_expect(f.info.acknowledged);
+        reopen();
+    }
+    struct buf out = {0};
+    uint64_t problems = 9;
+    cr_assert_eq(tsdb_verify(s->o.fs, "data", &(struct tsdb_verify_options){0}, &out, &problems, &why), ERR_OK);
+    cr_expect_eq(problems, 0, "%s", buf_cstr(&out));
+    cr_expect(strstr(buf_cstr(&out), " acknowledged=1"), "%s", buf_cstr(&out));
+    buf_deinit(&out);
+}
+
+Test(tsdb_damage, a_missing_block_that_comes_back_is_no_longer_acknowledged)
+{
+    char text[256];
+    make_block();
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+    char from[256];
+    const char *index = path_of("/index");
+    snprintf(from, sizeof from, "%.*s", (int)(strlen(index) - 6), index);
+    cr_assert_eq(fs_rename(s->o.fs, from, "data/elsewhere", &why), ERR_OK, "%s", why.text);
+    cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+    cr_expect_eq(tsdb_stats(s->db)->blocks_missing, 1);
+    cr_expect_eq(acknowledge(INT64_MIN, INT64_MAX).count, 1);
+    reopen();
+    cr_expect_eq(tsdb_stats(s->db)->blocks_missing, 0);
+    cr_expect_eq(warnings_of_query(text), 0, "%s", text);
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+    cr_assert_eq(fs_rename(s->o.fs, "data/elsewhere", from, &why), ERR_OK, "%s", why.text);
+    cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+    store_sim_check(s, "all of it is there again");
+    cr_expect_eq(tsdb_stats(s->db)->losses_acknowledged, 0);
+}
+
+Test(tsdb_damage, a_damaged_block_in_use_is_replaced_by_what_can_be_read_of_it)
+{
+    char text[256];
+    make_block();
+    break_index();
+    reopen();
+    cr_expect_gt(warnings_of_query(text), 0);
+    struct tsdb_acknowledged done = acknowledge(INT64_MIN, INT64_MAX);
+    cr_expect_eq(done.rewritten, 1);
+    cr_expect_eq(done.left, 0);
+    cr_expect_eq(done.count, 1);
+    cr_expect_eq(warnings_of_query(text), 0, "%s", text);
+    cr_expect(strstr(path_of("quarantine/"), "quarantine/"), "nothing of it is deleted");
+    reopen();
+    cr_expect_eq(warnings_of_query(text), 0, "%s", text);
+    struct found f = damage();
+    cr_assert_eq(f.count, 1);
+    cr_expect(f.info.acknowledged && strstr(f.what, "lack samples"), "%s", f.what);
+    store_sim_check_damaged(s, "acknowledged");
+}
+
+/* At every change of the disk of the rewriting: the loss is told, or the block is as it was. */
+Test(tsdb_damage, a_crash_while_a_damaged_block_is_replaced_keeps_it_told)
+{
+    char text[256];
+    make_block();
+    break_index();
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+    struct fs_sim *sound = s->sim;
+    struct clock_fake clock = s->clock;
+    bool through = false;
+    for (uint64_t n = 1; !through; n++)
+        for (int survival = 0; survival < FS_SIM_SURVIVALS; survival++) {
+            struct tsdb_acknowledged done;
+            s->sim = fs_sim_clone(sound);
+            s->o.fs = fs_sim_fs(s->sim);
+            cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+            cr_assert_gt(warnings_of_query(text), 0);
+            fs_sim_power_off_at(s->sim, n);
+            enum err err = tsdb_acknowledge(s->db, INT64_MIN, INT64_MAX, &done, &why);
+            through = !fs_sim_is_off(s->sim);
+            store_sim_kill(s);
+            fs_sim_restart(s->sim, (enum fs_sim_survival)survival, n);
+            cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+            bool warned = warnings_of_query(text) > 0;
+            tsdb_run_once(s->db);
+            cr_expect_eq(damage().count, 1, "change %llu, %s", (unsigned long long)n,
+                         fs_sim_survival_name((enum fs_sim_survival)survival));
+            cr_expect(warned != damage().info.acknowledged, "change %llu: %s", (unsigned long long)n, text);
+            cr_expect(warned || err == ERR_OK || tsdb_stats(s->db)->losses_acknowledged);
+            cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+            fs_sim_free(s->sim);
+            s->clock = clock;
+        }
+    s->sim = sound;
+    s->o.fs = fs_sim_fs(s->sim);
 }

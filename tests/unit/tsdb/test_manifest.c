@@ -2,6 +2,7 @@
 #include "tsdb/manifest.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/crc32c.h"
 #include "lib/fs_sim.h"
@@ -19,7 +20,7 @@ static void fill(struct manifest *m)
     *m = (struct manifest){.id = 0xabc, .log_first = 4, .flushed_ms = -5};
     manifest_checkpoint_add(m, &(struct manifest_checkpoint){.sequence = 3, .mint_ms = -7, .maxt_ms = 8});
     manifest_checkpoint_add(m, &(struct manifest_checkpoint){.sequence = 17, .mint_ms = -6, .maxt_ms = 9});
-    manifest_loss_add(m, &(struct manifest_loss){-9, 4, "checkpoint 11 is missing"});
+    manifest_loss_add(m, &(struct manifest_loss){-9, 4, .why = "checkpoint 11 is missing"});
     manifest_add(m, &(struct manifest_block){.id = id_of(1),
                                              .level = 2,
                                              .mint_ms = -10,
@@ -122,7 +123,7 @@ Test(manifest, reads_what_the_first_version_wrote)
     cr_assert_eq(parse("gnomon manifest 1\nid 0000000000000abc\ncheckpoint 0\n", &m), ERR_OK, "%s", why.text);
     cr_expect_eq(m.checkpoint_count, 0);
     manifest_deinit(&m);
-    cr_expect_eq(parse("gnomon manifest 3\nid 0000000000000abc\n", &m), ERR_UNSUPPORTED);
+    cr_expect_eq(parse("gnomon manifest 4\nid 0000000000000abc\n", &m), ERR_UNSUPPORTED);
 }
 
 Test(manifest, refuses_changes_that_build_upon_nothing)
@@ -135,11 +136,114 @@ Test(manifest, refuses_changes_that_build_upon_nothing)
                  ERR_CORRUPT);
 }
 
+static bool all_acknowledged(const struct manifest *m)
+{
+    struct manifest_problems p = manifest_problems(m);
+    return p.losses + p.quarantined + p.missing == 0;
+}
+
+/* What an older program knows is written in its version. */
+Test(manifest, keeps_what_is_acknowledged_in_a_version_of_its_own)
+{
+    struct manifest m, got;
+    struct buf text = {0}, again = {0};
+    fill(&m);
+    snprintf(m.blocks[0].problem, sizeof m.blocks[0].problem, "its directory is missing");
+    manifest_print(&m, &text);
+    cr_expect(slice_starts_with(buf_view(&text), slice_str("gnomon manifest 2\n")));
+    cr_expect_eq(manifest_acknowledge(&m, 0, 100), 1, "the block in quarantine, which is of 0 to 0");
+    cr_expect_eq(manifest_acknowledge(&m, INT64_MIN, INT64_MAX), 2);
+    cr_expect_eq(manifest_acknowledge(&m, INT64_MIN, INT64_MAX), 0);
+    cr_expect(all_acknowledged(&m));
+    cr_expect_eq(manifest_problems(&m).acknowledged, 3);
+    buf_reset(&text);
+    manifest_print(&m, &text);
+    cr_expect(slice_starts_with(buf_view(&text), slice_str("gnomon manifest 3\n")));
+    buf_cstr(&text);
+    cr_assert_eq(manifest_parse(buf_view(&text), &got, &why), ERR_OK, "%s", why.text);
+    cr_expect(all_acknowledged(&got));
+    cr_expect_str_eq(got.losses[0].why, "checkpoint 11 is missing");
+    cr_expect_str_eq(got.blocks[1].quarantined, "index: checksum of labels is wrong");
+    cr_expect(got.blocks[0].acknowledged && got.losses[0].acknowledged);
+    manifest_print(&got, &again);
+    cr_expect(slice_eq(buf_view(&text), buf_view(&again)), "%s", buf_cstr(&again));
+    manifest_deinit(&m);
+    manifest_deinit(&got);
+    buf_deinit(&text);
+    buf_deinit(&again);
+}
+
+Test(manifest, makes_room_for_a_new_loss_among_the_acknowledged_ones)
+{
+    struct manifest m = {0};
+    for (int i = 0; i < MANIFEST_LOSSES_MAX; i++)
+        manifest_loss_add(&m, &(struct manifest_loss){i, i + 1, .why = "the log is damaged"});
+    cr_expect_eq(manifest_acknowledge(&m, 0, 10), 10);
+    manifest_loss_add(&m, &(struct manifest_loss){5000, 6000, .why = "again"});
+    cr_expect_eq(m.loss_count, MANIFEST_LOSSES_MAX);
+    cr_expect_eq(m.losses[0].maxt_ms, 2, "two became one");
+    cr_expect_str_eq(m.losses[m.loss_count - 1].why, "again");
+    cr_expect(!m.losses[m.loss_count - 1].acknowledged);
+    cr_expect_eq(manifest_acknowledge(&m, INT64_MIN, INT64_MAX), MANIFEST_LOSSES_MAX - 9);
+    for (int i = 0; i < 200; i++)
+        manifest_loss_add(&m, &(struct manifest_loss){7000 + i, 8000 + i, .why = "and again"});
+    cr_expect_eq(m.loss_count, MANIFEST_LOSSES_MAX);
+    cr_expect_gt(manifest_problems(&m).losses, 0);
+    cr_expect_leq(manifest_problems(&m).acknowledged, 1);
+    cr_expect_eq(m.losses[m.loss_count - 1].maxt_ms, 8199);
+    manifest_deinit(&m);
+}
+
+/* The widest numbers, reasons of every length and of any bytes, as paths and label values may put them there. */
+Test(manifest, reads_the_longest_lines_that_it_writes)
+{
+    struct manifest m = {.id = UINT64_MAX, .log_first = INT64_MAX, .flushed_ms = INT64_MIN + 1}, got;
+    struct buf text = {0};
+    size_t longest = 0;
+    manifest_checkpoint_add(&m, &(struct manifest_checkpoint){INT64_MAX - 1, 0, INT64_MIN, INT64_MAX});
+    manifest_checkpoint_add(&m, &(struct manifest_checkpoint){INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MAX});
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct manifest_loss loss = {INT64_MIN + i, INT64_MAX, i % 3 == 0, ""};
+        struct manifest_block b = {.id = id_of((uint8_t)i), .level = BLOCK_LEVEL_MAX, .acknowledged = i % 2 == 0};
+        b.id.bytes[4] = (uint8_t)(i >> 8);
+        b.mint_ms = INT64_MIN;
+        b.maxt_ms = INT64_MAX;
+        b.seq_max = b.series = b.samples = b.bytes = INT64_MAX;
+        memset(b.quarantined, 'x', i % (MANIFEST_REASON_BYTES - 1) + 1);
+        b.quarantined[i % (MANIFEST_REASON_BYTES - 1) / 2] = (char)(i % 255 + 1);
+        memcpy(loss.why, b.quarantined, sizeof loss.why);
+        manifest_add(&m, &b);
+        manifest_loss_add(&m, &loss);
+    }
+    manifest_print(&m, &text);
+    buf_cstr(&text);
+    for (size_t i = 0, start = 0; i < text.len; i++)
+        if (text.data[i] == '\n') {
+            longest = i - start > longest ? i - start : longest;
+            start = i + 1;
+        }
+    cr_assert_eq(manifest_parse(buf_view(&text), &got, &why), ERR_OK, "%s", why.text);
+    cr_expect_eq(got.block_count, 1000);
+    cr_expect_eq(got.loss_count, m.loss_count);
+    for (size_t i = 0; i < got.block_count; i++) {
+        struct manifest_block *b = &m.blocks[i];
+        for (char *p = b->quarantined; *p; p++)
+            *p = (unsigned char)*p < ' ' ? ' ' : *p;
+        cr_assert_str_eq(got.blocks[i].quarantined, b->quarantined);
+        cr_assert_eq(got.blocks[i].bytes, INT64_MAX);
+    }
+    cr_expect_geq(longest, 26 + 7 * 19 + MANIFEST_REASON_BYTES, "%zu", longest);
+    cr_expect_lt(longest, 512, "half of what a reader takes: %zu", longest);
+    manifest_deinit(&m);
+    manifest_deinit(&got);
+    buf_deinit(&text);
+}
+
 Test(manifest, lists_a_loss_once_and_never_too_many)
 {
     struct manifest m = {0};
     for (int i = 0; i < 1000; i++)
-        manifest_loss_add(&m, &(struct manifest_loss){i / 2, i + 5, "the log is damaged"});
+        manifest_loss_add(&m, &(struct manifest_loss){i / 2, i + 5, .why = "the log is damaged"});
     cr_expect_leq(m.loss_count, 64);
     cr_expect_eq(m.losses[m.loss_count - 1].maxt_ms, 1004);
     manifest_deinit(&m);
