@@ -148,8 +148,8 @@ struct vector_selector_node {
     bool anchored, smoothed;
     bool info_argument; /* second argument of info(): may match everything, is not evaluated */
     bool stats_only;    /* resolved: only count and sum of native histograms are looked at */
-    bool bounded;       /* resolved: samples after bound_ms are not seen */
-    int64_t bound_ms;
+    bool bounded;       /* resolved: only samples from first_ms to last_ms are seen */
+    int64_t first_ms, last_ms;
 };
 
 struct matrix_selector_node {
@@ -163,6 +163,7 @@ struct subquery_node {
     struct node *expr;
     int64_t range_ns, step_ns; /* step 0 = not given */
     int64_t range_ms, step_ms; /* resolved; step_ms > 0 */
+    int64_t shift_ms;          /* resolved: steps are at another time than @ says; see resolve_times.c */
     struct node *range_expr, *step_expr;
     struct modifiers mod;
 };

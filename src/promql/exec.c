@@ -105,15 +105,6 @@ enum err exec_no_memory(struct exec *x, struct errmsg *why)
         (long long)(x->budget.limit >> 20));
 }
 
-int64_t exec_last(const struct exec *x, const struct modifiers *mod, const struct grid *g)
-{
-    int64_t last = modifiers_time(mod, grid_time(g, g->count - 1));
-    if (x->overshoot_ms == 0 || mod->at != AT_NONE)
-        return last;
-    int64_t bound = time_sub(modifiers_time(mod, g->end_ms), x->overshoot_ms);
-    return bound < last ? bound : last;
-}
-
 /* ---- Operators ---- */
 
 void *op_new(struct exec *x, size_t bytes, const struct oper_ops *ops, const struct node *node, const struct grid *grid)

@@ -186,7 +186,6 @@ struct exec {
     struct grid grid;
     enum op_scope scope;     /* while planning */
     uint64_t repeat;         /* while planning */
-    int64_t overshoot_ms;    /* while planning: how far the grid goes on behind what is to be read; see plan_subquery */
     const uint32_t *step_of; /* while planning */
     int64_t lookback_ms;
     unsigned features;
@@ -225,8 +224,6 @@ static inline bool exec_delays_names(const struct exec *x)
 MUST_CHECK enum err exec_open_querier(struct exec *x);
 /* A reader of a set; workers may ask side by side. */
 struct series_reader *exec_reader(struct exec *x, struct series_set *set);
-/* Planning: the last time that a selector on this grid may look at. */
-int64_t exec_last(const struct exec *x, const struct modifiers *mod, const struct grid *g);
 /* Planning: samples with mint <= t <= maxt will be read. */
 void exec_needs(struct exec *x, int64_t mint_ms, int64_t maxt_ms);
 void exec_workers_start(struct exec *x, uint32_t count); /* after planning */

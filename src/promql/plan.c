@@ -24,16 +24,9 @@ static const struct node *strip(const struct node *n)
 /* A subquery runs on multiples of its own step, from just after the first window's start. */
 static enum err subquery_grid(struct exec *x, const struct subquery_node *s, const struct grid *g, struct grid *out)
 {
-    /*
-     * Below @ too the reference goes on for as long as the outer steps do, though nobody looks there; but
-     * selectors get nothing newer than what somebody looks at.
-     */
+    /* Below @ too the reference goes on for as long as the outer steps do, though nobody looks there. */
     int64_t length = grid_time(g, g->count - 1) - g->start_ms;
-    int64_t end = time_sub(modifiers_time(&s->mod, g->start_ms), -length);
-    int64_t before = time_sub(modifiers_time(&s->mod, g->start_ms), s->range_ms);
-    int64_t start = before / s->step_ms * s->step_ms;
-    if (start <= before)
-        start += s->step_ms;
+    int64_t end = time_sub(subquery_time(s, g->start_ms), -length), start = subquery_start(s, g->start_ms);
     if (start <= end && !grid_fits(start, end, s->step_ms))
         return exec_too_many_samples(x->why);
     *out = (struct grid){start, s->step_ms, end, end < start ? 0 : (uint32_t)((end - start) / s->step_ms + 1)};
@@ -90,11 +83,7 @@ enum err plan_subquery(struct exec *x, const struct node *n, const struct grid *
     const uint32_t *outer_step_of = x->step_of;
     TRY(inner_steps(x, &n->subquery, g, &inner, scope != SCOPE_SUBQUERY, &x->step_of));
     x->scope = scope;
-    int64_t outer_overshoot = x->overshoot_ms;
-    if (n->subquery.mod.at != AT_NONE)
-        x->overshoot_ms = grid_time(g, g->count - 1) - g->start_ms;
     enum err err = plan_op(x, n->subquery.expr, &inner, out);
-    x->overshoot_ms = outer_overshoot;
     x->scope = outer;
     x->step_of = outer_step_of;
     return err;

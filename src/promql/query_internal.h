@@ -25,6 +25,7 @@ struct resolve_params {
     int64_t start_ms, end_ms;    /* of the whole query; equal for an instant query */
     int64_t step_ms;             /* 0 = instant query */
     int64_t default_interval_ms; /* step of subqueries without one */
+    int64_t lookback_ms;
 };
 
 /*
@@ -33,6 +34,9 @@ struct resolve_params {
  */
 MUST_CHECK enum err query_resolve(const struct query *q, const struct resolve_params *p, struct arena *arena,
                                   struct node **out, struct errmsg *why);
+
+/* The last pass of it. */
+void resolve_times(struct node *root, int64_t start_ms, int64_t lookback_ms);
 
 /* The same from text, with explicit settings instead of an engine's. */
 struct parse_options {

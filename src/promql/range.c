@@ -460,7 +460,8 @@ static void range_times(struct range_op *r)
     r->before_ms = vs->anchored || vs->smoothed ? x->lookback_ms : 0;
     r->after_ms = vs->smoothed ? x->lookback_ms : 0;
     r->mint_ms = time_sub(range_time(r, 0), r->before_ms + r->range_ms - 1);
-    r->maxt_ms = time_sub(exec_last(x, r->mod, &r->base.grid), -r->after_ms);
+    r->maxt_ms = time_sub(range_time(r, r->base.grid.count - 1), -r->after_ms);
+    selector_clip(vs, &r->mint_ms, &r->maxt_ms);
     exec_needs(x, r->mint_ms, r->maxt_ms);
 }
 

@@ -1,7 +1,7 @@
 /*
  * resolve.c - from the tree as parsed to a tree for one execution; the contract is in query_internal.h.
  *
- * Five passes, in the order in which the reference prepares a query, because later ones see what
+ * Six passes, in the order in which the reference prepares a query, because later ones see what
  * earlier ones made (a folded start() is a constant, and constants make their parents step-invariant):
  *
  *     copy      nodes only; names, matchers and strings stay in the query's arena
@@ -10,6 +10,7 @@
  *     durations offset, range and step expressions become milliseconds
  *     wrap      @ start() and @ end() become times, parentheses around arguments go, and the highest
  *               subtrees that do not depend on the step get a NODE_STEP_INVARIANT
+ *     times     what @ means below subqueries (resolve_times.c)
  */
 #include "base/assert.h"
 #include "promql/durations.h"
@@ -23,7 +24,6 @@ struct resolver {
     struct arena *arena;
     struct errmsg *why;
     enum err err;
-    uint32_t subqueries; /* around what is being wrapped */
 };
 
 /* ---- Copy ---- */
@@ -252,32 +252,10 @@ static struct invariance wrap_call(struct resolver *r, struct call_node *c)
 /* The inside is wrapped even below @: it has the same answer at each step of the subquery. */
 static struct invariance wrap_subquery(struct resolver *r, struct subquery_node *s)
 {
-    r->subqueries++;
     if (wrap(r, s->expr).invariant)
         wrap_node(r, &s->expr);
-    r->subqueries--;
     resolve_at(r, &s->mod);
     return (struct invariance){s->mod.at == AT_TIME, false};
-}
-
-/*
- * A time after @ is an offset from the start of the evaluation for the reference, and it stays one in a parameter: later
- * steps look at later times, where there is nothing newer than what the selector asked for.
- */
-static void unfix(const struct resolver *r, struct vector_selector_node *vs)
-{
-    vs->bounded = true;
-    vs->bound_ms = modifiers_time(&vs->mod, 0);
-    vs->mod.at = AT_NONE;
-    vs->mod.offset_ms = time_sub(r->params->start_ms, vs->bound_ms);
-}
-
-static bool below_range(struct node *const *path, uint32_t depth)
-{
-    for (uint32_t i = 0; i < depth; i++)
-        if (path[i]->kind == NODE_SUBQUERY || path[i]->kind == NODE_MATRIX_SELECTOR)
-            return true;
-    return false;
 }
 
 static bool finish_param_node(void *ctx, struct node *n, struct node *const *path, uint32_t depth)
@@ -285,12 +263,9 @@ static bool finish_param_node(void *ctx, struct node *n, struct node *const *pat
     struct modifiers *mod = n->kind == NODE_VECTOR_SELECTOR ? &n->vector.mod
                             : n->kind == NODE_SUBQUERY      ? &n->subquery.mod
                                                             : NULL;
-    struct resolver *r = ctx;
+    (void)ctx, (void)path, (void)depth;
     if (mod && mod->at != AT_TIME)
         mod->at = AT_NONE;
-    else if (mod && n->kind == NODE_VECTOR_SELECTOR && !n->vector.smoothed && r->subqueries == 0 &&
-             !below_range(path, depth))
-        unfix(r, &n->vector);
     for (uint32_t i = 0; n->kind == NODE_CALL && i < n->call.arg_count; i++)
         unwrap_parens(&n->call.args[i]);
     if (n->kind == NODE_AGGREGATE) {
@@ -310,7 +285,7 @@ static struct invariance wrap_aggregate(struct resolver *r, struct aggregate_nod
     unwrap_parens(&a->expr);
     if (a->param) {
         unwrap_parens(&a->param);
-        node_walk(a->param, finish_param_node, r);
+        node_walk(a->param, finish_param_node, NULL);
     }
     return wrap(r, a->expr);
 }
@@ -366,6 +341,7 @@ enum err query_resolve(const struct query *q, const struct resolve_params *p, st
     if (wrap(&r, root).wrap)
         wrap_node(&r, &root);
     set_depths(root);
+    resolve_times(root, p->start_ms, p->lookback_ms);
     *out = root;
     return ERR_OK;
 }

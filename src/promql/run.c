@@ -140,7 +140,8 @@ static void finish(struct run *r, const struct exec_params *p)
 
 static struct resolve_params resolve_params_of(const struct engine *e, const struct exec_params *p)
 {
-    return (struct resolve_params){p->start_ms, p->end_ms, p->step_ms, e->options.default_interval_ms};
+    return (struct resolve_params){p->start_ms, p->end_ms, p->step_ms, e->options.default_interval_ms,
+                                   p->lookback_ms > 0 ? p->lookback_ms : e->options.lookback_ms};
 }
 
 enum err promql_prepare(struct engine *e, const struct query *q, const struct exec_params *p, struct errmsg *why)

@@ -165,13 +165,20 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
         s->base.cost = COST_SMOOTHED;
     }
     s->mint_ms = time_sub(modifiers_time(&s->vs->mod, g->start_ms), x->lookback_ms - 1);
-    s->maxt_ms = exec_last(x, &s->vs->mod, g);
-    if (s->vs->bounded && s->maxt_ms > s->vs->bound_ms)
-        s->maxt_ms = s->vs->bound_ms;
+    s->maxt_ms = modifiers_time(&s->vs->mod, grid_time(g, g->count - 1));
     if (s->smoothed)
         s->maxt_ms = time_sub(s->maxt_ms, -x->lookback_ms);
+    selector_clip(s->vs, &s->mint_ms, &s->maxt_ms);
     exec_needs(x, s->mint_ms, s->maxt_ms);
     return &s->base;
+}
+
+void selector_clip(const struct vector_selector_node *vs, int64_t *mint_ms, int64_t *maxt_ms)
+{
+    if (vs->bounded && *mint_ms < vs->first_ms)
+        *mint_ms = vs->first_ms;
+    if (vs->bounded && *maxt_ms > vs->last_ms)
+        *maxt_ms = vs->last_ms;
 }
 
 bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request)

@@ -28,6 +28,14 @@ static inline int64_t modifiers_time(const struct modifiers *mod, int64_t step_m
 
 /* What an instant selector yields of the sample it finds; SELECT_TIME: milliseconds of floats, and histograms. */
 enum select_yield { SELECT_VALUE, SELECT_TIMESTAMP, SELECT_START_TIMESTAMP, SELECT_TIME };
+/* Of a subquery, with what it is moved by; its first step, when that of the steps around it is outer_ms. */
+static inline int64_t subquery_time(const struct subquery_node *s, int64_t step_ms)
+{
+    return time_sub(modifiers_time(&s->mod, step_ms), -s->shift_ms);
+}
+int64_t subquery_start(const struct subquery_node *s, int64_t outer_ms);
+/* Narrows what would be read to what the selector may see. */
+void selector_clip(const struct vector_selector_node *vs, int64_t *mint_ms, int64_t *maxt_ms);
 struct oper *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
                            enum select_yield yield);
 /*

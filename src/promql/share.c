@@ -106,7 +106,8 @@ static bool same_modifiers(const struct modifiers *a, const struct modifiers *b)
 /* Equal texts may be read differently: with or without the buckets of histograms, or because more follows. */
 static bool same_selector(const struct vector_selector_node *a, const struct vector_selector_node *b)
 {
-    return a->stats_only == b->stats_only && a->smoothed == b->smoothed && a->anchored == b->anchored &&
+    bool same_sight = a->bounded == b->bounded && (!a->bounded || (a->first_ms == b->first_ms && a->last_ms == b->last_ms));
+    return a->stats_only == b->stats_only && a->smoothed == b->smoothed && a->anchored == b->anchored && same_sight &&
            same_modifiers(&a->mod, &b->mod);
 }
 
@@ -115,6 +116,8 @@ static bool same_reading(const struct node *a, const struct node *b)
     if (a->kind != b->kind || node_child_count(a) != node_child_count(b))
         return false;
     if (a->kind == NODE_VECTOR_SELECTOR && !same_selector(&a->vector, &b->vector))
+        return false;
+    if (a->kind == NODE_SUBQUERY && a->subquery.shift_ms != b->subquery.shift_ms)
         return false;
     for (uint32_t i = 0; i < node_child_count(a); i++)
         if (!same_reading(node_child(a, i), node_child(b, i)))

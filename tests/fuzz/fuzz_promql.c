@@ -41,7 +41,7 @@ static void check_fixpoint(const struct query *q, void (*print)(const struct que
 
 static void check_resolve(const struct query *q, int64_t start_ms, int64_t end_ms, int64_t step_ms)
 {
-    struct resolve_params p = {start_ms, end_ms, step_ms, 60000};
+    struct resolve_params p = {start_ms, end_ms, step_ms, 60000, 300000};
     struct arena arena;
     struct node *root;
     struct errmsg why;

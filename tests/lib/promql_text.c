@@ -1,6 +1,8 @@
 /* promql_text.c - see promql_text.h. */
 #include "lib/promql_text.h"
 
+#include <math.h>
+
 #include "promql/durations.h"
 
 static const int64_t AT_EXACT_MS_MAX = INT64_C(1) << 50;
@@ -24,6 +26,12 @@ static bool modifiers_exact(const struct modifiers *mod)
     return at_exact && whole(mod->offset_ns) && offset_exact(mod->offset_expr);
 }
 
+/* Infinity is printed with a sign, which then is one of the power: `Inf ^ 2`, `+Inf ^ 2`, `++Inf ^ 2` ... */
+static bool power_exact(const struct binary_node *b)
+{
+    return b->op != OP_POW || b->lhs->kind != NODE_NUMBER || !isinf(b->lhs->number.value);
+}
+
 static bool visit(void *ctx, struct node *n, struct node *const *path, uint32_t depth)
 {
     (void)ctx, (void)path, (void)depth;
@@ -34,6 +42,8 @@ static bool visit(void *ctx, struct node *n, struct node *const *path, uint32_t 
         return whole(n->matrix.range_ns);
     case NODE_SUBQUERY:
         return whole(n->subquery.range_ns) && whole(n->subquery.step_ns) && modifiers_exact(&n->subquery.mod);
+    case NODE_BINARY:
+        return power_exact(&n->binary);
     default:
         return true;
     }
