@@ -68,15 +68,19 @@ void epoch_retire(struct epochs *e, void *p, void (*release)(void *p))
 {
     if (!p)
         return;
-    struct retired *r = MEM_NEW(struct retired);
-    r->p = p;
-    r->release = release;
     mutex_lock(&e->lock);
-    r->epoch = atomic_fetch_add(&e->now, 1);
-    *e->last = r;
-    e->last = &r->next;
-    atomic_fetch_add_explicit(&e->retired_count, 1, memory_order_relaxed);
+    uint64_t epoch = atomic_fetch_add(&e->now, 1);
+    bool unseen = !e->first && oldest_locked(e) == UINT64_MAX; /* nobody is inside, and who comes does not find it */
+    if (!unseen) {
+        struct retired *r = MEM_NEW(struct retired);
+        *r = (struct retired){.p = p, .release = release, .epoch = epoch};
+        *e->last = r;
+        e->last = &r->next;
+        atomic_fetch_add_explicit(&e->retired_count, 1, memory_order_relaxed);
+    }
     mutex_unlock(&e->lock);
+    if (unseen)
+        release(p);
 }
 
 void epoch_reclaim(struct epochs *e)

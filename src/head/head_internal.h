@@ -211,11 +211,11 @@ struct head {
     _Atomic int64_t bytes_lines, bytes_columns, bytes_tails, bytes_chunks, bytes_side, bytes_index, bytes_labels,
         bytes_postings;
     _Atomic int64_t budget_taken; /* bytes of options.budget */
-    int64_t day; /* UTC, for daily_series_max; guarded by create, as the next two */
+    int64_t day;                  /* UTC, for daily_series_max; guarded by create, as the next two */
     uint64_t day_active, day_created;
-    struct head_cut *cut;         /* the one that is under way; background thread only */
-    uint32_t maintain_page;       /* where head_maintain goes on; background thread only */
-    _Atomic int64_t floor_ms;     /* of pages that are made from now on */
+    struct head_cut *cut;     /* the one that is under way; background thread only */
+    uint32_t maintain_page;   /* where head_maintain goes on; background thread only */
+    _Atomic int64_t floor_ms; /* of pages that are made from now on */
 };
 
 static inline void bytes_add(_Atomic int64_t *counter, int64_t change)
@@ -230,8 +230,10 @@ void segments_deinit(struct head *h);
 struct page *page_of(struct head *h, uint32_t page);
 uint32_t page_new(struct head *h) REQUIRES(h->create);              /* an empty page; 0: refs are used up */
 void page_begin(struct head *h, uint32_t page) REQUIRES(h->create); /* replay: this very page */
-void page_leave(struct head *h, uint32_t page) REQUIRES(h->create); /* all series left; readers may still ask for their labels */
-void page_forget(struct head *h, uint32_t page) REQUIRES(h->create); /* that left; no reader holds a series of it any more */
+void page_leave(struct head *h, uint32_t page)
+    REQUIRES(h->create); /* all series left; readers may still ask for their labels */
+void page_forget(struct head *h, uint32_t page)
+    REQUIRES(h->create); /* that left; no reader holds a series of it any more */
 static inline struct series_line *line_of(struct head *h, series_ref ref)
 {
     return head_line(&h->lines, ref);
@@ -269,7 +271,7 @@ uint32_t pair_intern(struct head *h, struct slice wire, bool *fresh) REQUIRES(h-
 bool pair_define(struct head *h, uint32_t id, struct slice wire) REQUIRES(h->create);
 /* Replay: ids up to this one were given out. */
 void pairs_reach(struct head *h, uint32_t id) REQUIRES(h->create);
-uint32_t pair_find_bytes(struct head *h, struct slice wire); /* 0: none; inside an epoch */
+uint32_t pair_find_bytes(struct head *h, struct slice wire);               /* 0: none; inside an epoch */
 uint32_t pair_find(struct head *h, struct slice name, struct slice value); /* 0: none; inside an epoch */
 const struct label_name *name_find(struct head *h, struct slice name);     /* NULL: none; inside an epoch */
 void pairs_drop(struct head *h, const uint32_t *ids, size_t count) REQUIRES(h->create); /* no series has them */
@@ -278,6 +280,8 @@ bool wire_parse(struct slice wire, struct slice *name, struct slice *value);
 
 /* ---- postings.c ---- */
 void postings_add(struct head *h, struct pair *p, series_ref ref) REQUIRES(h->create);
+/* The same by threads that share pairs out among themselves; *bytes: change of memory. */
+void postings_put(struct head *h, struct pair *p, series_ref ref, int64_t *bytes);
 /* Appends the refs to a growing array; they come sorted. */
 struct refs {
     series_ref *list;

@@ -4,15 +4,28 @@
  */
 #include "head/head_internal.h"
 
-void postings_add(struct head *h, struct pair *p, series_ref ref)
+void postings_put(struct head *h, struct pair *p, series_ref ref, int64_t *bytes)
 {
-    uint8_t code[VARINT_BYTES_MAX];
-    uint32_t len = (uint32_t)(varint_put(code, zigzag_put((int64_t)ref - p->last)) - code);
-    int64_t bytes = 0;
-    memcpy(vec_reserve(&p->postings, &h->epochs, len, 1, &bytes), code, len);
-    vec_commit(&p->postings, len);
+    struct vec_block *block = atomic_load_explicit(&p->postings.block, memory_order_relaxed);
+    uint64_t change = zigzag_put((int64_t)ref - p->last);
+    uint32_t count = block ? get_relaxed(&block->count) : 0;
+    if (__builtin_expect(block && block->capacity - count >= VARINT_BYTES_MAX, 1)) {
+        uint8_t *end = varint_put(block->data + count, change);
+        atomic_store_explicit(&block->count, (uint32_t)(end - block->data), memory_order_release);
+    } else {
+        uint8_t code[VARINT_BYTES_MAX];
+        uint32_t len = (uint32_t)(varint_put(code, change) - code);
+        memcpy(vec_reserve(&p->postings, &h->epochs, len, 1, bytes), code, len);
+        vec_commit(&p->postings, len);
+    }
     p->last = ref;
     set_relaxed(&p->series, get_relaxed(&p->series) + 1);
+}
+
+void postings_add(struct head *h, struct pair *p, series_ref ref)
+{
+    int64_t bytes = 0;
+    postings_put(h, p, ref, &bytes);
     bytes_add(&h->bytes_postings, bytes);
 }
 

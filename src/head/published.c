@@ -147,6 +147,41 @@ void tags_put(struct tags *t, struct epochs *e, uint64_t hash_lo, uint32_t id, i
     }
 }
 
+void tags_room(struct tags *t, struct epochs *e, uint64_t extra, int64_t *bytes)
+{
+    const struct tag_table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
+    uint32_t bits = table->bits;
+    while (table->used + extra >= (UINT64_C(3) << bits) / 4)
+        bits++;
+    if (bits > table->bits)
+        tags_rebuild(t, e, bits, same_id, NULL, bytes);
+}
+
+void tags_share(const struct tags *t, unsigned k, unsigned of, uint64_t *low, uint64_t *high)
+{
+    const struct tag_table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
+    *low = (UINT64_C(1) << table->bits) * k / of;
+    *high = k + 1 == of ? table->capacity - 2 : (UINT64_C(1) << table->bits) * (k + 1) / of;
+}
+
+bool tags_put_in_share(struct tags *t, uint64_t hash_lo, uint32_t id, uint64_t high)
+{
+    struct tag_table *table = atomic_load_explicit(&t->table, memory_order_relaxed);
+    uint64_t i = tag_of(hash_lo) >> (32 - table->bits);
+    assert(id != 0);
+    while (i < high && atomic_load_explicit(&table->slot[i], memory_order_relaxed))
+        i++;
+    if (i >= high)
+        return false;
+    atomic_store_explicit(&table->slot[i], (uint64_t)tag_of(hash_lo) << 32 | id, memory_order_release);
+    return true;
+}
+
+void tags_used(struct tags *t, uint64_t entries)
+{
+    atomic_load_explicit(&t->table, memory_order_relaxed)->used += entries;
+}
+
 void tags_rewrite(struct tags *t, struct epochs *e, tags_map map, void *ctx, int64_t *bytes)
 {
     struct tag_table *table = atomic_load_explicit(&t->table, memory_order_relaxed);

@@ -14,6 +14,7 @@
 #define HEAD_PUBLISHED_INTERNAL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/mem.h"
 #include "head/epoch_internal.h"
@@ -69,6 +70,15 @@ struct tags {
 void tags_init(struct tags *t, int64_t *bytes);
 void tags_deinit(struct tags *t);
 void tags_put(struct tags *t, struct epochs *e, uint64_t hash_lo, uint32_t id, int64_t *bytes); /* id > 0 */
+/*
+ * Many entries by several writers at once: tags_room, then each writer puts those whose place is in its share of the
+ * table (tags_share) while the others do the same, then tags_used.  False: it would run out of the share; tags_put it
+ * afterwards.
+ */
+void tags_room(struct tags *t, struct epochs *e, uint64_t extra, int64_t *bytes);
+void tags_share(const struct tags *t, unsigned k, unsigned of, uint64_t *low, uint64_t *high);
+bool tags_put_in_share(struct tags *t, uint64_t hash_lo, uint32_t id, uint64_t high);
+void tags_used(struct tags *t, uint64_t entries); /* how many were put so */
 /* Writer: every entry gets the id that map() says; 0: it goes. */
 typedef uint32_t (*tags_map)(void *ctx, uint32_t id);
 void tags_rewrite(struct tags *t, struct epochs *e, tags_map map, void *ctx, int64_t *bytes);
@@ -100,6 +110,11 @@ static inline uint32_t tags_first(struct tag_walk *w, const struct tags *t, uint
     w->tag = tag_of(hash_lo);
     w->at = w->tag >> (32 - w->table->bits);
     return tags_next(w);
+}
+static inline bool tags_in_share(const struct tags *t, uint64_t hash_lo, uint64_t low, uint64_t high)
+{
+    uint64_t at = tag_of(hash_lo) >> (32 - atomic_load_explicit(&t->table, memory_order_relaxed)->bits);
+    return at >= low && at < high;
 }
 static inline void tags_prefetch(const struct tags *t, uint64_t hash_lo)
 {

@@ -3,8 +3,8 @@
  *
  * Frames come in order, but within a frame the lanes stand one after the other: a record of one lane
  * may build on one of a lane behind it.  So pairs are defined first, then series are made, then the
- * sample runs are sorted by page and by the page's own sequence numbers.  Runs of many frames are
- * collected and applied together, page by page, by several threads: a page is touched by one thread.
+ * sample runs are sorted by page and by the page's own sequence numbers.  Series and runs of many frames
+ * are collected and made and applied together by several threads: a page is touched by one thread.
  *
  * The sequence numbers also make the replay idempotent (a checkpoint may contain what its log repeats)
  * and show where records are missing: values are differences to their predecessors, so the series of
@@ -188,7 +188,7 @@ static const uint8_t *parse_exemplar(struct head_replay *r, const uint8_t *p, co
  * A series that a record makes anew at another place had left the head before that record, and all its samples were
  * in blocks then; nothing says so in the log.  The older checkpoint from which we come may still have it.
  */
-NO_LOCK_CHECK static void series_left(struct head_replay *r, series_ref ref)
+NO_LOCK_CHECK void replay_series_left(struct head_replay *r, series_ref ref)
 {
     leave_now(&r->leaving, ref);
     line_of(r->head, ref)->flags |= LINE_LEFT;
@@ -202,7 +202,7 @@ NO_LOCK_CHECK static void pair_left(struct head_replay *r, uint32_t id)
     postings_read(p, &refs);
     for (size_t i = 0; i < refs.count; i++)
         if (series_alive(line_of(r->head, refs.list[i])))
-            series_left(r, refs.list[i]);
+            replay_series_left(r, refs.list[i]);
     refs_deinit(&refs);
     p->left = true;
     r->leaving.pairs = mem_grow(r->leaving.pairs, &r->leaving.pair_capacity, r->leaving.pair_count + 1, sizeof id);
@@ -217,6 +217,10 @@ NO_LOCK_CHECK static bool define_pair(struct head_replay *r, uint32_t id, struct
     bool fine = pair_define(h, id, wire);
     bool taken = id < get_relaxed(&h->pair_count) && pair_of(h, id)->wire;
     if (!fine && !taken) {
+        mutex_unlock(&h->create);
+        r->contradicted = !replay_make_series(r, r->frame_news) || r->contradicted; /* they came before this record */
+        r->frame_news = 0;
+        mutex_lock(&h->create);
         pair_left(r, pair_find_bytes(h, wire));
         fine = pair_define(h, id, wire);
     }
@@ -272,8 +276,12 @@ static const uint8_t *parse_series(struct head_replay *r, const uint8_t *p, cons
     for (uint64_t i = 0; i < count; i++)
         if (!(p = varint_get(p, end, &id)))
             return NULL;
-    r->series = mem_grow(r->series, &r->series_capacity, r->series_count + 1, sizeof *r->series);
-    r->series[r->series_count++] = at;
+    if (!page_reserve(r, ref / PAGE_SERIES)) {
+        r->contradicted = true;
+        return p;
+    }
+    r->news = mem_grow(r->news, &r->new_capacity, r->new_count + 1, sizeof *r->news);
+    r->news[r->new_count++] = (struct replay_new){at, r->frame};
     return p;
 }
 
@@ -386,7 +394,8 @@ static bool canonical_of(struct head *h, const uint32_t *ids, uint32_t count, st
 }
 
 /* (The caller holds the lock: clang does not see that the lock of r->head is that of h.) */
-NO_LOCK_CHECK bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count)
+NO_LOCK_CHECK bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count,
+                                 uint32_t frame)
 {
     struct head *h = r->head;
     if (!page_is_near(h, ref / PAGE_SERIES) || !canonical_of(h, ids, count, &r->canonical))
@@ -396,44 +405,27 @@ NO_LOCK_CHECK bool replay_series(struct head_replay *r, uint64_t ref, const uint
     if (known == ref && known)
         return true;
     page_begin(h, (uint32_t)ref / PAGE_SERIES);
-    if (series_alive(line_of(h, (series_ref)ref)))
+    /* The number of one that left is given out again only when no record tells the older one any more. */
+    if (series_alive(line_of(h, (series_ref)ref)) || line_of(h, (series_ref)ref)->flags & LINE_LEFT)
         return false;
     if (known)
-        series_left(r, known);
+        replay_series_left(r, known);
     series_publish(h, (series_ref)ref, ids, count, hash, (uint32_t)r->canonical.len);
-    line_of(h, (series_ref)ref)->flags = r->frame << LINE_BORN_SHIFT;
+    line_of(h, (series_ref)ref)->flags = frame << LINE_BORN_SHIFT;
     r->report.series++;
     return true;
-}
-
-static bool make_series(struct head_replay *r)
-{
-    const uint8_t *end = r->batch.data + r->batch.len;
-    bool fine = true;
-    mutex_lock(&r->head->create);
-    for (size_t i = 0; i < r->series_count; i++) {
-        const uint8_t *p = r->batch.data + r->series[i];
-        uint32_t ids[LABEL_COUNT_MAX];
-        uint64_t ref, count, id;
-        p = varint_get(p, end, &ref);
-        p = p ? varint_get(p, end, &count) : NULL;
-        for (uint64_t k = 0; p && k < count; k++) {
-            p = varint_get(p, end, &id);
-            ids[k] = id < UINT32_MAX ? (uint32_t)id : UINT32_MAX;
-        }
-        fine = p && replay_series(r, ref, ids, (uint32_t)count) && fine;
-    }
-    mutex_unlock(&r->head->create);
-    r->series_count = 0;
-    return fine;
 }
 
 /* ---- frames ---- */
 
 enum err head_replay_frame(struct head_replay *r, struct slice payload, struct errmsg *why)
 {
+    r->contradicted = false;
     if (r->batch.len + payload.len > BATCH_BYTES || r->run_count > BATCH_RUNS)
         replay_apply(r);
+    else if (r->new_count >= REPLAY_SERIES_MANY)
+        r->contradicted = !replay_make_series(r, r->new_count);
+    r->frame_news = r->new_count;
     size_t start = r->batch.len;
     buf_slice(&r->batch, payload);
     if (r->batch.failed || r->batch.len > UINT32_MAX)
@@ -445,11 +437,9 @@ enum err head_replay_frame(struct head_replay *r, struct slice payload, struct e
     while (p && p < end)
         p = parse_record(r, p, end);
     settle_applied(r);
-    bool made = make_series(r);
-    epoch_tidy(&r->head->epochs);
     if (!p)
         return replay_damaged(r, why, "a record breaks the format");
-    return made ? ERR_OK : replay_damaged(r, why, "a series contradicts what is known");
+    return r->contradicted ? replay_damaged(r, why, "a series contradicts what is known") : ERR_OK;
 }
 
 /*
@@ -492,7 +482,7 @@ void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
     buf_deinit(&r->canonical);
     mem_free(r->runs);
     mem_free(r->pages);
-    mem_free(r->series);
+    mem_free(r->news);
     mem_free(r->applied);
     mem_free(r);
 }

@@ -133,6 +133,46 @@ static void *apply_share(void *arg)
     return NULL;
 }
 
+/* Runs of a page together, those of a page in order: they mostly come so, and are put in order where they do not. */
+static void sort_pages_runs(struct replay_run *runs, size_t count)
+{
+    for (size_t from = 0, to; from < count; from = to) {
+        bool ascending = true;
+        for (to = from + 1; to < count && runs[to].page == runs[from].page; to++)
+            ascending = ascending && runs[to].sequence >= runs[to - 1].sequence;
+        if (!ascending)
+            qsort(runs + from, to - from, sizeof *runs, by_page);
+    }
+}
+
+/* By page, then by sequence: counted when the pages lie together. */
+static void sort_runs(struct head_replay *r)
+{
+    enum { SPREAD = 8, SPREAD_MIN = 65536 };
+    uint32_t low = UINT32_MAX, high = 0;
+    for (size_t i = 0; i < r->run_count; i++) {
+        low = r->runs[i].page < low ? r->runs[i].page : low;
+        high = r->runs[i].page > high ? r->runs[i].page : high;
+    }
+    size_t span = (size_t)high - low + 1;
+    if (span > SPREAD * r->run_count + SPREAD_MIN) {
+        qsort(r->runs, r->run_count, sizeof *r->runs, by_page);
+        return;
+    }
+    uint32_t *start = mem_array(span + 1, sizeof *start);
+    struct replay_run *sorted = mem_alloc(r->run_capacity * sizeof *sorted);
+    for (size_t i = 0; i < r->run_count; i++)
+        start[r->runs[i].page - low + 1]++;
+    for (size_t i = 0; i < span; i++)
+        start[i + 1] += start[i];
+    for (size_t i = 0; i < r->run_count; i++)
+        sorted[start[r->runs[i].page - low]++] = r->runs[i];
+    mem_free(start);
+    mem_free(r->runs);
+    r->runs = sorted;
+    sort_pages_runs(sorted, r->run_count);
+}
+
 static int by_page_number(const void *a, const void *b)
 {
     const struct replay_page *x = a, *y = b;
@@ -186,6 +226,8 @@ void replay_apply(struct head_replay *r)
 {
     struct share shares[REPLAY_THREADS_MAX];
     size_t runs = r->run_count;
+    if (!replay_make_series(r, r->new_count))
+        replay_damaged(r, NULL, "a series contradicts what is known");
     if (r->page_count) { /* all pages before any run: two threads may be at the same page otherwise */
         qsort(r->pages, r->page_count, sizeof *r->pages, by_page_number);
         r->run_count = 0;
@@ -195,7 +237,7 @@ void replay_apply(struct head_replay *r)
     }
     r->run_count = runs;
     if (runs) {
-        qsort(r->runs, r->run_count, sizeof *r->runs, by_page);
+        sort_runs(r);
         cut_shares(r, shares);
         run_shares(r, shares);
     }

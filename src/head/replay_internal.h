@@ -25,6 +25,11 @@ struct replay_page {
     uint32_t page, at, len; /* of its content in the batch */
 };
 
+/* A RECORD_SERIES that waits until all pairs of its frame are known. */
+struct replay_new {
+    uint32_t at, frame; /* of the record in the batch, behind its type; in which frame it came */
+};
+
 struct head_replay {
     struct head *head;
     unsigned threads;
@@ -36,19 +41,29 @@ struct head_replay {
     size_t run_count, run_capacity;
     struct replay_page *pages;
     size_t page_count, page_capacity;
-    uint32_t *series; /* where records of series start in the batch; of one frame */
-    size_t series_count, series_capacity;
-    struct { uint64_t life, number; } *applied; /* of one frame */
+    struct replay_new *news; /* series that are not made yet */
+    size_t new_count, new_capacity;
+    size_t frame_news; /* how many of them came before the frame at hand */
+    bool contradicted; /* a series of the frame at hand or before cannot be */
+    struct {
+        uint64_t life, number;
+    } * applied; /* of one frame */
     size_t applied_count, applied_capacity;
     struct leaving leaving; /* series that are told again under another number */
-    uint32_t frame; /* number of the one at hand */
-    uint32_t page;  /* what differences in records refer to */
+    uint32_t frame;         /* number of the one at hand */
+    uint32_t page;          /* what differences in records refer to */
     int64_t time_ms;
 };
 
 enum err replay_damaged(struct head_replay *r, struct errmsg *why, const char *what);
-/* A series at its place; false when it contradicts what is known.  head->create is held. */
-bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count) REQUIRES(r->head->create);
+/* A series at its place; false when it contradicts what is known. */
+bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uint32_t count, uint32_t frame)
+    REQUIRES(r->head->create);
+void replay_series_left(struct head_replay *r, series_ref ref) REQUIRES(r->head->create);
+/* ---- replay_series.c ---- */
+enum { REPLAY_SERIES_MANY = 16384 }; /* enough to be made side by side */
+/* The first `count` that wait; false: one contradicts what is known, the others were made. */
+bool replay_make_series(struct head_replay *r, size_t count);
 /* ---- replay_page.c ---- */
 bool replay_page(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
 /* ---- replay_apply.c ---- */

@@ -29,6 +29,7 @@ struct replay {
     uint64_t from;             /* the first frame to replay */
     uint64_t first_frame;      /* that was found; 0: none */
     uint64_t lost_frames;      /* missing while they were replayed */
+    uint64_t told;             /* frames and pieces with damage that was counted */
     bool end_lost;             /* and at the end */
     bool damaged;              /* the newest checkpoint */
     bool lossy;                /* and nothing stands in for it */
@@ -47,8 +48,11 @@ static void feed(struct replay *r, struct slice records)
 {
     struct errmsg why = {0};
     enum err err = head_replay_frame(r->head, records, &why);
-    if (err != ERR_OK && TSDB_COUNT(r->db, replay_damage, 1) < 16)
-        log_warn("tsdb", "records of the log cannot be applied", "err=\"%s\"", why.text);
+    if (err != ERR_OK) {
+        r->told++;
+        if (TSDB_COUNT(r->db, replay_damage, 1) < 16)
+            log_warn("tsdb", "records of the log cannot be applied", "err=\"%s\"", why.text);
+    }
     TSDB_COUNT(r->db, replay_frames, 1);
 }
 
@@ -180,10 +184,11 @@ static enum err replay_log(struct replay *r, struct wal_reader *reader, struct e
     return err;
 }
 
-static void replay_say(struct tsdb *db, const struct wal_report *log, const struct head_replay_report *head)
+static void replay_say(struct replay *r, const struct wal_report *log, const struct head_replay_report *head)
 {
+    struct tsdb *db = r->db;
     TSDB_SET(db, replay_lost_frames, log->lost_frames);
-    TSDB_COUNT(db, replay_damage, log->damage_count);
+    TSDB_COUNT(db, replay_damage, log->damage_count + (head->damaged > r->told ? head->damaged - r->told : 0));
     log_info(
         "tsdb", "log replayed",
         "frames=%llu series=%llu samples=%llu lost_frames=%llu lost_samples=%llu damaged=%llu torn_tail=%d ms=%lld",
@@ -319,7 +324,7 @@ static enum err replay_all(struct replay *r, struct wal_reader *reader, struct e
     head_replay_finish(r->head, &report);
     TSDB_SET(db, replay_ns, (uint64_t)(clock_mono_ns(db->o.clock) - start));
     if (err == ERR_OK) {
-        replay_say(db, wal_reader_report(reader), &report);
+        replay_say(r, wal_reader_report(reader), &report);
         losses_find(r, report.lost);
         wal_truncate(db->wal, r->manifest.log_first ? r->manifest.log_first : covered + 1);
         db->checkpoint_sequence = covered;
