@@ -42,7 +42,7 @@ struct series_line {
     uint32_t end;                      /* column index after the newest sample */
     uint32_t first;                    /* column index where the tail starts */
     _Atomic uint32_t tail;             /* newest tail line; 0: none (readable any time as a prefetch hint) */
-    uint32_t tail_first;               /* oldest tail line */
+    _Atomic uint32_t tail_first;       /* oldest tail line; a hint like `tail` */
     uint32_t labels;                   /* where its pair ids start in the page's label bytes; constant */
     _Atomic uint16_t label_bytes;      /* length of the canonical label bytes; constant while it lives */
     uint8_t fill;                      /* bytes used in the newest tail line */

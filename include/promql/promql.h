@@ -123,6 +123,7 @@ struct plan_operator {
     struct plan_expected expected;
     uint64_t rows, tiles, points, samples; /* of PLAN_ANALYZE; samples: looked at */
     double seconds;                        /* of all threads, without the inputs' */
+    const char *spared;                    /* what the optimiser leaves out; NULL: nothing */
 };
 struct query_plan {
     uint32_t steps, count, omitted; /* operators: those that are left out */

@@ -49,20 +49,29 @@ void warnings_add(struct warnings *w, const char *fmt, ...) PRINTF_LIKE(2, 3); /
 struct selector {
     const struct matcher *matchers;
     uint32_t matcher_count;
-    int64_t mint_ms, maxt_ms; /* inclusive; within the querier's range */
-    bool sorted;              /* series by labels_cmp; false: any order may come back */
-    uint64_t series_max;      /* 0 = no limit; past it ERR_LIMIT */
-    uint64_t series_limit;    /* a hint: any so many series are enough; 0 = all */
+    int64_t mint_ms, maxt_ms;  /* inclusive; within the querier's range */
+    bool sorted;               /* series by labels_cmp; false: any order may come back */
+    uint64_t series_max;       /* 0 = no limit; past it ERR_LIMIT */
+    uint64_t series_limit;     /* a hint: any so many series are enough; 0 = all */
     struct warnings *warnings; /* may be NULL */
+    /*
+     * Projected: who asks looks at few labels.  Label sets that come back hold at least the pairs of these names and of
+     * the metadata labels (__name__, __type__, __unit__); their hashes are those of all pairs.  A source may give all.
+     */
+    bool projected;
+    const struct slice *needed; /* [needed_count] */
+    uint32_t needed_count;
 };
+/* Whether label sets hold pairs of this name even when they are projected. */
+bool selector_shows_always(struct slice name);
 
 /* Samples of one series in a time range, oldest first, times strictly increasing. */
 struct samples {
     uint32_t count;
     const int64_t *times_ms;
-    const double *values;                  /* undefined where hists[i] is not NULL */
-    const struct histogram *const *hists;  /* NULL: no native histograms here; else [count], NULL = float */
-    const int64_t *start_times_ms;         /* NULL: none; else [count], 0 = unknown */
+    const double *values;                 /* undefined where hists[i] is not NULL */
+    const struct histogram *const *hists; /* NULL: no native histograms here; else [count], NULL = float */
+    const int64_t *start_times_ms;        /* NULL: none; else [count], 0 = unknown */
     uint64_t times_id; /* not 0: two reads with this id, same count and first time have the same times */
 };
 

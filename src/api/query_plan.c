@@ -38,6 +38,10 @@ static void json_operator(struct buf *out, const struct plan_operator *p, bool a
         buf_printf(out, i ? ",%" PRIu32 : "%" PRIu32, p->inputs[i]);
     buf_printf(out, "],\"steps\":%" PRIu32 ",", p->steps);
     json_expected(out, &p->expected);
+    if (p->spared) {
+        buf_str(out, ",\"spared\":");
+        json_string_html(out, slice_str(p->spared));
+    }
     if (analyzed) {
         buf_printf(out,
                    ",\"actual\":{\"series\":%" PRIu64 ",\"points\":%" PRIu64 ",\"samples\":%" PRIu64

@@ -205,7 +205,8 @@ static enum err narrow_select(struct querier *q, const struct selector *sel, str
         struct selector one = narrowed(sel, &n->only->sets[0], arena);
         return n->behind->ops->select(n->behind, &one, arena, cancel, out, why);
     }
-    every.series_limit = 0; /* of those that may be seen, not of all */
+    every.series_limit = 0;  /* of those that may be seen, not of all */
+    every.projected = false; /* whether one may be seen is told by any label */
     TRY(n->behind->ops->select(n->behind, &every, arena, cancel, &all, why));
     return keep_seen(n->only, all, arena, out, why);
 }

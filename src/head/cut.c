@@ -379,7 +379,7 @@ enum err head_cut_next(struct head_cut *cut, struct series_set **out, struct err
         return ERR_OK;
     struct refs piece = {.list = cut->refs.list + cut->next, .count = end - cut->next};
     cut->next = end;
-    return head_set_new(cut->head, &piece, cut->order, true, &cut->arena, NULL, out, why);
+    return head_set_new(cut->head, &piece, NULL, cut->order, true, &cut->arena, NULL, out, why);
 }
 
 /* ---- end ---- */

@@ -42,7 +42,7 @@ static inline void count_add(_Atomic uint64_t *c, uint64_t n)
 
 /* 60 bytes of a packed tail; tail_internal.h has the code. */
 struct tail_line {
-    uint32_t next; /* 0: the newest */
+    _Atomic uint32_t next; /* 0: the newest; readable any time as a prefetch hint */
     uint8_t bytes[60];
 };
 _Static_assert(sizeof(struct tail_line) == 64, "a tail line is one cache line");
@@ -322,8 +322,10 @@ bool series_value_at(struct head *h, const struct series_line *x, uint32_t index
 struct series_reader *head_reader_new(struct head *h, const series_ref *refs, uint32_t count, bool frozen);
 
 /* ---- head_querier.c ---- */
-enum err head_set_new(struct head *h, const struct refs *refs, labels_order order, bool frozen, struct arena *arena,
-                      struct cancel *cancel, struct series_set **out, struct errmsg *why);
+/* sel: what of the labels is needed; NULL: all. */
+enum err head_set_new(struct head *h, const struct refs *refs, const struct selector *sel, labels_order order,
+                      bool frozen, struct arena *arena, struct cancel *cancel, struct series_set **out,
+                      struct errmsg *why);
 
 /* ---- select.c ---- */
 /* Refs of series that match and may have samples in the range, ascending.  Inside an epoch. */

@@ -61,8 +61,9 @@ static enum err does_not_fit(const struct refs *refs, struct errmsg *why)
     return err_set(why, ERR_LIMIT, "select: %zu series do not fit into the memory of the query", refs->count);
 }
 
-enum err head_set_new(struct head *h, const struct refs *refs, labels_order order, bool frozen, struct arena *arena,
-                      struct cancel *cancel, struct series_set **out, struct errmsg *why)
+enum err head_set_new(struct head *h, const struct refs *refs, const struct selector *sel, labels_order order,
+                      bool frozen, struct arena *arena, struct cancel *cancel, struct series_set **out,
+                      struct errmsg *why)
 {
     struct head_set *set = ARENA_NEW(arena, struct head_set);
     struct labels *labels = arena_try_alloc(arena, (refs->count + 1) * sizeof *labels);
@@ -71,7 +72,7 @@ enum err head_set_new(struct head *h, const struct refs *refs, labels_order orde
         return does_not_fit(refs, why);
     enum err err = order && (order != labels_cmp || refs->count <= COMPARE_MAX)
                        ? sort_as(h, refs, order, arena, labels, list)
-                       : series_labels_all(h, refs, order != NULL, arena, cancel, labels, list);
+                       : series_labels_all(h, refs, sel, order != NULL, arena, cancel, labels, list);
     if (err == ERR_LIMIT)
         return does_not_fit(refs, why);
     TRY(err);
@@ -111,7 +112,7 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
     if (err == ERR_OK && sel->series_max && refs.count > sel->series_max)
         err = err_set(why, ERR_LIMIT, "select: more than %llu series", (unsigned long long)sel->series_max);
     if (err == ERR_OK)
-        err = head_set_new(q->head, &refs, sel->sorted ? labels_cmp : NULL, false, arena, cancel, out, why);
+        err = head_set_new(q->head, &refs, sel, sel->sorted ? labels_cmp : NULL, false, arena, cancel, out, why);
     refs_deinit(&refs);
     return err;
 }

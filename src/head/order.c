@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { CHECK_EVERY = 4096, FEW = 16 };
+enum { CHECK_EVERY = 4096, FEW = 16, MANY = 1024, DIRECT_FACTOR = 4 };
 
 /* A pair that occurs. */
 struct occurring {
@@ -39,7 +39,10 @@ struct ordering {
     uint32_t pair_count, pair_capacity;
     uint32_t *table; /* by id: number + 1, 0 = free */
     uint32_t table_size;
+    bool direct;                 /* a place for every id: table[id] */
     const struct label **labels; /* by number */
+    struct hash128 *hashes;      /* by number */
+    bool *shown;                 /* by number: whether lists hold it; NULL: all */
     uint32_t *ranks;             /* by number; from 1 */
     unsigned bits, per_key;      /* of a rank; ranks in a key */
 };
@@ -85,21 +88,47 @@ static bool pairs_grow(struct ordering *o)
     return true;
 }
 
+/* With many series a place for every pair there is costs less than looking for places. */
+static bool direct_grow(struct ordering *o, uint32_t count)
+{
+    uint32_t *table = take(o, count, sizeof *table);
+    if (!table)
+        return false;
+    if (o->table_size)
+        memcpy(table, o->table, o->table_size * sizeof *table);
+    memset(table + o->table_size, 0, (count - o->table_size) * sizeof *table);
+    o->table = table;
+    o->table_size = count;
+    return true;
+}
+
+/* Where the number of a pair stands or will stand; NULL when memory ends. */
+static uint32_t *number_place(struct ordering *o, uint32_t id)
+{
+    if (o->direct)
+        return id < o->table_size || direct_grow(o, id + 1) ? &o->table[id] : NULL;
+    if (o->pair_count * 2 >= o->table_size && !table_grow(o))
+        return NULL;
+    uint32_t at = slot_of(o, id);
+    while (o->table[at] && o->pairs[o->table[at] - 1].id != id)
+        at = (at + 1) & (o->table_size - 1);
+    return &o->table[at];
+}
+
 /* The number of a pair; UINT32_MAX when memory ends. */
 static uint32_t number_of(struct ordering *o, uint32_t id)
 {
-    if (o->pair_count * 2 >= o->table_size && !table_grow(o))
+    uint32_t *place = number_place(o, id);
+    if (!place)
         return UINT32_MAX;
-    uint32_t at = slot_of(o, id);
-    for (; o->table[at]; at = (at + 1) & (o->table_size - 1))
-        if (o->pairs[o->table[at] - 1].id == id)
-            return o->table[at] - 1;
+    if (*place)
+        return *place - 1;
     if (o->pair_count == o->pair_capacity && !pairs_grow(o))
         return UINT32_MAX;
     const struct pair *p = pair_of(o->head, id);
     o->pairs[o->pair_count] =
         (struct occurring){.id = id, .name = p->name, .number = o->pair_count, .label = &p->label};
-    o->table[at] = ++o->pair_count;
+    *place = ++o->pair_count;
     return o->pair_count - 1;
 }
 
@@ -119,7 +148,9 @@ static enum err rows_fill(struct ordering *o)
     uint32_t previous_count = 0;
     o->start = take(o, o->count + 1, sizeof *o->start);
     o->rows = take(o, size, sizeof *o->rows);
-    if (!o->start || !o->rows)
+    uint32_t known = atomic_load(&o->head->pair_count);
+    o->direct = known / DIRECT_FACTOR < o->count;
+    if (!o->start || !o->rows || (o->direct && !direct_grow(o, known)))
         return ERR_LIMIT;
     for (size_t i = 0; i < o->count; i++) {
         if (i % CHECK_EVERY == 0)
@@ -176,17 +207,85 @@ static uint64_t bytes_at(struct slice s, size_t at)
     return key;
 }
 
-/* The values of one name. */
-static void values_sort(struct occurring *list, uint32_t count)
+/* By the bytes of the key in which some differ, least significant first; `from` and `to` change places. */
+static void radix_pass(const struct entry *from, struct entry *to, size_t count, unsigned shift)
+{
+    size_t start[257] = {0};
+    for (size_t i = 0; i < count; i++)
+        start[(from[i].key >> shift & 0xff) + 1]++;
+    for (unsigned i = 0; i < 256; i++)
+        start[i + 1] += start[i];
+    for (size_t i = 0; i < count; i++)
+        to[start[from[i].key >> shift & 0xff]++] = from[i];
+}
+
+static void radix_sort(struct entry *list, struct entry *spare, size_t count, uint64_t differing)
+{
+    struct entry *from = list, *to = spare;
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        if (!(differing >> shift & 0xff))
+            continue;
+        radix_pass(from, to, count, shift);
+        struct entry *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != list)
+        memcpy(list, from, count * sizeof *list);
+}
+
+/* Many values: by their prefixes first; only those with equal ones are compared as texts. */
+static bool values_sort_many(struct ordering *o, struct occurring *list, uint32_t count)
+{
+    struct entry *entries = take(o, count, sizeof *entries), *spare = take(o, count, sizeof *spare);
+    struct occurring *copy = take(o, count, sizeof *copy);
+    uint64_t differing = 0;
+    if (!entries || !spare || !copy)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i] = (struct entry){list[i].prefix, i};
+        differing |= list[i].prefix ^ list[0].prefix;
+    }
+    radix_sort(entries, spare, count, differing);
+    for (uint32_t i = 0; i < count; i++)
+        copy[i] = list[entries[i].row];
+    for (uint32_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && copy[end].prefix == copy[i].prefix;)
+            end++;
+        if (end - i > 1)
+            qsort(copy + i, end - i, sizeof *copy, by_prefix);
+    }
+    memcpy(list, copy, count * sizeof *list);
+    return true;
+}
+
+/* Pairs and their texts lie anywhere. */
+static void values_prefetch(const struct occurring *list, uint32_t count, uint32_t i)
+{
+    if (i + 16 < count)
+        __builtin_prefetch(list[i + 16].label);
+    if (i + 8 < count)
+        __builtin_prefetch(list[i + 8].label->value.data);
+}
+
+/* The values of one name; false when memory ends. */
+static bool values_sort(struct ordering *o, struct occurring *list, uint32_t count)
 {
     size_t common = SIZE_MAX;
     if (count < 2)
-        return;
-    for (uint32_t i = 1; i < count; i++)
+        return true;
+    for (uint32_t i = 1; i < count && common; i++) {
+        values_prefetch(list, count, i);
         common = common_bytes(list[0].label->value, list[i].label->value, common);
-    for (uint32_t i = 0; i < count; i++)
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        values_prefetch(list, count, i);
         list[i].prefix = bytes_at(list[i].label->value, common);
+    }
+    if (count > MANY)
+        return values_sort_many(o, list, count);
     qsort(list, count, sizeof *list, by_prefix);
+    return true;
 }
 
 /* Puts pairs of one name together, names in their order: there are few names and many values. */
@@ -215,7 +314,8 @@ static bool pairs_by_name(struct ordering *o)
         sorted[next[of_name[o->pairs[i].name]]++] = o->pairs[i];
     at = 0;
     for (uint32_t i = 0; i < rank; i++) {
-        values_sort(sorted + at, next[i] - at);
+        if (!values_sort(o, sorted + at, next[i] - at))
+            return false;
         at = next[i];
     }
     o->pairs = sorted;
@@ -273,28 +373,6 @@ static void insertion_sort(const struct ordering *o, struct entry *list, size_t 
     }
 }
 
-/* By the bytes of the key in which some differ, least significant first. */
-static void radix_sort(struct entry *list, struct entry *spare, size_t count, uint64_t differing)
-{
-    struct entry *from = list, *to = spare;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        if (!(differing >> shift & 0xff))
-            continue;
-        size_t start[257] = {0};
-        for (size_t i = 0; i < count; i++)
-            start[(from[i].key >> shift & 0xff) + 1]++;
-        for (unsigned i = 0; i < 256; i++)
-            start[i + 1] += start[i];
-        for (size_t i = 0; i < count; i++)
-            to[start[from[i].key >> shift & 0xff]++] = from[i];
-        struct entry *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != list)
-        memcpy(list, from, count * sizeof *list);
-}
-
 /* Rows that are equal before `from`. */
 static enum err rows_sort(const struct ordering *o, struct entry *list, struct entry *spare, size_t count,
                           uint32_t from)
@@ -323,13 +401,16 @@ static enum err rows_sort(const struct ordering *o, struct entry *list, struct e
 
 static bool labels_of_row(const struct ordering *o, uint32_t row, struct arena *arena, struct labels *out)
 {
-    uint32_t count = row_len(o, row);
     const uint32_t *numbers = o->rows + o->start[row];
-    const struct label **list = arena_try_alloc(arena, count * sizeof *list);
-    *out = (struct labels){.count = count, .list = list};
-    for (uint32_t i = 0; list && i < count; i++) {
-        list[i] = o->labels[numbers[i]];
-        out->hash = hash128_add(out->hash, list[i]->hash);
+    uint32_t all = row_len(o, row), count = 0;
+    for (uint32_t i = 0; i < all; i++)
+        count += !o->shown || o->shown[numbers[i]];
+    const struct label **list = arena_try_alloc(arena, (count + 1) * sizeof *list);
+    *out = (struct labels){.list = list};
+    for (uint32_t i = 0; list && i < all; i++) {
+        out->hash = hash128_add(out->hash, o->hashes[numbers[i]]);
+        if (!o->shown || o->shown[numbers[i]])
+            list[out->count++] = o->labels[numbers[i]];
     }
     return list;
 }
@@ -356,24 +437,38 @@ static enum err labels_make(struct ordering *o, bool sorted, struct arena *arena
     return ERR_OK;
 }
 
-static enum err labels_number(struct ordering *o)
+static bool name_needed(const struct selector *sel, struct slice name)
+{
+    for (uint32_t i = 0; i < sel->needed_count; i++)
+        if (slice_eq(sel->needed[i], name))
+            return true;
+    return selector_shows_always(name);
+}
+
+static enum err labels_number(struct ordering *o, const struct selector *sel)
 {
     TRY(rows_fill(o));
     o->labels = take(o, o->pair_count, sizeof *o->labels);
-    if (!o->labels)
+    o->hashes = take(o, o->pair_count, sizeof *o->hashes);
+    o->shown = sel && sel->projected ? take(o, o->pair_count, sizeof *o->shown) : NULL;
+    if (!o->labels || !o->hashes || (sel && sel->projected && !o->shown))
         return ERR_LIMIT;
-    for (uint32_t i = 0; i < o->pair_count; i++)
+    for (uint32_t i = 0; i < o->pair_count; i++) {
         o->labels[i] = o->pairs[i].label;
+        o->hashes[i] = o->pairs[i].label->hash;
+        if (o->shown)
+            o->shown[i] = name_needed(sel, o->pairs[i].label->name);
+    }
     return ERR_OK;
 }
 
-enum err series_labels_all(struct head *h, const struct refs *refs, bool sorted, struct arena *arena,
-                           struct cancel *cancel, struct labels *labels, series_ref *out)
+enum err series_labels_all(struct head *h, const struct refs *refs, const struct selector *sel, bool sorted,
+                           struct arena *arena, struct cancel *cancel, struct labels *labels, series_ref *out)
 {
     struct ordering o = {.head = h, .cancel = cancel, .refs = refs->list, .count = refs->count};
     sorted = sorted && refs->count > 1;
     arena_init(&o.work, arena->budget);
-    enum err err = labels_number(&o);
+    enum err err = labels_number(&o, sel);
     if (err == ERR_OK && sorted)
         err = rank_pairs(&o);
     if (err == ERR_OK)

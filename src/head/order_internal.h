@@ -10,9 +10,10 @@
 
 /*
  * Fills labels[count] and out[count], the refs they belong to; label lists are in the arena, working memory is charged
- * to its budget and given back.  ERR_LIMIT when memory ends, ERR_CANCELED, ERR_TIMEOUT.
+ * to its budget and given back.  `sel` tells which pairs are to be listed; NULL: all.  ERR_LIMIT when memory ends,
+ * ERR_CANCELED, ERR_TIMEOUT.
  */
-enum err series_labels_all(struct head *h, const struct refs *refs, bool sorted, struct arena *arena,
-                           struct cancel *cancel, struct labels *labels, series_ref *out);
+enum err series_labels_all(struct head *h, const struct refs *refs, const struct selector *sel, bool sorted,
+                           struct arena *arena, struct cancel *cancel, struct labels *labels, series_ref *out);
 
 #endif

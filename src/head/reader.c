@@ -87,7 +87,8 @@ static void copy_side_list(struct head_reader *r, const struct side_sample *list
 static void copy_side_sorted(struct head_reader *r, const struct side_sample *list, uint32_t count, int64_t mint_ms,
                              int64_t maxt_ms)
 {
-    uint32_t from = side_first(list, count, mint_ms), to = maxt_ms == INT64_MAX ? count : side_first(list, count, maxt_ms + 1);
+    uint32_t from = side_first(list, count, mint_ms),
+             to = maxt_ms == INT64_MAX ? count : side_first(list, count, maxt_ms + 1);
     if (from < to)
         copy_side_list(r, list + from, to - from, mint_ms, maxt_ms);
 }
@@ -254,10 +255,19 @@ static void prefetch(const struct head_reader *r, uint32_t i)
         __builtin_prefetch(page);
         __builtin_prefetch(page + 64);
     }
-    if (i + 3 < r->count) {
-        uint32_t tail = get_relaxed(&line_of(h, r->refs[i + 3])->tail);
-        if (tail)
+    if (i + 4 < r->count) {
+        const struct series_line *line = line_of(h, r->refs[i + 4]);
+        uint32_t tail = get_relaxed(&line->tail);
+        if (tail) {
+            __builtin_prefetch(tail_line_of(h, get_relaxed(&line->tail_first)));
             __builtin_prefetch(tail_line_of(h, tail));
+        }
+    }
+    if (i + 2 < r->count) {
+        const struct series_line *line = line_of(h, r->refs[i + 2]);
+        uint32_t tail = get_relaxed(&line->tail), first = get_relaxed(&line->tail_first);
+        if (tail && tail != first)
+            __builtin_prefetch(tail_line_of(h, get_relaxed(&tail_line_of(h, first)->next)));
     }
 }
 

@@ -38,7 +38,7 @@ struct sealer {
 
 static bool wants_seal(struct head *h, const struct series_line *x)
 {
-    return series_alive(x) && get_relaxed(&x->tail) != 0 && x->tail_first != get_relaxed(&x->tail) &&
+    return series_alive(x) && get_relaxed(&x->tail) != 0 && get_relaxed(&x->tail_first) != get_relaxed(&x->tail) &&
            x->end - x->first >= h->options.seal_samples;
 }
 
@@ -181,7 +181,7 @@ static void seal_one(struct sealer *s, uint32_t page, struct seal *one)
     more->hint = one->hint;
     more->base = end_value;
     x->first = end_index;
-    x->tail_first = one->newest;
+    set_relaxed(&x->tail_first, one->newest);
     mutex_unlock(&p->lock);
     tail_lines_give(h, (const uint32_t *)(const void *)one->ids.data, one->ids.len / sizeof(uint32_t));
     atomic_fetch_add_explicit(&h->chunks_sealed, s->made_count, memory_order_relaxed);

@@ -247,10 +247,7 @@ void keep_in_time(struct head *h, struct refs *refs, int64_t mint_ms, int64_t ma
 enum err select_candidates(struct head *h, const struct selector *sel, struct cancel *cancel, struct refs *out,
                            struct errmsg *why)
 {
-    enum err err = select_all_times(h, sel, cancel, out, why);
-    if (err == ERR_OK)
-        keep_in_time(h, out, sel->mint_ms, sel->maxt_ms);
-    return err;
+    return select_all_times(h, sel, cancel, out, why);
 }
 
 /* What every matcher gives.  *scan[i]: its values were not tested, its candidates have to be. */

@@ -12,12 +12,12 @@ void tail_copy_take(struct head *h, const struct series_line *x, struct tail_cop
     uint32_t tail = get_relaxed(&x->tail);
     if (tail == 0)
         return;
-    for (uint32_t id = x->tail_first;;) {
+    for (uint32_t id = get_relaxed(&x->tail_first);;) {
         const struct tail_line *line = tail_line_of(h, id);
         buf_append(&out->lines, line->bytes, id == tail ? x->fill : TAIL_BYTES);
         if (id == tail)
             break;
-        id = line->next;
+        id = get_relaxed(&line->next);
     }
     assert(!out->lines.failed);
 }
@@ -100,7 +100,8 @@ void tail_copy_full(struct head *h, const struct series_line *x, struct tail_cop
     uint32_t tail = get_relaxed(&x->tail);
     *out = (struct tail_copy){.lines = out->lines, .base = x->more ? x->more->base : 0, .first = x->first};
     buf_reset(&out->lines);
-    for (uint32_t id = tail ? x->tail_first : 0; id != tail; id = tail_line_of(h, id)->next) {
+    for (uint32_t id = tail ? get_relaxed(&x->tail_first) : 0; id != tail;
+         id = get_relaxed(&tail_line_of(h, id)->next)) {
         buf_append(&out->lines, tail_line_of(h, id)->bytes, TAIL_BYTES);
         if (ids)
             buf_append(ids, &id, sizeof id);
@@ -127,10 +128,10 @@ void tail_copy_stream(struct head *h, const struct series_line *x, struct buf *o
 {
     uint32_t tail = get_relaxed(&x->tail), run = x->run;
     uint64_t base = x->more ? x->more->base : 0;
-    for (uint32_t id = tail ? x->tail_first : 0; id;) {
+    for (uint32_t id = tail ? get_relaxed(&x->tail_first) : 0; id;) {
         const struct tail_line *line = tail_line_of(h, id);
         buf_append(out, line->bytes, id == tail ? x->fill : line_used(line));
-        id = id == tail ? 0 : line->next;
+        id = id == tail ? 0 : get_relaxed(&line->next);
     }
     if (run && !tail && x->last != base) {
         uint8_t op[TAIL_OP_MAX];
@@ -150,9 +151,9 @@ void tail_clear(struct head *h, struct series_line *x)
 {
     uint32_t tail = get_relaxed(&x->tail), ids[64];
     size_t count = 0;
-    for (uint32_t id = tail ? x->tail_first : 0; id;) {
+    for (uint32_t id = tail ? get_relaxed(&x->tail_first) : 0; id;) {
         ids[count++] = id;
-        id = id == tail ? 0 : tail_line_of(h, id)->next;
+        id = id == tail ? 0 : get_relaxed(&tail_line_of(h, id)->next);
         if (count == 64 || !id) {
             tail_lines_give(h, ids, count);
             count = 0;

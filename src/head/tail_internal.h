@@ -33,14 +33,14 @@ static inline uint8_t *tail_room(struct head_appender *a, struct series_line *x)
     uint32_t tail = get_relaxed(&x->tail);
     if (__builtin_expect(tail == 0 || x->fill > TAIL_BYTES - TAIL_OP_MAX, 0)) {
         uint32_t fresh = tail_line_take(a);
-        tail_line_of(a->head, fresh)->next = 0;
+        set_relaxed(&tail_line_of(a->head, fresh)->next, 0);
         if (tail) {
             struct tail_line *full = tail_line_of(a->head, tail);
-            full->next = fresh;
+            set_relaxed(&full->next, fresh);
             if (x->fill < TAIL_BYTES)
                 full->bytes[x->fill] = TAIL_LINE_END;
         } else {
-            x->tail_first = fresh;
+            set_relaxed(&x->tail_first, fresh);
         }
         set_relaxed(&x->tail, fresh);
         x->fill = 0;

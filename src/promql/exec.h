@@ -132,6 +132,8 @@ struct oper {
     bool drop_all;
     bool one_name; /* labels stay distinct without the metric's name */
 
+    const char *remark; /* what was spared here, for plans; NULL: nothing */
+
     struct tally tally;      /* of all rows read so far, in order */
     struct late_note **late; /* [grid.count], or NULL: the last note of each step */
 };

@@ -52,7 +52,7 @@ static enum err expect_reading(struct exec *x, const struct reading_op *r, struc
     struct series_set *set;
     if (!x->querier)
         return ERR_OK;
-    TRY(exec_select(x, r->selector, r->mint_ms, r->maxt_ms, true, &set));
+    TRY(exec_select(x, r, true, NULL, &set));
     *out = (struct expected){
         .rows = set->count, .bytes = (uint64_t)set->count * LABELS_BYTES, .labels = set->labels, .reads = true};
     out->samples = set->count;
@@ -148,6 +148,7 @@ static void plan_operator_fill(struct plan_operator *out, const struct oper *op,
                                   .id = op->id,
                                   .steps = op->grid.count,
                                   .input_count = op->arg_count,
+                                  .spared = op->remark,
                                   .expected = {expected->rows, expected->samples, expected->bytes}};
     for (uint32_t i = 0; i < op->arg_count; i++)
         out->inputs[i] = op->args[i]->id;
@@ -237,6 +238,7 @@ void profile_finish(const struct exec *x, struct query_plan *plan)
             p->seconds += (double)x->workers[w].profile[op->id].ns / 1e9;
             p->tiles += x->workers[w].profile[op->id].tiles;
         }
+        p->spared = op ? op->remark : NULL;
         p->rows = op ? op->count : 0;
         p->points = op ? op->tally.points : 0;
         p->samples = op ? op->tally.queryable : 0;

@@ -89,7 +89,11 @@ static bool drop_by_set(const struct label *pair, void *ctx)
 struct labels name_set_keep(const struct name_set *set, const struct labels *labels, struct arena *arena)
 {
     struct set_filter f = {set, true};
-    return labels_filter(labels, arena, drop_by_set, &f);
+    struct labels kept = labels_filter(labels, arena, drop_by_set, &f);
+    kept.hash = (struct hash128){0, 0}; /* added up: a projected set has the hash of pairs that it does not list, too */
+    for (uint32_t i = 0; i < kept.count; i++)
+        kept.hash = hash128_add(kept.hash, kept.list[i]->hash);
+    return kept;
 }
 
 struct labels name_set_drop(const struct name_set *set, const struct labels *labels, struct arena *arena)

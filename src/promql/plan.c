@@ -252,6 +252,20 @@ static enum err plan_binary(struct exec *x, const struct node *n, const struct g
     return ERR_OK;
 }
 
+/* by() looks at few labels of a selector's series; their order and equality are told without the others. */
+static void project(const struct aggregate_node *a, struct oper *child)
+{
+    bool groups_only = a->op != AGGREGATE_TOPK && a->op != AGGREGATE_BOTTOMK && a->op != AGGREGATE_LIMITK &&
+                       a->op != AGGREGATE_LIMIT_RATIO && a->op != AGGREGATE_COUNT_VALUES;
+    if (a->without || !groups_only)
+        return;
+    bool reads = range_op_project(child, &a->grouping);
+    if (op_is_select(child))
+        select_op_project(child, &a->grouping);
+    if (reads || op_is_select(child))
+        child->remark = "labels of the grouping only";
+}
+
 static enum err plan_aggregate(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     struct oper *param = NULL, *child;
@@ -262,6 +276,7 @@ static enum err plan_aggregate(struct exec *x, const struct node *n, const struc
     bool any_order = a->op == AGGREGATE_COUNT || a->op == AGGREGATE_GROUP;
     if (any_order && !a->without && a->grouping.count == 0 && op_is_select(child))
         select_op_unsorted(child);
+    project(a, child);
     *out = aggregate_op_new(n, param, child);
     return ERR_OK;
 }

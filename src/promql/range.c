@@ -57,7 +57,9 @@ static enum err range_series(struct range_op *r)
     if (r->child) {
         op_series_same(&source, r->child);
     } else {
-        TRY(exec_select(x, &r->matrix->matrix.selector->vector, r->mint_ms, r->maxt_ms, true, &r->set));
+        struct reading_op reading;
+        range_op_reading(op, &reading);
+        TRY(exec_select(x, &reading, true, r->needed, &r->set));
         source.count = r->set->count;
         source.labels = r->set->labels;
         source.one_name = selector_has_one_name(&r->matrix->matrix.selector->vector);
@@ -448,6 +450,15 @@ bool range_op_reading(const struct oper *op, struct reading_op *out)
     if (op->ops != &range_ops || r->child)
         return false;
     *out = (struct reading_op){&r->matrix->matrix.selector->vector, r->mint_ms, r->maxt_ms, false};
+    return true;
+}
+
+bool range_op_project(struct oper *op, const struct name_list *needed)
+{
+    struct range_op *r = (struct range_op *)op;
+    if (op->ops != &range_ops || r->child)
+        return false;
+    r->needed = needed;
     return true;
 }
 

@@ -132,11 +132,12 @@ struct range_op {
     const struct node *matrix; /* NODE_MATRIX_SELECTOR or NODE_SUBQUERY */
     const struct modifiers *mod;
     int64_t range_ms;
-    int64_t before_ms, after_ms; /* anchored, smoothed: how far windows reach past the range */
-    int64_t mint_ms, maxt_ms;    /* of samples to read, inclusive */
-    struct series_set *set;      /* of a selector */
-    struct oper *child;          /* of a subquery */
-    int64_t *child_times;        /* [child->grid.count] */
+    int64_t before_ms, after_ms;    /* anchored, smoothed: how far windows reach past the range */
+    int64_t mint_ms, maxt_ms;       /* of samples to read, inclusive */
+    struct series_set *set;         /* of a selector */
+    const struct name_list *needed; /* labels of its series; NULL: all */
+    struct oper *child;             /* of a subquery */
+    int64_t *child_times;           /* [child->grid.count] */
     uint32_t param_count;
     struct oper *params[2];  /* scalars */
     const double *values[2]; /* theirs, per step */
@@ -170,6 +171,9 @@ bool range_op_census(const struct oper *op, struct selector *sel, struct census_
 /* The same as select_op_reading of a range function over a selector. */
 struct reading_op;
 bool range_op_reading(const struct oper *op, struct reading_op *out);
+/* The same as select_op_project; false: not a range function over a selector. */
+struct name_list;
+bool range_op_project(struct oper *op, const struct name_list *needed);
 
 /* The windows of `times` for every step; both ends move forward only. */
 void range_windows(const struct range_op *op, const int64_t *times, uint32_t count, struct window *out);

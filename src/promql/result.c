@@ -290,7 +290,8 @@ static enum err read_selector(struct run *r, const struct node *matrix, enum pla
     }
     if (look == PLAN_EXPLAIN)
         return ERR_OK;
-    TRY(exec_select(x, bare.vs, bare.mint_ms, bare.maxt_ms, true, &set));
+    struct reading_op whole = {bare.vs, bare.mint_ms, bare.maxt_ms, false};
+    TRY(exec_select(x, &whole, true, NULL, &set));
     if (set->count == 0)
         return ERR_OK;
     struct series_reader *reader = set->ops->reader(set);

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "model/value.h"
+#include "promql/range.h"
 #include "promql/select_fill.h"
 #include "promql/series.h"
 
@@ -28,31 +29,59 @@ static bool same_matchers(const struct vector_selector_node *a, const struct vec
     return true;
 }
 
-enum err exec_select(struct exec *x, const struct vector_selector_node *node, int64_t mint_ms, int64_t maxt_ms,
-                     bool sorted, struct series_set **out)
+static bool same_reading(const struct reading_op *a, const struct reading_op *b)
 {
+    return a->mint_ms == b->mint_ms && a->maxt_ms == b->maxt_ms && same_matchers(a->selector, b->selector);
+}
+
+/* One set of series for all who read the same: if somebody else does, all labels are wanted. */
+static bool reads_alone(const struct exec *x, const struct reading_op *reading)
+{
+    enum { OPERATORS_MAX = 1000 };
+    uint32_t readers = 0;
+    for (uint32_t i = 0; i < x->op_count && x->op_count <= OPERATORS_MAX; i++) {
+        struct reading_op other;
+        bool reads = select_op_reading(x->ops[i], &other) || range_op_reading(x->ops[i], &other);
+        readers += reads && same_reading(reading, &other);
+    }
+    return readers == 1;
+}
+
+static enum err storage_select(struct exec *x, struct selector *selector, struct series_set **out)
+{
+    enum err err = x->querier->ops->select(x->querier, selector, &x->arena, x->cancel, out, x->why);
+    if (err == ERR_OK)
+        return ERR_OK;
+    TRY(exec_check(x, x->why)); /* canceled: says so in its own words */
+    return err_wrap(x->why, err, "expanding series");
+}
+
+enum err exec_select(struct exec *x, const struct reading_op *reading, bool sorted, const struct name_list *needed,
+                     struct series_set **out)
+{
+    const struct vector_selector_node *node = reading->selector;
     for (struct selection *s = x->selections; s; s = s->next)
-        if (s->mint_ms == mint_ms && s->maxt_ms == maxt_ms && s->sorted >= sorted && same_matchers(s->node, node)) {
+        if (s->mint_ms == reading->mint_ms && s->maxt_ms == reading->maxt_ms && s->sorted >= sorted && !s->projected &&
+            same_matchers(s->node, node)) {
             *out = s->set;
             return ERR_OK;
         }
-    if (mint_ms > maxt_ms) { /* without series nobody asks for a reader */
+    if (reading->mint_ms > reading->maxt_ms) { /* without series nobody asks for a reader */
         *out = ARENA_NEW(&x->arena, struct series_set);
         return ERR_OK;
     }
     struct selector selector = {.matchers = node->matchers,
                                 .matcher_count = node->matcher_count,
-                                .mint_ms = mint_ms,
-                                .maxt_ms = maxt_ms,
+                                .mint_ms = reading->mint_ms,
+                                .maxt_ms = reading->maxt_ms,
                                 .sorted = sorted,
-                                .warnings = &x->warnings};
-    enum err err = x->querier->ops->select(x->querier, &selector, &x->arena, x->cancel, out, x->why);
-    if (err != ERR_OK) {
-        TRY(exec_check(x, x->why)); /* canceled: says so in its own words */
-        return err_wrap(x->why, err, "expanding series");
-    }
+                                .warnings = &x->warnings,
+                                .projected = needed && reads_alone(x, reading),
+                                .needed = needed ? needed->list : NULL,
+                                .needed_count = needed ? needed->count : 0};
+    TRY(storage_select(x, &selector, out));
     struct selection *s = ARENA_NEW(&x->arena, struct selection);
-    *s = (struct selection){x->selections, node, mint_ms, maxt_ms, sorted, *out};
+    *s = (struct selection){x->selections, node, reading->mint_ms, reading->maxt_ms, sorted, selector.projected, *out};
     x->series_fetched += (*out)->count;
     x->selections = s;
     return ERR_OK;
@@ -69,7 +98,8 @@ bool selector_has_one_name(const struct vector_selector_node *node)
 static enum err select_prepare(struct oper *op)
 {
     struct select_op *s = (struct select_op *)op;
-    TRY(exec_select(op->x, s->vs, s->mint_ms, s->maxt_ms, s->sorted, &s->set));
+    struct reading_op reading = {s->vs, s->mint_ms, s->maxt_ms, false};
+    TRY(exec_select(op->x, &reading, s->sorted, s->needed, &s->set));
     op->count = s->set->count;
     op->labels = s->set->labels;
     op->one_name = selector_has_one_name(s->vs);
@@ -217,6 +247,12 @@ void select_op_unsorted(struct oper *op)
 {
     assert(op_is_select(op));
     ((struct select_op *)op)->sorted = false;
+}
+
+void select_op_project(struct oper *op, const struct name_list *needed)
+{
+    assert(op_is_select(op));
+    ((struct select_op *)op)->needed = needed;
 }
 
 enum err select_op_choose(struct oper *op, const uint32_t *rows, uint32_t count)

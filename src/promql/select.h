@@ -11,12 +11,21 @@ struct selection {
     struct selection *next;
     const struct vector_selector_node *node;
     int64_t mint_ms, maxt_ms;
-    bool sorted;
+    bool sorted, projected;
     struct series_set *set;
 };
-/* Asks the storage; errors read "expanding series: ...". */
-MUST_CHECK enum err exec_select(struct exec *x, const struct vector_selector_node *node, int64_t mint_ms,
-                                int64_t maxt_ms, bool sorted, struct series_set **out);
+/* What a selector reads of each series. */
+struct reading_op {
+    const struct vector_selector_node *selector;
+    int64_t mint_ms, maxt_ms;
+    bool newest_only; /* one sample of each */
+};
+/*
+ * Asks the storage; errors read "expanding series: ...".  `needed`: labels that are looked at, NULL for all; their sets
+ * may hold no others, see storage/querier.h.
+ */
+MUST_CHECK enum err exec_select(struct exec *x, const struct reading_op *reading, bool sorted,
+                                const struct name_list *needed, struct series_set **out);
 /* Whether all series that match have one and the same name. */
 bool selector_has_one_name(const struct vector_selector_node *node);
 
@@ -44,16 +53,13 @@ struct oper *select_op_new(struct exec *x, const struct node *node, const struct
  */
 bool select_op_census(const struct oper *op, struct selector *sel, struct census_request *request);
 /* What an operator reads of each series; false: it reads none. */
-struct reading_op {
-    const struct vector_selector_node *selector;
-    int64_t mint_ms, maxt_ms;
-    bool newest_only; /* one sample of each */
-};
 bool select_op_reading(const struct oper *op, struct reading_op *out);
-/* The order of rows does not matter to whoever reads them. */
 /* Leaves out what a reading range moved into the past by the offset would not have. */
 void select_op_shift(struct oper *op, int64_t offset_ms);
+/* The order of rows does not matter to whoever reads them. */
 void select_op_unsorted(struct oper *op);
+/* Whoever reads the rows looks at these labels only, and at their hashes. */
+void select_op_project(struct oper *op, const struct name_list *needed);
 /* After prepare: only these rows, in this order, from now on. */
 MUST_CHECK enum err select_op_choose(struct oper *op, const uint32_t *rows, uint32_t count);
 bool op_is_select(const struct oper *op);

@@ -17,7 +17,8 @@ struct select_op {
     bool smoothed; /* timestamp() of a smoothed selector looks at the samples as they are */
     enum select_yield yield;
     bool sorted;
-    int64_t mint_ms, maxt_ms; /* of samples to read, inclusive */
+    const struct name_list *needed; /* labels; NULL: all */
+    int64_t mint_ms, maxt_ms;       /* of samples to read, inclusive */
     struct series_set *set;
     const uint32_t *chosen; /* rows of the set; NULL: all of them */
 };

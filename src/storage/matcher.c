@@ -19,6 +19,12 @@ bool matcher_matches(const struct matcher *m, struct slice value)
     return false;
 }
 
+bool selector_shows_always(struct slice name)
+{
+    return slice_eq(name, SLICE_LIT("__name__")) || slice_eq(name, SLICE_LIT("__type__")) ||
+           slice_eq(name, SLICE_LIT("__unit__"));
+}
+
 bool matchers_match(const struct matcher *matchers, uint32_t count, const struct labels *labels)
 {
     for (uint32_t i = 0; i < count; i++)

@@ -121,11 +121,11 @@ static enum err kept_select(struct querier *base, const struct selector *sel, st
     static const struct series_set_ops ops = {.reader = kept_reader_new};
     struct kept_querier *q = (struct kept_querier *)base;
     struct series_set *inner;
-    TRY(q->inner->ops->select(q->inner, sel, arena, cancel, &inner, why));
-    if (sel->mint_ms >= q->floors.max_ms) {
-        *out = inner;
-        return ERR_OK;
-    }
+    if (sel->mint_ms >= q->floors.max_ms)
+        return q->inner->ops->select(q->inner, sel, arena, cancel, out, why);
+    struct selector whole = *sel; /* rules look at any label */
+    whole.projected = false;
+    TRY(q->inner->ops->select(q->inner, &whole, arena, cancel, &inner, why));
     size_t n = (size_t)inner->count + 1;
     struct filling f = {.q = q, .sel = sel};
     f.labels = arena_try_alloc(arena, n * sizeof *f.labels);

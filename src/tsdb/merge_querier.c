@@ -220,6 +220,7 @@ static enum err merge_select(struct querier *base, const struct selector *asked,
     set->times_ids = q->times_ids;
     set->sets = ARENA_ARRAY(arena, struct series_set *, q->source_count + 1);
     set->maxt_ms = ARENA_ARRAY(arena, int64_t, q->source_count + 1);
+    sel.projected = sel.projected && q->source_count == 1; /* to be joined in order, all labels are compared */
     if (sel.mint_ms <= sel.maxt_ms)
         TRY(select_all(q, &sel, arena, cancel, set, why));
     if (set->set_count == 1) {

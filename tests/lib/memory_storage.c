@@ -242,6 +242,26 @@ static struct set *collect(struct memory_querier *q, const struct selector *sel)
     return set;
 }
 
+static bool drop_not_needed(const struct label *pair, void *ctx)
+{
+    const struct selector *sel = ctx;
+    for (uint32_t i = 0; i < sel->needed_count; i++)
+        if (slice_eq(sel->needed[i], pair->name))
+            return false;
+    return !selector_shows_always(pair->name);
+}
+
+/* As few labels as are allowed, so that every test notices who looks at others. */
+static struct labels shown(struct memory_querier *q, const struct selector *sel, const struct labels *all)
+{
+    struct selector s = *sel;
+    if (!sel->projected)
+        return *all;
+    struct labels few = labels_filter(all, &q->arena, drop_not_needed, &s);
+    few.hash = all->hash;
+    return few;
+}
+
 static enum err querier_select(struct querier *base, const struct selector *sel, struct arena *arena,
                                struct cancel *cancel, struct series_set **out, struct errmsg *why)
 {
@@ -254,7 +274,7 @@ static enum err querier_select(struct querier *base, const struct selector *sel,
                        (unsigned long long)sel->series_max);
     set->labels = ARENA_ARRAY(&q->arena, struct labels, set->base.count + 1u);
     for (uint32_t i = 0; i < set->base.count; i++)
-        set->labels[i] = set->series[i]->labels;
+        set->labels[i] = shown(q, sel, &set->series[i]->labels);
     set->base.labels = set->labels;
     *out = &set->base;
     return ERR_OK;
@@ -327,8 +347,8 @@ static void querier_close(struct querier *base)
     mem_free(q);
 }
 
-static const struct querier_ops querier_ops = {querier_select, querier_label_names, querier_label_values,
-                                               querier_close, NULL};
+static const struct querier_ops querier_ops = {querier_select, querier_label_names, querier_label_values, querier_close,
+                                               NULL};
 
 static enum err storage_querier(struct storage *base, int64_t mint_ms, int64_t maxt_ms, struct querier **out,
                                 struct errmsg *why)

@@ -97,21 +97,35 @@ Test(head_order, sorts_many_label_sets_as_comparing_them_does)
         }
     }
     qsort(want, refs.count, sizeof *want, by_labels);
-    cr_assert_eq(series_labels_all(h, &refs, true, &arena, NULL, got, out), ERR_OK);
+    cr_assert_eq(series_labels_all(h, &refs, NULL, true, &arena, NULL, got, out), ERR_OK);
     for (size_t i = 0; i < refs.count; i++) {
         struct labels of_ref = series_labels(h, out[i], &arena);
         cr_assert(labels_eq(&got[i], &want[i]), "place %zu", i);
         cr_assert(labels_eq(&got[i], &of_ref), "place %zu", i);
         cr_assert(hash128_eq(got[i].hash, want[i].hash), "place %zu", i);
     }
-    cr_assert_eq(series_labels_all(h, &refs, false, &arena, NULL, got, out), ERR_OK);
+    cr_assert_eq(series_labels_all(h, &refs, NULL, false, &arena, NULL, got, out), ERR_OK);
     for (size_t i = 0; i < refs.count; i++)
         cr_assert_eq(out[i], refs.list[i], "as they were");
+
+    struct slice needed[] = {SLICE_LIT("job"), SLICE_LIT("path"), SLICE_LIT("nobody has it")};
+    struct selector few = {.projected = true, .needed = needed, .needed_count = 3};
+    cr_assert_eq(series_labels_all(h, &refs, &few, true, &arena, NULL, got, out), ERR_OK);
+    for (size_t i = 0; i < refs.count; i++) {
+        cr_assert(hash128_eq(got[i].hash, want[i].hash), "the hash of place %zu is that of all labels", i);
+        uint32_t count = 0;
+        for (uint32_t k = 0; k < want[i].count; k++) {
+            struct slice name = want[i].list[k]->name;
+            if (slice_eq(name, needed[0]) || slice_eq(name, needed[1]) || slice_eq(name, SLICE_LIT("__name__")))
+                cr_assert(count < got[i].count && label_eq(got[i].list[count++], want[i].list[k]), "place %zu", i);
+        }
+        cr_assert_eq(got[i].count, count, "place %zu", i);
+    }
 
     struct mem_budget budget = {.limit = 10000};
     struct arena small;
     arena_init(&small, &budget);
-    cr_expect_eq(series_labels_all(h, &refs, true, &small, NULL, got, out), ERR_LIMIT);
+    cr_expect_eq(series_labels_all(h, &refs, NULL, true, &small, NULL, got, out), ERR_LIMIT);
     arena_deinit(&small);
     cr_expect_eq(atomic_load(&budget.used), 0, "what was taken is given back");
     refs_deinit(&refs);

@@ -60,6 +60,20 @@ Test(explain, tells_series_samples_and_memory_without_an_answer)
     engine_test_deinit(&t);
 }
 
+Test(explain, tells_what_the_optimiser_spares)
+{
+    struct engine_test t;
+    engine_test_init(&t, 0, load);
+    struct planned p = plan(&t, "sum by (j) (rate(m[2m]))", 15000, PLAN_EXPLAIN);
+    cr_expect_str_eq(find(&p, "range function")->spared, "labels of the grouping only");
+    cr_expect_null(find(&p, "aggregate")->spared);
+    plan_free(&p);
+    p = plan(&t, "sum without (j) (m)", 15000, PLAN_EXPLAIN);
+    cr_expect_null(find(&p, "select")->spared, "without() looks at all labels");
+    plan_free(&p);
+    engine_test_deinit(&t);
+}
+
 Test(explain, every_kind_of_expression_has_a_plan)
 {
     static const char *const expressions[] = {"1",
