@@ -128,6 +128,7 @@ struct wal_pin {
         uint64_t last_sequence; /* of its frames; UINT64_MAX: it is still written to */
     } *list;
     size_t count;
+    uint64_t last_sequence; /* of the newest durable frame: they hold it */
 };
 void wal_pin(struct wal *wal, struct wal_pin *out);
 void wal_unpin(struct wal *wal, struct wal_pin *pin);
@@ -206,6 +207,10 @@ void wal_reader_ignore_crc(struct wal_reader *r); /* fuzzing: let decoders meet 
 
 /* Whether the file that names the last segment is readable, or missing. */
 bool wal_newest_sound(struct fs *fs, const char *dir);
+/* The newest frame of a log that was closed cleanly; 0: it was not. */
+uint64_t wal_closed_at(struct fs *fs, const char *dir);
+/* Tells the readers of a copied log which frame was the newest, so that damage at its end does not look like a crash. */
+MUST_CHECK enum err wal_copy_end(struct fs *fs, const char *dir, uint64_t last_sequence, struct errmsg *why);
 
 /* The id that the newest intact segment header of a log directory names; 0: there is none. */
 uint64_t wal_dir_id(struct fs *fs, const char *dir);

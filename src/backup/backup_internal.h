@@ -40,9 +40,12 @@ bool backup_name_is_safe(const char *name);
 void hash_text(const struct content_hash *hash, char out[HASH_TEXT]);
 bool hash_parse(struct slice text, struct content_hash *out);
 void object_path(const char *dest, const struct content_hash *hash, char out[BACKUP_PATH_BYTES]);
-/* Copies `from` into the store under the name of its content; *fresh: it was not there. */
-MUST_CHECK enum err object_store(struct fs *fs, const char *dest, const char *from, struct backup_file *file,
-                                 bool *fresh, struct errmsg *why);
+/*
+ * Copies `from` into the store under the name of its content; *fresh: it was not there, or not sound, which is looked at
+ * when `check` (else only its length).
+ */
+MUST_CHECK enum err object_store(struct fs *fs, const char *dest, const char *from, bool check,
+                                 struct backup_file *file, bool *fresh, struct errmsg *why);
 /* Copies an object out (to NULL: only reads it) and checks length and hash: ERR_CORRUPT, ERR_NOT_FOUND. */
 MUST_CHECK enum err object_fetch(struct fs *fs, const char *dest, const struct backup_file *file, const char *to,
                                  struct errmsg *why);
@@ -52,6 +55,7 @@ struct dest {
     struct fs *fs;
     const char *path;
     struct file *lock;
+    bool format_damaged; /* or missing, but a backup is there: whatever else is read has checksums of its own */
 };
 /* Checks the format file (makes a new destination when `make`), takes the lock when `make`. */
 MUST_CHECK enum err dest_open(struct dest *d, struct fs *fs, const char *path, bool make, struct errmsg *why);

@@ -14,25 +14,51 @@ enum err join_path(const char *a, const char *b, char out[BACKUP_PATH_BYTES], st
     return n > 0 && n < BACKUP_PATH_BYTES ? ERR_OK : err_set(why, ERR_LIMIT, "path is too long: %.60s...", a);
 }
 
+/* Whether a list of a backup can be read: then the directory is ours, whatever its format file says. */
+static bool has_backup(const struct dest *d)
+{
+    struct fs_names names;
+    bool found = false;
+    if (dest_names(d, &names, NULL) == ERR_OK)
+        for (size_t i = names.count; i > 0 && !found; i--) {
+            struct backup_list l;
+            found = list_load(d->fs, d->path, names.list[i - 1], &l, NULL) == ERR_OK;
+            list_deinit(&l);
+        }
+    fs_names_deinit(&names);
+    return found;
+}
+
+/* One wrong bit here must not keep anybody from a restore. */
 static enum err check_format(struct dest *d, struct errmsg *why)
 {
-    char path[BACKUP_PATH_BYTES], copy[FORMAT_BYTES_MAX];
-    struct buf text = {0};
+    char path[BACKUP_PATH_BYTES], copy[FORMAT_BYTES_MAX], want[FORMAT_BYTES_MAX];
+    struct buf text = {.own = true};
     unsigned version = 0;
     TRY(join_path(d->path, "format", path, why));
     enum err err = fs_read_file(d->fs, path, FORMAT_BYTES_MAX - 1, &text, why);
-    if (err == ERR_OK) {
-        snprintf(copy, sizeof copy, "%.*s", (int)text.len, (const char *)text.data);
-        if (sscanf(copy, "gnomon backups %u", &version) != 1)
-            err = err_set(why, ERR_INVALID, "%s holds no backups of gnomon", d->path);
-        else if (version != 1)
-            err = err_set(why, ERR_UNSUPPORTED, "%s was written by a newer version (format %u, this one knows 1)",
-                          d->path, version);
-    } else if (err == ERR_NOT_FOUND) {
-        err = err_set(why, ERR_NOT_FOUND, "%s holds no backups of gnomon", d->path);
-    }
+    snprintf(copy, sizeof copy, "%.*s", (int)text.len, text.len ? (const char *)text.data : "");
     buf_deinit(&text);
-    return err;
+    if (err != ERR_OK && err != ERR_NOT_FOUND && err != ERR_LIMIT)
+        return err;
+    bool whole = err == ERR_OK && sscanf(copy, "gnomon backups %u", &version) == 1 &&
+                 snprintf(want, sizeof want, "gnomon backups %u\n", version) > 0 && strcmp(copy, want) == 0;
+    if (whole && version > 1)
+        return err_set(why, ERR_UNSUPPORTED, "%s was written by a newer version (format %u, this one knows 1)", d->path,
+                       version);
+    d->format_damaged = !whole || version != 1;
+    if (!d->format_damaged || has_backup(d))
+        return ERR_OK;
+    return err_set(why, err == ERR_NOT_FOUND ? err : ERR_INVALID, "%s holds no backups of gnomon", d->path);
+}
+
+static enum err mend_format(struct dest *d, struct errmsg *why)
+{
+    char path[BACKUP_PATH_BYTES];
+    TRY(join_path(d->path, "format", path, why));
+    TRY(fs_replace_file(d->fs, path, SLICE_LIT(FORMAT_TEXT), why));
+    d->format_damaged = false;
+    return ERR_OK;
 }
 
 static bool any_name(void *ctx, const char *name)
@@ -91,6 +117,8 @@ enum err dest_open(struct dest *d, struct fs *fs, const char *path, bool make, s
         err = check_format(d, why);
     if (err == ERR_NOT_FOUND && make)
         err = make_new(d, why);
+    if (err == ERR_OK && make && d->format_damaged)
+        err = mend_format(d, why);
     if (err != ERR_OK)
         dest_close(d);
     return err;

@@ -52,7 +52,7 @@ static enum err add_file(struct make *m, const char *relative, const struct fs_s
         file.hash = known->hash;
     } else {
         TRY(join_path(m->source, relative, from, why));
-        TRY(object_store(m->o->fs, m->o->dest, from, &file, &fresh, why));
+        TRY(object_store(m->o->fs, m->o->dest, from, m->o->full, &file, &fresh, why));
     }
     list_add(&m->list, &file);
     m->report->files++;

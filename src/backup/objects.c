@@ -89,8 +89,8 @@ static enum err copy_hashed(struct fs *fs, const char *from, const char *to, str
     return err == ERR_OK ? close_err : err;
 }
 
-enum err object_store(struct fs *fs, const char *dest, const char *from, struct backup_file *file, bool *fresh,
-                      struct errmsg *why)
+enum err object_store(struct fs *fs, const char *dest, const char *from, bool check, struct backup_file *file,
+                      bool *fresh, struct errmsg *why)
 {
     char tmp[BACKUP_PATH_BYTES], path[BACKUP_PATH_BYTES], folder[BACKUP_PATH_BYTES];
     struct fs_stat st;
@@ -101,7 +101,8 @@ enum err object_store(struct fs *fs, const char *dest, const char *from, struct 
         return err;
     TRY(copy_hashed(fs, from, tmp, &file->hash, &file->bytes, why));
     object_path(dest, &file->hash, path);
-    *fresh = !(fs_stat_path(fs, path, &st, NULL) == ERR_OK && st.bytes == file->bytes);
+    *fresh = !(fs_stat_path(fs, path, &st, NULL) == ERR_OK && st.bytes == file->bytes) ||
+             (check && object_fetch(fs, dest, file, NULL, NULL) != ERR_OK);
     if (!*fresh)
         return fs_unlink(fs, tmp, why);
     snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);

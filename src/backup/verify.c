@@ -51,6 +51,10 @@ enum err backup_verify(struct fs *fs, const char *dest, struct buf *out, uint64_
     struct used used = {0};
     *problems = 0;
     TRY(dest_open(&d, fs, dest, false, why));
+    if (d.format_damaged) {
+        buf_str(out, "format: not what was written (the next backup writes it anew)\n");
+        ++*problems;
+    }
     enum err err = dest_names(&d, &names, why);
     for (size_t i = 0; i < names.count && err == ERR_OK; i++) {
         struct backup_list l;

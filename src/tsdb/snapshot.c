@@ -44,7 +44,7 @@ static enum err copy_log(struct snapshot_maker *s, const struct wal_pin *pin, st
         if (err != ERR_OK && err != ERR_NOT_FOUND) /* missing: the log gave it up, nothing in it is needed */
             return err;
     }
-    return ERR_OK;
+    return snapshot_log_end(s, pin->last_sequence, why);
 }
 
 static enum err make(struct tsdb *db, struct snapshot_maker *s, bool skip_head, struct errmsg *why)

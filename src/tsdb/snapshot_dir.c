@@ -74,6 +74,25 @@ static enum err copy_segment(struct snapshot_maker *s, const char *name, struct 
     return fs_stat_path(s->fs, from, &st, NULL) == ERR_OK ? ERR_OK : fs_unlink(s->fs, copy, why);
 }
 
+/* The newest frame of the copies; of a log that was closed the one that it ended with, also when that is damaged. */
+static enum err note_end(struct snapshot_maker *s, uint64_t closed_at, struct errmsg *why)
+{
+    char copies[SNAPSHOT_PATH_BYTES];
+    struct wal_reader *reader;
+    uint64_t last = closed_at;
+    int n = snprintf(copies, sizeof copies, "%s/wal", s->tmp);
+    if (n >= SNAPSHOT_PATH_BYTES)
+        return err_set(why, ERR_LIMIT, "the path of a snapshot is too long");
+    TRY(wal_reader_open(s->fs, copies, s->manifest.id, manifest_covered(&s->manifest) + 1, &reader, why));
+    enum err err = wal_reader_survey(reader, why);
+    uint64_t found = wal_reader_report(reader)->last_sequence;
+    wal_reader_close(reader);
+    last = found > last ? found : last;
+    if (err == ERR_UNSUPPORTED) /* for a newer version to read */
+        return ERR_OK;
+    return err == ERR_OK ? snapshot_log_end(s, last, why) : err;
+}
+
 static enum err copy_log(struct snapshot_maker *s, struct errmsg *why)
 {
     char folder[SNAPSHOT_PATH_BYTES];
@@ -81,12 +100,13 @@ static enum err copy_log(struct snapshot_maker *s, struct errmsg *why)
     int n = snprintf(folder, sizeof folder, "%s/wal", s->dir);
     if (n >= SNAPSHOT_PATH_BYTES)
         return err_set(why, ERR_LIMIT, "the path of a snapshot is too long");
+    uint64_t closed_at = wal_closed_at(s->fs, folder);
     enum err err = fs_names_of(s->fs, folder, &names, why);
     for (size_t i = 0; i < names.count && err == ERR_OK; i++)
         if (is_segment(names.list[i]))
             err = copy_segment(s, names.list[i], why);
     fs_names_deinit(&names);
-    return err;
+    return err == ERR_OK ? note_end(s, closed_at, why) : err;
 }
 
 /* A block that is not listed any more may have been rewritten without what the tombstones, which are gone with it, hid. */

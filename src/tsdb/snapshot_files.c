@@ -8,6 +8,7 @@
 #include "tsdb/checkpoint.h"
 #include "tsdb/dir_view.h"
 #include "tsdb/snapshot_internal.h"
+#include "wal/wal.h"
 
 /* ---- names ---- */
 
@@ -157,6 +158,13 @@ enum err snapshot_copy_segment(struct snapshot_maker *s, const char *file, uint6
     TRY(in_dir(s, "wal", file, from, why));
     TRY(in_tmp(s, "wal", file, to, why));
     return fs_copy_file(s->fs, from, to, bytes, why);
+}
+
+enum err snapshot_log_end(struct snapshot_maker *s, uint64_t last_sequence, struct errmsg *why)
+{
+    char path[SNAPSHOT_PATH_BYTES];
+    TRY(in_tmp(s, "wal", "", path, why));
+    return last_sequence > manifest_covered(&s->manifest) ? wal_copy_end(s->fs, path, last_sequence, why) : ERR_OK;
 }
 
 static enum err store_texts(struct snapshot_maker *s, struct errmsg *why)

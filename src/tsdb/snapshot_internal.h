@@ -32,6 +32,8 @@ MUST_CHECK enum err snapshot_link(struct snapshot_maker *s, struct errmsg *why);
 /* One log segment; bytes as in struct wal_pin_segment. */
 MUST_CHECK enum err snapshot_copy_segment(struct snapshot_maker *s, const char *file, uint64_t bytes,
                                           struct errmsg *why);
+/* After the segments: the newest frame that they hold; 0: there is none. */
+MUST_CHECK enum err snapshot_log_end(struct snapshot_maker *s, uint64_t last_sequence, struct errmsg *why);
 /* Format, manifest, syncs; then it gets its name. */
 MUST_CHECK enum err snapshot_finish(struct snapshot_maker *s, struct errmsg *why);
 /* Frees; `done` false: removes what was made. */

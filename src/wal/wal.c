@@ -183,6 +183,7 @@ void wal_pin(struct wal *wal, struct wal_pin *out)
 {
     mutex_lock(&wal->commit_lock);
     files_pin(wal, out);
+    out->last_sequence = atomic_load_explicit(&wal->stats.last_sequence, memory_order_relaxed);
     mutex_unlock(&wal->commit_lock);
 }
 

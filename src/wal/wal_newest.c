@@ -5,8 +5,8 @@
  *     segment <16 hex digits> first <sequence of its first frame> last <newest frame, 0: still open>
  *     end <CRC-32C of the lines before, 8 hex digits>
  *
- * Replaced when a segment is opened, before its first frame, and when the log is closed.  Advice only: a lost or
- * damaged file is no damage.
+ * Replaced when a segment is opened, before its first frame, and when the log is closed; a copy of a log has its own.
+ * Advice only: a lost or damaged file is no damage.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,4 +60,24 @@ bool wal_newest_sound(struct fs *fs, const char *dir)
     struct segment_newest newest;
     return !newest_path(dir, path) || fs_stat_path(fs, path, &st, NULL) == ERR_NOT_FOUND ||
            segment_newest_read(fs, dir, &newest);
+}
+
+uint64_t wal_closed_at(struct fs *fs, const char *dir)
+{
+    struct segment_newest newest;
+    return segment_newest_read(fs, dir, &newest) ? newest.last : 0;
+}
+
+enum err wal_copy_end(struct fs *fs, const char *dir, uint64_t last_sequence, struct errmsg *why)
+{
+    struct segment_dir d = {.fs = fs};
+    struct segment_list segments = {0};
+    int n = snprintf(d.path, sizeof d.path, "%s", dir);
+    if (n <= 0 || (size_t)n >= sizeof d.path)
+        return err_set(why, ERR_LIMIT, "path of the log is too long");
+    enum err err = segment_dir_list(fs, dir, &segments, NULL, why);
+    uint64_t newest = segments.count ? segments.list[segments.count - 1].number : 0;
+    segment_list_deinit(&segments);
+    struct segment_newest end = {.number = newest, .first = last_sequence, .last = last_sequence};
+    return err == ERR_OK && newest && last_sequence ? segment_newest_write(&d, &end, why) : err;
 }

@@ -2,7 +2,10 @@
  * One bit of one file is wrong: for every file of a data directory and every byte of it.  The store starts, invents
  * nothing and brings back nothing that was deleted; what it has lost it says; it takes samples.
  *
- * One bit of each byte, another one in each run of FLIP_SEED; LONG=1: all eight.
+ * The same for the files of a snapshot, opened as a data directory; those that are second names of the store's own files
+ * are taken less densely.
+ *
+ * One bit of each byte, another one in each run of FLIP_SEED; LONG=1: all eight of every byte.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -23,7 +26,7 @@ static void write_once(void)
     clock_fake_advance(&s->clock, STEP_MS);
 }
 
-/* A block, a deletion in it, two checkpoints, a log with frames after them; closed. */
+/* A block, a deletion in it, two checkpoints, a log with frames after them. */
 static void fill(void)
 {
     s->o.wal.segment_bytes = 4096;
@@ -45,7 +48,44 @@ static void fill(void)
     cr_assert_gt(tsdb_stats(s->db)->checkpoints, 2);
     cr_assert_gt(wal_stats(tsdb_wal(s->db))->last_sequence, s->db->checkpoint_sequence);
     cr_assert_gt(tsdb_stats(s->db)->tombstones, 0);
+}
+
+static void close_store(void)
+{
     cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+}
+
+/* The disk before any flip; what a store on it has. */
+struct sweep {
+    struct fs_sim *sound;
+    struct clock_fake clock;
+    uint32_t requests;
+    uint64_t whole, seed, cases, costly;
+    struct arena arena;
+};
+
+static void sweep_begin(struct sweep *w, const char *context)
+{
+    const char *seed_text = getenv("FLIP_SEED");
+    *w = (struct sweep){.sound = s->sim, .clock = s->clock, .requests = s->request_count};
+    w->seed = seed_text ? strtoull(seed_text, NULL, 10) : 1;
+    arena_init(&w->arena, NULL);
+    s->sim = fs_sim_clone(w->sound);
+    s->o.fs = fs_sim_fs(s->sim);
+    cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
+    w->whole = store_sim_check(s, context);
+    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
+    fs_sim_free(s->sim);
+    s->clock = w->clock;
+}
+
+static void sweep_end(struct sweep *w)
+{
+    fprintf(stderr, "sim_flip: %llu flips, %llu cost samples\n", (unsigned long long)w->cases,
+            (unsigned long long)w->costly);
+    s->sim = w->sound;
+    s->o.fs = fs_sim_fs(s->sim);
+    arena_deinit(&w->arena);
 }
 
 /* Opens the store on a copy of the disk with one bit wrong; how many samples there are. */
@@ -69,37 +109,59 @@ static uint64_t flip(struct fs_sim *sound, const char *path, uint64_t bit, uint6
     return found;
 }
 
+/* Every byte_step-th byte of one file. */
+static void sweep_file(struct sweep *w, const char *path, uint64_t byte_step)
+{
+    uint64_t bytes = fs_sim_bytes(w->sound, path).len, lost = 0;
+    for (uint64_t at = 0; at < bytes; at += getenv("LONG") ? 1 : byte_step)
+        for (unsigned k = 0; k < (getenv("LONG") ? 8 : 1); k++, w->cases++) {
+            lost += flip(w->sound, path, at * 8 + (at * 5 + w->seed + k) % 8, w->whole) < w->whole;
+            store_sim_forget(s, w->requests);
+            s->clock = w->clock;
+        }
+    fprintf(stderr, "%s: %llu bytes, %llu flips cost samples\n", path, (unsigned long long)bytes,
+            (unsigned long long)lost);
+    w->costly += lost;
+}
+
 Test(sim_flip, every_wrong_bit_is_noticed_or_harmless)
 {
-    const char *seed_text = getenv("FLIP_SEED"), **paths;
-    uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : 1, cases = 0, costly = 0;
-    struct arena arena;
-    arena_init(&arena, NULL);
-    s = store_sim_new(seed);
+    struct sweep w;
+    const char **paths;
+    s = store_sim_new(1);
     fill();
-    struct fs_sim *sound = s->sim;
-    uint32_t requests = s->request_count, count = fs_sim_files(sound, &arena, &paths);
-    struct clock_fake clock = s->clock;
-    s->sim = fs_sim_clone(sound);
-    s->o.fs = fs_sim_fs(s->sim);
-    cr_assert_eq(store_sim_open(s, &why), ERR_OK, "%s", why.text);
-    uint64_t whole = store_sim_check(s, "before");
-    cr_assert_eq(store_sim_close(s, &why), ERR_OK, "%s", why.text);
-    fs_sim_free(s->sim);
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t bytes = fs_sim_bytes(sound, paths[i]).len, lost = 0;
-        for (uint64_t at = 0; at < bytes; at++)
-            for (unsigned k = 0; k < (getenv("LONG") ? 8 : 1); k++, cases++) {
-                lost += flip(sound, paths[i], at * 8 + (at * 5 + seed + k) % 8, whole) < whole;
-                store_sim_forget(s, requests);
-                s->clock = clock;
-            }
-        fprintf(stderr, "%s: %llu bytes, %llu flips cost samples\n", paths[i], (unsigned long long)bytes,
-                (unsigned long long)lost);
-        costly += lost;
-    }
-    fprintf(stderr, "sim_flip: %llu flips, %llu cost samples\n", (unsigned long long)cases, (unsigned long long)costly);
-    s->sim = sound;
+    close_store();
+    sweep_begin(&w, "before");
+    uint32_t count = fs_sim_files(w.sound, &w.arena, &paths);
+    for (uint32_t i = 0; i < count; i++)
+        sweep_file(&w, paths[i], 1);
+    sweep_end(&w);
     store_sim_free(s);
-    arena_deinit(&arena);
+}
+
+Test(sim_flip, every_wrong_bit_of_a_snapshot_is_noticed_or_harmless)
+{
+    struct sweep w;
+    char name[TSDB_SNAPSHOT_NAME], dir[128];
+    const char **paths;
+    s = store_sim_new(1);
+    fill();
+    cr_assert_eq(tsdb_snapshot(s->db, TSDB_SNAPSHOT_PROMETHEUS, false, name, &why), ERR_OK, "%s", why.text);
+    snprintf(dir, sizeof dir, "data/snapshots/%s", name);
+    struct store_sim *store = s, *snapshot = store_sim_fork(s, dir);
+    close_store();
+    s = snapshot;
+    sweep_begin(&w, "before");
+    uint32_t count = fs_sim_files(w.sound, &w.arena, &paths);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *own = strncmp(paths[i], dir, strlen(dir)) == 0 ? paths[i] + strlen(dir) + 1 : NULL;
+        bool linked = own && (strncmp(own, "blocks/", 7) == 0 || strncmp(own, "checkpoints/", 12) == 0);
+        if (own)
+            sweep_file(&w, paths[i], linked ? 7 : 1);
+    }
+    cr_expect_gt(w.cases, 1000);
+    sweep_end(&w);
+    store_sim_free(snapshot);
+    s = store;
+    store_sim_free(s);
 }

@@ -159,6 +159,54 @@ Test(backup, every_damaged_or_missing_content_is_named_and_the_restore_is_not_us
     arena_deinit(&arena);
 }
 
+Test(backup, a_full_one_replaces_damaged_contents)
+{
+    write_samples(20);
+    cr_assert_eq(tsdb_flush(s->db, &why), ERR_OK, "%s", why.text);
+    must_make();
+    struct arena arena;
+    const char **paths, *largest = "";
+    arena_init(&arena, NULL);
+    uint32_t count = fs_sim_files(s->sim, &arena, &paths);
+    for (uint32_t i = 0; i < count; i++)
+        if (strncmp(paths[i], "copies/objects/", 15) == 0 &&
+            fs_sim_bytes(s->sim, paths[i]).len > fs_sim_bytes(s->sim, largest).len)
+            largest = paths[i];
+    fs_sim_flip(s->sim, largest, 99);
+    must_make();
+    cr_expect_eq(verify(), 1, "one that only adds what is new does not look");
+    struct backup_report report;
+    struct backup_options o = {.fs = s->o.fs,
+                               .clock = &s->clock.base,
+                               .random = &s->random.base,
+                               .dir = "data",
+                               .dest = "copies",
+                               .full = true};
+    clock_fake_advance(&s->clock, 1000);
+    cr_assert_eq(backup_make(&o, &report, &why), ERR_OK, "%s", why.text);
+    cr_expect_geq(report.new_files, 1);
+    cr_expect_eq(verify(), 0, "%s", buf_cstr(&out));
+    arena_deinit(&arena);
+}
+
+Test(backup, a_damaged_format_file_keeps_nobody_from_a_restore)
+{
+    static const char *const bad[] = {"", "gnomon backups 1", "gnomon bbckups 1\n", "gnomon backups 0\n", "\377"};
+    write_samples(5);
+    must_make();
+    struct store_sim *then = store_sim_fork(s, "");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char dir[16];
+        fs_sim_put(s->sim, "copies/format", slice_str(bad[i]));
+        cr_expect_eq(verify(), 1, "%s", bad[i]);
+        snprintf(dir, sizeof dir, "new%zu", i);
+        cr_expect_eq(restore(NULL, dir), 0, "%s", bad[i]);
+    }
+    expect_store(then, "new0", 5 * 20);
+    must_make();
+    cr_expect_eq(verify(), 0, "it is written anew");
+}
+
 Test(backup, any_flipped_bit_of_a_list_is_noticed)
 {
     write_samples(3);
