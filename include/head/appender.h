@@ -8,7 +8,7 @@
  *     ... take a lane of the log
  *     head_append(a, rows, n, records);                              rows whose ref is known
  *     ... head_create_begin, head_series_get for the others, head_create_end, head_append again
- *     head_learn(a, refs in their order);                            for the next prediction
+ *     head_learn(a, a series and who followed it);                   for the next prediction
  *     ... commit the lane
  *     head_appender_leave(a);
  *
@@ -56,7 +56,7 @@ _Static_assert(sizeof(struct series_line) == 64, "a series is one cache line");
 struct tail_line;
 struct head_lines {
     struct series_line *_Atomic *lines;    /* [segment] -> first line; NULL: not there */
-    _Atomic uint32_t *_Atomic *successors; /* [segment] -> series seen after this one */
+    _Atomic uint64_t *_Atomic *successors; /* [segment] -> series seen after this one; upper half: HEAD_AHEAD later */
     struct tail_line *_Atomic *tails;      /* [segment] -> first tail line */
 };
 const struct head_lines *head_lines(struct head *head);
@@ -68,11 +68,27 @@ static inline struct series_line *head_line(const struct head_lines *l, series_r
     return atomic_load_explicit(&l->lines[ref / SEGMENT_SERIES], memory_order_acquire) + ref % SEGMENT_SERIES;
 }
 
+static inline _Atomic uint64_t *head_successor(const struct head_lines *l, series_ref ref)
+{
+    return atomic_load_explicit(&l->successors[ref / SEGMENT_SERIES], memory_order_acquire) + ref % SEGMENT_SERIES;
+}
+
 /* The series that followed this one the last time; 0: none yet.  head_predict(l, 0) is 0. */
 static inline series_ref head_predict(const struct head_lines *l, series_ref ref)
 {
-    _Atomic uint32_t *s = atomic_load_explicit(&l->successors[ref / SEGMENT_SERIES], memory_order_acquire);
-    return atomic_load_explicit(&s[ref % SEGMENT_SERIES], memory_order_acquire);
+    return (series_ref)atomic_load_explicit(head_successor(l, ref), memory_order_acquire);
+}
+
+/*
+ * Fetches what recognising the series will need that came HEAD_AHEAD after this one the last time.  It is remembered apart:
+ * to follow so many successors would be a chain of misses in an order that is not that of memory.
+ */
+enum { HEAD_AHEAD = 16 };
+static inline void head_prefetch_ahead(const struct head_lines *l, series_ref ref)
+{
+    series_ref ahead = (series_ref)(atomic_load_explicit(head_successor(l, ref), memory_order_acquire) >> 32);
+    __builtin_prefetch(head_line(l, ahead), 1);
+    __builtin_prefetch((const void *)(uintptr_t)head_successor(l, ahead));
 }
 
 /* Fetches the place where the next change of the series goes. */
@@ -106,8 +122,12 @@ void head_appender_free(struct head_appender *a); /* accepts NULL */
 void head_appender_enter(struct head_appender *a, uint64_t stream);
 void head_appender_leave(struct head_appender *a);
 
-/* By hash of canonical bytes or of another spelling that was added as an alias; 0: unknown. */
+/*
+ * By hash of canonical bytes or of another spelling that was added as an alias; 0: unknown.  Many are looked up in three
+ * passes, some series apart: _prefetch fetches the place in the index, _prefetch_line what it leads to.
+ */
 void head_lookup_prefetch(struct head_appender *a, struct hash128 hash);
+void head_lookup_prefetch_line(struct head_appender *a, struct hash128 hash);
 series_ref head_lookup(struct head_appender *a, struct hash128 hash);
 
 /*
@@ -174,8 +194,9 @@ bool head_exemplar_append(struct head_appender *a, series_ref ref, int64_t time_
 
 /* For the figures: how many series were guessed, how many looked up. */
 void head_count_found(struct head_appender *a, uint64_t predicted, uint64_t looked_up);
-/* Remembers that `next` came after `ref`. */
+/* Remembers that `next` came after `ref`; and that `ahead` came HEAD_AHEAD after it.  0: none, nothing is remembered. */
 void head_learn(struct head_appender *a, series_ref ref, series_ref next);
+void head_learn_ahead(struct head_appender *a, series_ref ref, series_ref ahead);
 
 /* Stores metadata when it differs from what is known; false: the bound of families is reached. */
 bool head_metadata_set(struct head_appender *a, const struct metadata *m, struct buf *records);

@@ -11,7 +11,8 @@
 #include "head/append_internal.h"
 #include "head/record_internal.h"
 
-enum { AHEAD_LINE = 8, AHEAD_TAIL = 3 };
+/* In samples; when each is a run of its own, a miss of memory lasts as long as one or two of them. */
+enum { AHEAD_LINE = 16, AHEAD_TAIL = 8 };
 
 /* A run on its way into a record. */
 struct run {
@@ -234,7 +235,9 @@ static void prefetch(struct head *h, const struct head_row *rows, uint32_t next,
 {
     if (next + AHEAD_LINE < count && rows[next + AHEAD_LINE].ref) {
         series_ref ref = rows[next + AHEAD_LINE].ref;
-        __builtin_prefetch(page_of(h, ref / PAGE_SERIES), 1);
+        const char *page = (const char *)page_of(h, ref / PAGE_SERIES);
+        __builtin_prefetch(page, 1);
+        __builtin_prefetch(page + sizeof(struct page) / 2, 1);
         __builtin_prefetch(line_of(h, ref), 1);
     }
     if (next + AHEAD_TAIL < count && rows[next + AHEAD_TAIL].ref)
@@ -299,6 +302,18 @@ void head_learn(struct head_appender *a, series_ref ref, series_ref next)
 {
     if (!ref || ref == next)
         return;
-    _Atomic uint32_t *s = atomic_load_explicit(&a->head->lines.successors[ref / SEGMENT_SERIES], memory_order_acquire);
-    atomic_store_explicit(&s[ref % SEGMENT_SERIES], next, memory_order_release);
+    _Atomic uint64_t *s = head_successor(&a->head->lines, ref);
+    uint64_t now = atomic_load_explicit(s, memory_order_relaxed);
+    if ((uint32_t)now != next)
+        atomic_store_explicit(s, now >> 32 << 32 | next, memory_order_release);
+}
+
+void head_learn_ahead(struct head_appender *a, series_ref ref, series_ref ahead)
+{
+    if (!ref)
+        return;
+    _Atomic uint64_t *s = head_successor(&a->head->lines, ref);
+    uint64_t now = atomic_load_explicit(s, memory_order_relaxed);
+    if (now >> 32 != ahead)
+        atomic_store_explicit(s, (uint64_t)ahead << 32 | (uint32_t)now, memory_order_release);
 }

@@ -79,7 +79,7 @@ void column_free(struct head *h, struct page *p)
     mem_free(p->column);
     p->column = NULL;
     p->capacity = 0;
-    p->flags &= ~(uint32_t)PAGE_WIDE;
+    p->flags = (uint16_t)(p->flags & ~PAGE_WIDE);
 }
 
 void column_copy(const struct page *p, uint32_t first, uint32_t end, int64_t *out)

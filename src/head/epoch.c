@@ -11,7 +11,7 @@ struct retired {
     uint64_t epoch; /* readers that entered in it or before may hold p */
 };
 
-enum { WAIT_NS = 5 * 1000 * 1000 };
+enum { WAIT_NS = 5 * 1000 * 1000, SPARES_MAX = 4096 };
 
 void epochs_init(struct epochs *e)
 {
@@ -25,6 +25,10 @@ void epochs_deinit(struct epochs *e)
 {
     epoch_reclaim(e);
     assert(!e->first); /* someone is still inside */
+    for (struct retired *r = e->spare, *next; r; r = next) {
+        next = r->next;
+        mem_free(r);
+    }
     cond_deinit(&e->left);
     mutex_deinit(&e->lock);
 }
@@ -64,6 +68,16 @@ static uint64_t oldest_locked(struct epochs *e) REQUIRES(e->lock)
     return oldest;
 }
 
+static struct retired *retired_new_locked(struct epochs *e) REQUIRES(e->lock)
+{
+    struct retired *r = e->spare;
+    if (!r)
+        return mem_alloc(sizeof *r);
+    e->spare = r->next;
+    e->spare_count--;
+    return r;
+}
+
 void epoch_retire(struct epochs *e, void *p, void (*release)(void *p))
 {
     if (!p)
@@ -72,7 +86,7 @@ void epoch_retire(struct epochs *e, void *p, void (*release)(void *p))
     uint64_t epoch = atomic_fetch_add(&e->now, 1);
     bool unseen = !e->first && oldest_locked(e) == UINT64_MAX; /* nobody is inside, and who comes does not find it */
     if (!unseen) {
-        struct retired *r = MEM_NEW(struct retired);
+        struct retired *r = retired_new_locked(e);
         *r = (struct retired){.p = p, .release = release, .epoch = epoch};
         *e->last = r;
         e->last = &r->next;
@@ -81,6 +95,25 @@ void epoch_retire(struct epochs *e, void *p, void (*release)(void *p))
     mutex_unlock(&e->lock);
     if (unseen)
         release(p);
+}
+
+/* Lets go of what the list names, then keeps some of its elements. */
+static void retired_free(struct epochs *e, struct retired *list)
+{
+    for (struct retired *r = list; r; r = r->next)
+        r->release(r->p);
+    mutex_lock(&e->lock);
+    for (struct retired *r = list, *next; r; r = next) {
+        next = r->next;
+        if (e->spare_count < SPARES_MAX) {
+            r->next = e->spare;
+            e->spare = r;
+            e->spare_count++;
+        } else {
+            mem_free(r);
+        }
+    }
+    mutex_unlock(&e->lock);
 }
 
 void epoch_reclaim(struct epochs *e)
@@ -99,12 +132,7 @@ void epoch_reclaim(struct epochs *e)
     if (!e->first)
         e->last = &e->first;
     mutex_unlock(&e->lock);
-    while (free_now) {
-        struct retired *next = free_now->next;
-        free_now->release(free_now->p);
-        mem_free(free_now);
-        free_now = next;
-    }
+    retired_free(e, free_now);
 }
 
 /* Whether someone who matters has been inside since the epoch or before. */

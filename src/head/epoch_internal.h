@@ -28,7 +28,8 @@ struct epochs {
     struct cond left;
     struct epoch_slot *slots;                 /* guarded by lock */
     struct retired *first, **last;            /* oldest first; guarded by lock */
-    uint64_t waiting;                         /* guarded by lock */
+    struct retired *spare;                    /* used again; guarded by lock, as the next two */
+    uint64_t spare_count, waiting;
     _Atomic uint64_t retired_count, tried_at; /* for epoch_tidy */
 };
 

@@ -134,6 +134,14 @@ void head_lookup_prefetch(struct head_appender *a, struct hash128 hash)
     tags_prefetch(&a->head->series_index, hash.lo);
 }
 
+void head_lookup_prefetch_line(struct head_appender *a, struct hash128 hash)
+{
+    struct tag_walk w;
+    uint32_t id = tags_first(&w, &a->head->series_index, hash.lo);
+    if (id && !(id & ALIAS_BIT))
+        __builtin_prefetch(line_of(a->head, id), 1);
+}
+
 series_ref head_lookup(struct head_appender *a, struct hash128 hash)
 {
     return series_find(a->head, hash);

@@ -98,23 +98,23 @@ struct page {
     int64_t base_ms;
     void *column;         /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
     uint32_t start, end;  /* indexes of the entries held: [start, end); they only grow */
+    uint32_t sequence;    /* of the next record */
+    uint32_t capacity;
     uint32_t sealed_at;   /* `end` when the background last looked for long tails */
     uint32_t hists_added; /* native histograms since then */
-    uint32_t capacity;
-    uint32_t sequence;                /* of the next record */
-    int64_t floor_ms;                 /* samples before it go to the side: a cut has taken that range */
+    int64_t floor_ms;     /* samples before it go to the side: a cut has taken that range */
     int64_t side_min_ms, side_max_ms; /* of the samples beside the column; min > max: none */
     struct vec labels;                /* bytes: pair ids of its series as varints; writer: head->create */
     _Atomic uint32_t slots;           /* used ones; grows under head->create and lock */
-    uint32_t alive;                   /* guarded by head->create */
-    uint32_t flags;
+    uint16_t alive;                   /* guarded by head->create */
+    uint16_t flags;
 };
 
 struct head_segment {
     struct series_line *lines; /* aligned to 4096: a page of series is a page of memory */
-    _Atomic uint32_t *successors;
+    _Atomic uint64_t *successors;
     struct page *pages;
-    void *memory;
+    void *memory; /* of all segments of its group */
 };
 
 /* ---- labels ---- */

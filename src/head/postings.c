@@ -6,18 +6,12 @@
 
 void postings_put(struct head *h, struct pair *p, series_ref ref, int64_t *bytes)
 {
+    enum { DELTA_BYTES_MAX = 5 }; /* a difference of refs has 33 bits with its sign */
     struct vec_block *block = atomic_load_explicit(&p->postings.block, memory_order_relaxed);
-    uint64_t change = zigzag_put((int64_t)ref - p->last);
     uint32_t count = block ? get_relaxed(&block->count) : 0;
-    if (__builtin_expect(block && block->capacity - count >= VARINT_BYTES_MAX, 1)) {
-        uint8_t *end = varint_put(block->data + count, change);
-        atomic_store_explicit(&block->count, (uint32_t)(end - block->data), memory_order_release);
-    } else {
-        uint8_t code[VARINT_BYTES_MAX];
-        uint32_t len = (uint32_t)(varint_put(code, change) - code);
-        memcpy(vec_reserve(&p->postings, &h->epochs, len, 1, bytes), code, len);
-        vec_commit(&p->postings, len);
-    }
+    bool fits = __builtin_expect(block && block->capacity - count >= DELTA_BYTES_MAX, 1);
+    uint8_t *at = fits ? block->data + count : vec_reserve(&p->postings, &h->epochs, DELTA_BYTES_MAX, 1, bytes);
+    vec_commit(&p->postings, (uint32_t)(varint_put(at, zigzag_put((int64_t)ref - p->last)) - at));
     p->last = ref;
     set_relaxed(&p->series, get_relaxed(&p->series) + 1);
 }

@@ -26,14 +26,13 @@ static void block_swap(struct vec *v, struct epochs *e, struct vec_block *fresh,
     epoch_retire(e, old, mem_free);
 }
 
-void *vec_reserve(struct vec *v, struct epochs *e, uint32_t extra, size_t element, int64_t *bytes)
+void *vec_reserve_room(struct vec *v, struct epochs *e, uint32_t extra, uint32_t room, size_t element, int64_t *bytes)
 {
     struct vec_block *old = atomic_load_explicit(&v->block, memory_order_relaxed);
     uint32_t count = old ? atomic_load_explicit(&old->count, memory_order_relaxed) : 0;
-    assert(count <= UINT32_MAX / 2 - extra);
+    assert(room >= extra && count <= UINT32_MAX / 2 - room);
     if (!old || old->capacity - count < extra) {
-        /* A quarter more, in whole steps of what malloc hands out anyway. */
-        uint32_t want = count + extra + count / 4;
+        uint32_t want = count + room; /* in whole steps of what malloc hands out anyway */
         size_t size = ((sizeof *old + want * element + 7) & ~(size_t)15) + 8;
         uint32_t capacity = (uint32_t)((size - sizeof *old) / element);
         struct vec_block *fresh = block_new(capacity, element);
@@ -44,6 +43,14 @@ void *vec_reserve(struct vec *v, struct epochs *e, uint32_t extra, size_t elemen
         old = fresh;
     }
     return old->data + count * element;
+}
+
+/* Small ones by half, as each growth costs an allocation and a retirement; large ones by a quarter. */
+void *vec_reserve(struct vec *v, struct epochs *e, uint32_t extra, size_t element, int64_t *bytes)
+{
+    enum { SMALL_BYTES = 1024 };
+    uint32_t count = vec_count(v);
+    return vec_reserve_room(v, e, extra, extra + count / (count * element < SMALL_BYTES ? 2 : 4), element, bytes);
 }
 
 void vec_replace(struct vec *v, struct epochs *e, const void *data, uint32_t count, size_t element, int64_t *bytes)

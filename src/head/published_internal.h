@@ -45,6 +45,8 @@ static inline const void *vec_read(const struct vec *v, uint32_t *count)
 
 /* Writer: room for `extra` more elements; returns where they go, then vec_commit.  *bytes: change of memory. */
 void *vec_reserve(struct vec *v, struct epochs *e, uint32_t extra, size_t element, int64_t *bytes);
+/* The same; when it must grow, then for `room` more elements. */
+void *vec_reserve_room(struct vec *v, struct epochs *e, uint32_t extra, uint32_t room, size_t element, int64_t *bytes);
 static inline void vec_commit(struct vec *v, uint32_t extra)
 {
     struct vec_block *b = atomic_load_explicit(&v->block, memory_order_relaxed);

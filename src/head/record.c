@@ -17,11 +17,15 @@ void record_numbers(struct buf *records, uint32_t pair)
 
 void record_series(struct buf *records, series_ref ref, const uint32_t *pairs, uint32_t count)
 {
-    buf_u8(records, RECORD_SERIES);
-    buf_varint(records, ref);
-    buf_varint(records, count);
+    uint8_t *out = buf_reserve(records, 1 + ((size_t)count + 2) * VARINT_BYTES_MAX);
+    if (!out)
+        return;
+    *out++ = RECORD_SERIES;
+    out = varint_put(out, ref);
+    out = varint_put(out, count);
     for (uint32_t i = 0; i < count; i++)
-        buf_varint(records, pairs[i]);
+        out = varint_put(out, pairs[i]);
+    records->len = (size_t)(out - records->data);
 }
 
 static void put_text(struct buf *records, struct slice text)

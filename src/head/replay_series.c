@@ -317,7 +317,7 @@ static void make_page(struct part *part, uint32_t from, uint32_t to)
         alive++;
     }
     mutex_unlock(&p->lock);
-    p->alive += alive; /* head->create is held by who started us */
+    p->alive = (uint16_t)(p->alive + alive); /* head->create is held by who started us */
 }
 
 static void make_pages(struct part *part)

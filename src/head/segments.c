@@ -2,11 +2,32 @@
  * segments.c - where series, pages and tail lines live: tables of big blocks that never move.
  *
  * A segment holds 16,384 series: their lines (one OS page per page of series), the hints to their
- * successors and the page heads, in one allocation that the kernel fills in when it is touched.
+ * successors and the page heads, in memory that the kernel fills in when it is touched.
+ *
+ * The first segments are allocated one by one, so that a small head is small.  Later ones come in groups, whose lines are
+ * asked for in huge pages: senders whose order is not that of creation, and the first touch of a new page of series, would
+ * otherwise wait for the walk through the page tables more than for the line.  Tail lines likewise.
  */
 #include "head/head_internal.h"
 
-enum { ALIGN = 4096 };
+enum { ALIGN = 4096, ALONE = 8, GROUP = 4 };
+_Static_assert(GROUP * SEGMENT_SERIES * sizeof(struct series_line) >= MEM_PAGES_HUGE, "a group fills huge pages");
+_Static_assert(ALONE % GROUP == 0, "groups begin at multiples of their size");
+
+struct layout {
+    size_t lines, pages, successors; /* bytes */
+};
+
+static const struct layout layout = {
+    SEGMENT_SERIES * sizeof(struct series_line),
+    SEGMENT_PAGES * sizeof(struct page),
+    SEGMENT_SERIES * sizeof(uint64_t),
+};
+
+static size_t group_bytes(void)
+{
+    return GROUP * (layout.lines + layout.pages + layout.successors);
+}
 
 static void page_deinit(struct head *h, uint32_t page)
 {
@@ -25,10 +46,18 @@ void segments_deinit(struct head *h)
     uint32_t pages = get_relaxed(&h->page_count);
     for (uint32_t page = 0; page < pages; page++)
         page_deinit(h, page);
-    for (uint32_t i = 0; i * SEGMENT_PAGES < pages; i++)
-        mem_free(h->segments[i].memory);
-    for (uint32_t i = 0; (uint64_t)i * LINE_SEGMENT < h->line_next; i++)
-        mem_free(atomic_load(&h->lines.tails[i]));
+    for (uint32_t i = 0; i * SEGMENT_PAGES < pages; i++) {
+        if (i < ALONE)
+            mem_free(h->segments[i].memory);
+        else if (i % GROUP == 0)
+            mem_pages_free(h->segments[i].memory, group_bytes());
+    }
+    for (uint32_t i = 0; (uint64_t)i * LINE_SEGMENT < h->line_next; i++) {
+        if (i < ALONE)
+            mem_free(atomic_load(&h->lines.tails[i]));
+        else if (i % GROUP == 0)
+            mem_pages_free(atomic_load(&h->lines.tails[i]), GROUP * LINE_SEGMENT * sizeof(struct tail_line));
+    }
     mem_free(h->segments);
     mem_free((void *)(uintptr_t)h->lines.lines);
     mem_free((void *)(uintptr_t)h->lines.successors);
@@ -41,17 +70,30 @@ struct page *page_of(struct head *h, uint32_t page)
     return h->segments[page / SEGMENT_PAGES].pages + page % SEGMENT_PAGES;
 }
 
+/* Aligned for lines, pages and successors of `count` segments, in this order; *memory: what to free. */
+static uint8_t *segments_alloc(uint32_t count, void **memory)
+{
+    size_t bytes = count * (layout.lines + layout.pages + layout.successors);
+    uint8_t *at = *memory = count == GROUP ? mem_pages(bytes) : mem_zalloc(bytes + ALIGN);
+    return at + (ALIGN - (uintptr_t)at % ALIGN) % ALIGN;
+}
+
+/* Segments are made in the order of their numbers. */
 static void segment_make(struct head *h, uint32_t i)
 {
-    size_t lines = SEGMENT_SERIES * sizeof(struct series_line), pages = SEGMENT_PAGES * sizeof(struct page);
-    size_t successors = SEGMENT_SERIES * sizeof(uint32_t);
     struct head_segment *s = &h->segments[i];
-    s->memory = mem_zalloc(lines + pages + successors + ALIGN);
-    uint8_t *at = s->memory;
-    at += (ALIGN - (uintptr_t)at % ALIGN) % ALIGN;
-    s->lines = (struct series_line *)(void *)at;
-    s->pages = (struct page *)(void *)(at + lines);
-    s->successors = (_Atomic uint32_t *)(void *)(at + lines + pages);
+    uint32_t count = i < ALONE ? 1 : GROUP, nth = i % count;
+    const struct head_segment *first = s - nth;
+    if (nth == 0) {
+        uint8_t *at = segments_alloc(count, &s->memory);
+        s->lines = (struct series_line *)(void *)at;
+        s->pages = (struct page *)(void *)(at + count * layout.lines);
+        s->successors = (_Atomic uint64_t *)(void *)(at + count * (layout.lines + layout.pages));
+    } else {
+        *s = (struct head_segment){first->lines + (size_t)nth * SEGMENT_SERIES,
+                                   first->successors + (size_t)nth * SEGMENT_SERIES,
+                                   first->pages + (size_t)nth * SEGMENT_PAGES, first->memory};
+    }
     atomic_store_explicit(&h->lines.successors[i], s->successors, memory_order_release);
     atomic_store_explicit(&h->lines.lines[i], s->lines, memory_order_release);
 }
@@ -82,14 +124,16 @@ static void pages_reach(struct head *h, uint32_t page)
         page_init(h, next);
     }
     if (page >= count) {
-        bytes_add(&h->bytes_lines, (int64_t)(page + 1 - count) * (PAGE_SERIES * 68 + (int64_t)sizeof(struct page)));
+        bytes_add(&h->bytes_lines, (int64_t)(page + 1 - count) * (PAGE_SERIES * (int64_t)(sizeof(struct series_line) + sizeof(uint64_t)) + (int64_t)sizeof(struct page)));
         atomic_store_explicit(&h->page_count, page + 1, memory_order_release);
     }
 }
 
 static void line_segment_make(struct head *h, uint32_t i)
 {
-    struct tail_line *lines = mem_zalloc(LINE_SEGMENT * sizeof *lines);
+    struct tail_line *lines = i < ALONE         ? mem_zalloc(LINE_SEGMENT * sizeof *lines)
+                              : i % GROUP == 0 ? mem_pages(GROUP * LINE_SEGMENT * sizeof *lines)
+                                               : get_relaxed(&h->lines.tails[i - 1]) + LINE_SEGMENT;
     atomic_store_explicit(&h->lines.tails[i], lines, memory_order_release);
 }
 

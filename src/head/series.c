@@ -93,14 +93,23 @@ struct labels series_labels(struct head *h, series_ref ref, struct arena *arena)
     return out;
 }
 
-static uint32_t labels_store(struct head *h, struct page *p, const uint32_t *pairs, uint32_t count)
+/* Labels of as many series as will probably come to the page: 8, 16, 32, 64. */
+static uint32_t labels_room(uint32_t slot, uint32_t len)
 {
-    uint8_t code[LABEL_COUNT_MAX * 5] = {0}, *end = code;
+    uint32_t series = 8;
+    while (series <= slot)
+        series *= 2;
+    return (series - slot) * len;
+}
+
+static uint32_t labels_store(struct head *h, struct page *p, uint32_t slot, const uint32_t *pairs, uint32_t count)
+{
+    uint8_t code[LABEL_COUNT_MAX * VARINT_BYTES_MAX], *end = code;
     int64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
         end = varint_put(end, pairs[i]);
     uint32_t at = vec_count(&p->labels), len = (uint32_t)(end - code);
-    memcpy(vec_reserve(&p->labels, &h->epochs, len, 1, &bytes), code, len);
+    memcpy(vec_reserve_room(&p->labels, &h->epochs, len, labels_room(slot, len), 1, &bytes), code, len);
     vec_commit(&p->labels, len);
     bytes_add(&h->bytes_labels, bytes);
     return at;
@@ -111,7 +120,7 @@ void series_publish(struct head *h, series_ref ref, const uint32_t *pairs, uint3
 {
     struct page *p = page_of(h, ref / PAGE_SERIES);
     struct series_line *line = line_of(h, ref);
-    uint32_t slot = ref % PAGE_SERIES, labels = labels_store(h, p, pairs, count);
+    uint32_t slot = ref % PAGE_SERIES, labels = labels_store(h, p, slot, pairs, count);
     int64_t bytes = 0;
     mutex_lock(&p->lock);
     line->labels = labels;
@@ -133,8 +142,8 @@ void series_publish(struct head *h, series_ref ref, const uint32_t *pairs, uint3
         postings_add(h, pair_of(h, pairs[i]), ref);
     tags_put(&h->series_index, &h->epochs, hash.lo, ref, &bytes);
     bytes_add(&h->bytes_index, bytes);
-    atomic_fetch_add_explicit(&h->series, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&h->series_created, 1, memory_order_relaxed);
+    set_relaxed(&h->series, get_relaxed(&h->series) + 1); /* they have one writer at a time: head->create is held */
+    set_relaxed(&h->series_created, get_relaxed(&h->series_created) + 1);
 }
 
 /* ---- creation by an appender ---- */

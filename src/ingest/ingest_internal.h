@@ -51,6 +51,8 @@ struct extra {
 struct stream {
     uint64_t id;
     series_ref last;
+    series_ref trail[HEAD_AHEAD]; /* the last ones; [trail_at % HEAD_AHEAD]: the oldest of them */
+    uint32_t trail_at;
 };
 
 struct ingest_counts {

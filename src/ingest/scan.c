@@ -15,7 +15,7 @@
 #include "base/wire.h"
 #include "ingest/ingest_internal.h"
 
-enum { AHEAD = 12, LONE_MISSES = 4, RETRY_EVERY = 64 };
+enum { LONE_MISSES = 4, RETRY_EVERY = 64 };
 enum {
     TAG_SERIES = WIRE_TAG(1, WIRE_BYTES),
     TAG_METADATA = WIRE_TAG(3, WIRE_BYTES),
@@ -31,8 +31,7 @@ struct scan {
     struct lane *lane;
     const struct head_lines *lines;
     const struct series_hash_key *key;
-    series_ref previous, ahead;
-    uint32_t lead;       /* how many successors the prefetch runs ahead */
+    series_ref previous;
     uint32_t streak;     /* series in a row that were not predicted */
     uint64_t time_bytes; /* the last timestamp as it stood on the wire */
     int64_t time_ms;
@@ -57,23 +56,13 @@ static const uint8_t *broken(struct scan *s, const uint8_t *at, const char *reas
     return NULL;
 }
 
-/* Fetches the lines of the series that probably come next. */
-static inline void run_ahead(struct scan *s, series_ref candidate)
-{
-    for (; s->lead < AHEAD; s->lead++) {
-        s->ahead = head_predict(s->lines, s->lead ? s->ahead : candidate);
-        __builtin_prefetch(head_line(s->lines, s->ahead), 1);
-    }
-    s->lead--;
-}
-
 /* The guess: the label bytes at p hash to the series that followed the last time. */
 static inline bool predict(struct scan *s, const uint8_t *p, const uint8_t *end, struct current *c)
 {
     series_ref candidate = head_predict(s->lines, s->previous);
     if (!candidate)
         return false;
-    run_ahead(s, candidate);
+    head_prefetch_ahead(s->lines, candidate);
     const struct series_line *line = head_line(s->lines, candidate);
     size_t len = atomic_load_explicit(&line->label_bytes, memory_order_relaxed);
     if (len == 0 || len >= (size_t)(end - p) || p[len] == TAG_LABEL)
@@ -99,7 +88,6 @@ static const uint8_t *look_up(struct scan *s, const uint8_t *p, const uint8_t *e
         p += len;
     }
     c->labels_end = p;
-    s->lead = 0;
     len = (size_t)(p - start);
     if (len == 0 || len > SERIES_HASH_BYTES_MAX) {
         c->scattered = true;

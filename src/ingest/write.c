@@ -137,11 +137,15 @@ static uint32_t labels_len(const struct lane *l, uint32_t at)
 
 /* ---- before anything is stored ---- */
 
+enum { LOOKUPS_AHEAD = 16 };
+
 /* Misses that are in the index after all, and the labels of those that are not. */
 static enum err find_misses(struct lane *l, struct errmsg *why)
 {
     for (size_t i = 0; i < l->miss_count; i++) {
         struct miss *m = &l->misses[i];
+        if (i + LOOKUPS_AHEAD < l->miss_count && !m[LOOKUPS_AHEAD].scattered)
+            head_lookup_prefetch_line(l->appender, m[LOOKUPS_AHEAD].hash);
         m->reason = INGEST_REASONS;
         if (!m->scattered && (m->ref = head_lookup(l->appender, m->hash)) != 0)
             continue;
@@ -238,25 +242,25 @@ static size_t make_late(struct lane *l, struct buf *records, struct ingest_resul
     return count;
 }
 
-/* Series that were not guessed: remember who follows whom. */
+/* Series that were not guessed: remember who follows whom.  Otherwise only the last ones are noted, for the next request. */
 static void learn(struct lane *l, struct stream *stream)
 {
     const struct head_lines *lines = head_lines(l->ingest->options.head);
-    series_ref previous = stream->last;
     bool all_known = l->predicted == l->series_count;
-    for (size_t i = 0; i < l->row_count && !all_known; i++) {
-        series_ref ref = l->rows[i].ref;
-        if (!ref || ref == previous)
+    for (size_t i = all_known && l->row_count > 2 * HEAD_AHEAD ? l->row_count - 2 * HEAD_AHEAD : 0; i < l->row_count;
+         i++) {
+        series_ref ref = l->rows[i].ref, *oldest = &stream->trail[stream->trail_at % HEAD_AHEAD];
+        if (!ref || ref == stream->last)
             continue;
-        if (previous && head_predict(lines, previous) != ref)
-            head_learn(l->appender, previous, ref);
-        previous = ref;
-    }
-    for (size_t i = l->row_count; i > 0; i--)
-        if (l->rows[i - 1].ref) {
-            stream->last = l->rows[i - 1].ref;
-            break;
+        if (!all_known) {
+            if (i + HEAD_AHEAD < l->row_count)
+                __builtin_prefetch((const void *)(uintptr_t)head_successor(lines, l->rows[i + HEAD_AHEAD].ref), 1);
+            head_learn(l->appender, stream->last, ref);
+            head_learn_ahead(l->appender, *oldest, ref);
         }
+        *oldest = stream->last = ref;
+        stream->trail_at++;
+    }
 }
 
 /* Spellings that led to a known series are found at once the next time. */
