@@ -9,6 +9,7 @@
  * When matchers leave few series, the list of those is walked instead, page by page in the same way.
  */
 #include "head/census_internal.h"
+#include "head/select_internal.h"
 #include "head/tail_internal.h"
 #include "model/value.h"
 
@@ -98,19 +99,36 @@ static void mark_keys(struct head_census *c)
 
 /* ---- Which series ---- */
 
-/* An upper bound of the series that match, from what is found without a walk over values. */
-static uint64_t series_by_lookup(struct head *h, const struct selector *sel)
+/* How many series have a value that matches; UINT64_MAX: that takes a walk over many values. */
+static enum err series_of_matcher(struct head *h, const struct matcher *m, struct cancel *cancel, uint64_t *series)
 {
-    uint64_t least = UINT64_MAX;
-    for (uint32_t i = 0; i < sel->matcher_count; i++) {
-        const struct matcher *m = &sel->matchers[i];
-        if (m->op != MATCH_EQUAL || m->value.len == 0)
-            continue;
-        uint32_t id = pair_find(h, m->name, m->value);
-        uint64_t series = id ? get_relaxed(&pair_of(h, id)->series) : 0;
-        least = series < least ? series : least;
+    struct term t;
+    struct value_range range = {0};
+    term_begin(h, &t, m);
+    bool known = m->op == MATCH_EQUAL && t.needs_value && term_literals(h, &t), prefix = term_prefix(&t).len > 0;
+    enum err err = ERR_OK;
+    if (t.name && prefix)
+        err = values_beginning(h, t.name, term_prefix(&t), cancel, &range);
+    if (err == ERR_OK && t.name && prefix &&
+        ((uint64_t)range.sorted_count + range.rest_count) * SELECTIVE < vec_count(&t.name->pairs)) {
+        err = term_scan(h, &t, cancel);
+        known = true;
     }
-    return least;
+    *series = known ? t.series : UINT64_MAX;
+    term_deinit(&t);
+    return err;
+}
+
+/* An upper bound of the series that match, from what is found without a walk over values. */
+static enum err series_by_lookup(struct head *h, const struct selector *sel, struct cancel *cancel, uint64_t *least)
+{
+    *least = UINT64_MAX;
+    for (uint32_t i = 0; i < sel->matcher_count; i++) {
+        uint64_t series;
+        TRY(series_of_matcher(h, &sel->matchers[i], cancel, &series));
+        *least = series < *least ? series : *least;
+    }
+    return ERR_OK;
 }
 
 static enum err walk_refs(struct head_census *c, struct errmsg *why)
@@ -125,7 +143,10 @@ static enum err walk_refs(struct head_census *c, struct errmsg *why)
 static enum err plan(struct head_census *c, struct errmsg *why)
 {
     const struct selector *sel = c->request.selector;
-    uint64_t all = get_relaxed(&c->head->series), least = series_by_lookup(c->head, sel);
+    uint64_t all = get_relaxed(&c->head->series), least;
+    enum err err = series_by_lookup(c->head, sel, c->cancel, &least);
+    if (err != ERR_OK)
+        return err_set(why, err, "select: stopped");
     mark_keys(c);
     if (least * SELECTIVE < all || sel->matcher_count > 60)
         return walk_refs(c, why);
@@ -137,7 +158,7 @@ static enum err plan(struct head_census *c, struct errmsg *why)
         if (name)
             vec_read(&name->pairs, &count);
         values += count;
-        enum err err = mark_matcher(c, &sel->matchers[i], &series);
+        err = mark_matcher(c, &sel->matchers[i], &series);
         if (err != ERR_OK)
             return err_set(why, err, "select: stopped");
         least = series < least ? series : least;

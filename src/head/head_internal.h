@@ -133,7 +133,10 @@ struct pair {
 
 struct label_name {
     struct slice text;
-    struct vec pairs; /* uint32_t ids */
+    struct vec pairs;                   /* uint32_t ids */
+    struct value_order *_Atomic order;  /* of their values; NULL: nobody asked for one (value_order.c) */
+    _Atomic uint32_t life;              /* raised when pairs are taken out of the list */
+    _Atomic bool ordering;              /* somebody makes the order */
 };
 
 struct alias {
@@ -273,10 +276,13 @@ bool pair_define(struct head *h, uint32_t id, struct slice wire) REQUIRES(h->cre
 void pairs_reach(struct head *h, uint32_t id) REQUIRES(h->create);
 uint32_t pair_find_bytes(struct head *h, struct slice wire);               /* 0: none; inside an epoch */
 uint32_t pair_find(struct head *h, struct slice name, struct slice value); /* 0: none; inside an epoch */
-const struct label_name *name_find(struct head *h, struct slice name);     /* NULL: none; inside an epoch */
+struct label_name *name_find(struct head *h, struct slice name);           /* NULL: none; inside an epoch */
 void pairs_drop(struct head *h, const uint32_t *ids, size_t count) REQUIRES(h->create); /* no series has them */
 void pair_forget(struct head *h, uint32_t id) REQUIRES(h->create); /* its number may be used again */
 bool wire_parse(struct slice wire, struct slice *name, struct slice *value);
+
+/* ---- value_order.c ---- */
+void value_order_drop(struct head *h, struct label_name *name) REQUIRES(h->create);
 
 /* ---- postings.c ---- */
 void postings_add(struct head *h, struct pair *p, series_ref ref) REQUIRES(h->create);

@@ -208,6 +208,7 @@ enum {
     FEW_SERIES = 4096,
     PROBES_MIN = 4096,
     PROBE_SHARE = 32,
+    NAMED_PROBES = 4, /* for each value that the selector names */
     CHECK_EVERY = 4096
 };
 
@@ -233,14 +234,18 @@ static bool value_may(const struct selector *sel, struct slice name, struct slic
     return true;
 }
 
-/* From the values; *complete false: it became too dear, nothing was found that counts. */
+/* From the values, those that the driver names when it is about this label; *complete false: it became too dear, nothing was found that counts. */
 static enum err values_probed(struct walk *w, const struct label_name *of, uint64_t limit, struct texts *out,
                               bool *complete)
 {
-    uint32_t count, i;
-    const uint32_t *ids = vec_read(&of->pairs, &count);
+    uint32_t all, i;
+    const uint32_t *ids = vec_read(&of->pairs, &all);
+    bool named = w->driver && w->driver->name == of;
+    uint64_t count = named ? w->driver->pair_count : all;
     uint64_t series = w->driver ? w->driver->series : get_relaxed(&w->h->series);
-    uint64_t budget = series < FEW_SERIES ? 0 : PROBES_MIN + series / PROBE_SHARE;
+    uint64_t budget = series < FEW_SERIES && !named ? 0 : PROBES_MIN + series / PROBE_SHARE;
+    budget += named ? NAMED_PROBES * count : 0;
+    ids = named ? w->driver->pairs : ids;
     for (i = 0; i < count && budget && !(limit && out->count >= limit); i++) {
         const struct pair *p = pair_of(w->h, ids[i]);
         if (i % CHECK_EVERY == 0)

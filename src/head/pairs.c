@@ -32,6 +32,7 @@ static void name_free(void *p)
 {
     struct label_name *name = p;
     mem_free(atomic_load(&name->pairs.block));
+    mem_free(atomic_load(&name->order));
     mem_free(name);
 }
 
@@ -192,7 +193,7 @@ uint32_t pair_find(struct head *h, struct slice name, struct slice value)
     return id;
 }
 
-const struct label_name *name_find(struct head *h, struct slice name)
+struct label_name *name_find(struct head *h, struct slice name)
 {
     uint32_t count;
     if (name.len > LABELS_BYTES_MAX)
@@ -215,7 +216,7 @@ static uint32_t keep_used(void *ctx, uint32_t id)
 }
 
 /* Takes the pairs without series out of the list of a name. */
-static void name_clean(struct head *h, struct label_name *name)
+static void name_clean(struct head *h, struct label_name *name) REQUIRES(h->create)
 {
     uint32_t count, kept = 0;
     int64_t bytes = 0;
@@ -224,8 +225,11 @@ static void name_clean(struct head *h, struct label_name *name)
     for (uint32_t i = 0; i < count; i++)
         if (get_relaxed(&pair_of(h, ids[i])->series) > 0)
             list[kept++] = ids[i];
-    if (kept < count)
+    if (kept < count) {
+        atomic_fetch_add(&name->life, 1); /* first: see value_order.c */
         vec_replace(&name->pairs, &h->epochs, list, kept, sizeof *list, &bytes);
+        value_order_drop(h, name);
+    }
     bytes_add(&h->bytes_labels, bytes);
     mem_free(list);
 }

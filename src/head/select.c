@@ -32,10 +32,8 @@ static void term_add_pair(struct head *h, struct term *t, uint32_t id)
     t->series += series;
 }
 
-enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
+static enum err scan_ids(struct head *h, struct term *t, const uint32_t *ids, uint32_t count, struct cancel *cancel)
 {
-    uint32_t count;
-    const uint32_t *ids = vec_read(&t->name->pairs, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (i % CHECK_EVERY == 0)
             TRY(cancel_check(cancel));
@@ -47,6 +45,19 @@ enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
             term_add_pair(h, t, ids[i]);
     }
     return ERR_OK;
+}
+
+struct slice term_prefix(const struct term *t)
+{
+    return t->needs_value && t->m->op == MATCH_REGEX ? regex_prefix(t->m->regex) : (struct slice){0};
+}
+
+enum err term_scan(struct head *h, struct term *t, struct cancel *cancel)
+{
+    struct value_range range;
+    TRY(values_beginning(h, t->name, term_prefix(t), cancel, &range));
+    TRY(scan_ids(h, t, range.sorted, range.sorted_count, cancel));
+    return scan_ids(h, t, range.rest, range.rest_count, cancel);
 }
 
 void term_begin(struct head *h, struct term *t, const struct matcher *m)

@@ -10,7 +10,7 @@
 
 struct term {
     const struct matcher *m;
-    const struct label_name *name; /* NULL: no series has this label */
+    struct label_name *name; /* NULL: no series has this label */
     uint32_t name_index;
     bool needs_value; /* a series without the label does not match */
     uint32_t *pairs;  /* needs_value, once literals or a scan filled it: those that match */
@@ -21,10 +21,20 @@ struct term {
 void term_begin(struct head *h, struct term *t, const struct matcher *m);
 /* Looks up the values that the matcher names; false: it names none, all have to be tested. */
 bool term_literals(struct head *h, struct term *t);
-MUST_CHECK enum err term_scan(struct head *h, struct term *t, struct cancel *cancel); /* tests every value */
+/* Tests every value that can match. */
+MUST_CHECK enum err term_scan(struct head *h, struct term *t, struct cancel *cancel);
+struct slice term_prefix(const struct term *t); /* all values that match begin with it; empty: not known */
 /* Whether a series with these pairs satisfies the term; needs t->verdicts. */
 bool term_accepts(struct head *h, struct term *t, const uint32_t *ids, uint32_t count);
 void term_deinit(struct term *t);
+
+/* Pairs of a name whose values begin with a prefix, in order, and others that may and have to be tested. */
+struct value_range {
+    const uint32_t *sorted, *rest;
+    uint32_t sorted_count, rest_count;
+};
+MUST_CHECK enum err values_beginning(struct head *h, struct label_name *name, struct slice prefix,
+                                     struct cancel *cancel, struct value_range *out);
 
 /* Whether the page has samples in the range. */
 bool page_has_time(struct page *p, int64_t mint_ms, int64_t maxt_ms);

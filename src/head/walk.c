@@ -15,8 +15,9 @@ static enum err driver_choose(struct walk *w)
             if (!t->needs_value || (pass == 1 && t->pairs))
                 continue;
             uint64_t values = t->name ? vec_count(&t->name->pairs) : 0;
+            bool few = values <= SCAN_VALUES_MAX || term_prefix(t).len > 0;
             known = pass == 0 && term_literals(w->h, t);
-            if (pass == 1 && values <= SCAN_VALUES_MAX && (!w->driver || values * SCAN_FACTOR < w->driver->series)) {
+            if (pass == 1 && few && (!w->driver || values * SCAN_FACTOR < w->driver->series)) {
                 TRY(term_scan(w->h, t, w->cancel));
                 known = true;
             }

@@ -14,6 +14,7 @@
 #include "head/head.h"
 #include "ingest/ingest.h"
 #include "lib/rw_body.h"
+#include "regex/regex.h"
 
 enum { WRITERS = 3, READERS = 2, SERIES = 96, ROUNDS = 240, GENERATION = 40, STEP_MS = 1000, RANGE_MS = 20000 };
 #define START_MS INT64_C(1700000000000)
@@ -136,15 +137,45 @@ static bool count_name(void *ctx, struct slice name)
     return true;
 }
 
+static bool check_one(void *ctx, struct slice name)
+{
+    (void)ctx;
+    must(name.len > 0 && name.data[0] == '1', "a value with another beginning");
+    return true;
+}
+
+/* Values with a known beginning: their order is made and dropped while series come and leave. */
+static void read_beginning(struct stress *s, const struct matcher *m)
+{
+    struct querier *q;
+    struct series_set *set;
+    struct errmsg why;
+    struct arena arena;
+    struct selector sel = {.matchers = m, .matcher_count = 1, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    arena_init(&arena, NULL);
+    must(head_querier(s->head, INT64_MIN, INT64_MAX, &q, &why) == ERR_OK, "querier");
+    must(q->ops->select(q, &sel, &arena, NULL, &set, &why) == ERR_OK, "select");
+    for (uint32_t i = 0; i < set->count; i++)
+        check_one(NULL, labels_get(&set->labels[i], SLICE_LIT("id")));
+    must(q->ops->label_values(q, SLICE_LIT("id"), &sel, 0, NULL, check_one, NULL, &why) == ERR_OK, "values");
+    q->ops->close(q);
+    arena_deinit(&arena);
+}
+
 static void *read_samples(void *arg)
 {
     struct thread_arg *t = arg;
     struct stress *s = t->s;
     struct random_seeded random;
     static const char *const names[] = {"m0", "m1", "m2", "m3", "m4"};
+    struct arena arena;
+    struct matcher ones = {.op = MATCH_REGEX, .name = SLICE_LIT("id"), .value = SLICE_LIT("1.*")};
+    arena_init(&arena, NULL);
+    must(regex_compile(ones.value, &arena, 0, &ones.regex, NULL) == ERR_OK, "pattern");
     random_seeded_init(&random, t->number + 1);
     while (!atomic_load(&s->stop)) {
         uint64_t r = random_u64(&random.base), names_seen = 0;
+        read_beginning(s, &ones);
         struct matcher m = {.op = r % 2 ? MATCH_EQUAL : MATCH_NOT_EQUAL,
                             .name = SLICE_LIT("__name__"),
                             .value = slice_str(names[r % 5])};
@@ -160,6 +191,7 @@ static void *read_samples(void *arg)
         q->ops->close(q);
         atomic_fetch_add(&s->reads, 1);
     }
+    arena_deinit(&arena);
     return NULL;
 }
 

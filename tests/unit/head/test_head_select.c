@@ -23,10 +23,11 @@ static uint64_t pick(struct fixture *f, uint64_t below)
     return random_u64(&f->random.base) % below;
 }
 
+static void add_labels(struct fixture *f, uint32_t i, struct labels_builder *b);
+
 static void add_series(struct fixture *f, uint32_t i)
 {
     struct labels_builder b;
-    struct buf canonical = {0};
     labels_builder_init(&b, &f->arena, NULL);
     labels_builder_set(&b, SLICE_LIT("__name__"),
                        slice_str(arena_printf(&f->arena, "metric_%u", (unsigned)pick(f, 6))));
@@ -35,7 +36,13 @@ static void add_series(struct fixture *f, uint32_t i)
         labels_builder_set(&b, SLICE_LIT("job"), slice_str(arena_printf(&f->arena, "j%u", (unsigned)pick(f, 5))));
     if (pick(f, 3))
         labels_builder_set(&b, SLICE_LIT("zone"), slice_str(arena_printf(&f->arena, "z%u", (unsigned)pick(f, 40))));
-    f->all[i] = labels_builder_finish(&b);
+    add_labels(f, i, &b);
+}
+
+static void add_labels(struct fixture *f, uint32_t i, struct labels_builder *b)
+{
+    struct buf canonical = {0};
+    f->all[i] = labels_builder_finish(b);
     for (uint32_t k = 0; k < f->all[i].count; k++) {
         struct slice name = f->all[i].list[k]->name, value = f->all[i].list[k]->value;
         buf_u8(&canonical, 0x0a);
@@ -301,5 +308,130 @@ Test(head_select, with_a_limit_gives_so_many_of_what_matches_and_without_it_all)
             check_texts(f, q, MANY, labels[i], &sel, limit);
     }
     q->ops->close(q);
+    fixture_free(f);
+}
+
+/* Values that agree in many bytes, one the beginning of the other, short and long. */
+static const char *odd_value(struct fixture *f, char *out)
+{
+    static const char *const begins[] = {"", "a", "common-beginning-of-many-", "common-beginning-of-some-", "\xc3\xa9"};
+    char *p = stpcpy(out, begins[pick(f, 5)]);
+    for (uint64_t n = pick(f, 30) + 1; n > 0; n--)
+        *p++ = pick(f, 4) ? 'a' : (char)('a' + pick(f, 3));
+    *p = 0;
+    return out;
+}
+
+static void add_odd(struct fixture *f, uint32_t i)
+{
+    struct labels_builder b;
+    char value[64];
+    labels_builder_init(&b, &f->arena, NULL);
+    labels_builder_set(&b, SLICE_LIT("__name__"), SLICE_LIT("odd"));
+    labels_builder_set(&b, SLICE_LIT("id"), slice_str(arena_printf(&f->arena, "%u", i)));
+    labels_builder_set(&b, SLICE_LIT("odd"), slice_str(arena_printf(&f->arena, "%s", odd_value(f, value))));
+    add_labels(f, i, &b);
+}
+
+static uint32_t expect_beginning(struct fixture *f, uint32_t series, const char *pattern)
+{
+    struct series_set *set;
+    struct querier *q;
+    uint32_t expected = 0;
+    struct matcher m = {.op = MATCH_REGEX, .name = SLICE_LIT("odd"), .value = slice_str(pattern)};
+    struct selector sel = {.matchers = &m, .matcher_count = 1, .mint_ms = START, .maxt_ms = START + 10, .sorted = true};
+    cr_assert_eq(regex_compile(m.value, &f->arena, 0, &m.regex, NULL), ERR_OK);
+    cr_assert_eq(head_querier(f->head, START, START + 10, &q, NULL), ERR_OK);
+    cr_assert_eq(q->ops->select(q, &sel, &f->arena, NULL, &set, NULL), ERR_OK);
+    for (uint32_t i = 0; i < series; i++)
+        expected += matchers_match(&m, 1, &f->all[i]);
+    cr_assert_eq(set->count, expected, "%s of %u: %u, not %u", pattern, series, set->count, expected);
+    for (uint32_t i = 0; i < set->count; i++)
+        cr_assert(matchers_match(&m, 1, &set->labels[i]));
+    check_texts(f, q, series, "odd", &sel, 0);
+    check_texts(f, q, series, "odd", &sel, 7);
+    check_texts(f, q, series, "id", &sel, 0);
+    q->ops->close(q);
+    return expected;
+}
+
+Test(head_select, finds_values_by_their_beginning_while_new_ones_come)
+{
+    enum { MANY = 6000, STEP = 400 };
+    struct fixture *f = fixture_of(5, 0);
+    uint32_t found = 0;
+    f->all = mem_realloc(f->all, MANY * sizeof *f->all);
+    for (uint32_t i = 0; i < MANY; i++) {
+        char begin[64], pattern[72];
+        head_appender_enter(f->appender, 1);
+        add_odd(f, i);
+        head_appender_leave(f->appender);
+        if (i % STEP != STEP - 1)
+            continue;
+        for (int round = 0; round < 12; round++) {
+            odd_value(f, begin);
+            begin[pick(f, strlen(begin)) + 1] = 0;
+            snprintf(pattern, sizeof pattern, round % 3 ? "%s.*" : "%s.*a", begin);
+            found += expect_beginning(f, i + 1, pattern[0] & 0x80 && !(pattern[1] & 0x80) ? "a.*" : pattern);
+        }
+    }
+    cr_assert_gt(found, MANY / 10, "the patterns find something: %u", found);
+    fixture_free(f);
+}
+
+Test(head_select, finds_values_by_their_beginning_when_others_have_left)
+{
+    enum { MANY = 2400, IDLE_LATER = 7200000 };
+    struct fixture *f = fixture_of(6, 0);
+    struct head_cut *cut;
+    struct head_stats stats;
+    struct series_set *set;
+    int64_t mint, maxt;
+    f->all = mem_realloc(f->all, MANY * sizeof *f->all);
+    head_appender_enter(f->appender, 1);
+    for (uint32_t i = 0; i < MANY / 2; i++)
+        add_odd(f, i);
+    head_appender_leave(f->appender);
+    expect_beginning(f, MANY / 2, "common-.*"); /* makes the order */
+    head_cut_begin(f->head, START + IDLE_LATER, &cut); /* all leave */
+    while (head_cut_window(cut, IDLE_LATER, &mint, &maxt)) {
+        head_cut_select(cut, mint, maxt, labels_cmp);
+        do
+            cr_assert_eq(head_cut_next(cut, &set, NULL), ERR_OK);
+        while (set);
+    }
+    cr_assert_eq(head_cut_finish(cut, 1, NULL), ERR_OK);
+    head_stats(f->head, &stats);
+    cr_assert_eq(stats.series, 0);
+    head_appender_enter(f->appender, 1);
+    for (uint32_t i = MANY / 2; i < MANY; i++)
+        add_odd(f, i - MANY / 2);
+    head_appender_leave(f->appender);
+    for (int i = 0; i < 3; i++)
+        expect_beginning(f, MANY / 2, (const char *const[]){"common-.*", "a.*", "common-beginning-of-some-.+a"}[i]);
+    fixture_free(f);
+}
+
+Test(head_select, stops_making_an_order_of_values_when_canceled)
+{
+    enum { MANY = 2000 };
+    struct fixture *f = fixture_of(7, 0);
+    struct querier *q;
+    struct series_set *set;
+    struct cancel cancel;
+    struct matcher m = {.op = MATCH_REGEX, .name = SLICE_LIT("odd"), .value = SLICE_LIT("common-.*")};
+    f->all = mem_realloc(f->all, MANY * sizeof *f->all);
+    head_appender_enter(f->appender, 1);
+    for (uint32_t i = 0; i < MANY; i++)
+        add_odd(f, i);
+    head_appender_leave(f->appender);
+    cr_assert_eq(regex_compile(m.value, &f->arena, 0, &m.regex, NULL), ERR_OK);
+    struct selector sel = {.matchers = &m, .matcher_count = 1, .mint_ms = START, .maxt_ms = START + 10};
+    cancel_init(&cancel, NULL, 0);
+    cancel_set(&cancel, ERR_CANCELED);
+    cr_assert_eq(head_querier(f->head, START, START + 10, &q, NULL), ERR_OK);
+    cr_expect_eq(q->ops->select(q, &sel, &f->arena, &cancel, &set, NULL), ERR_CANCELED);
+    q->ops->close(q);
+    cr_expect_gt(expect_beginning(f, MANY, "common-.*"), 0);
     fixture_free(f);
 }
