@@ -181,6 +181,12 @@ MUST_CHECK enum err block_match_strict(struct block *b, const struct selector *s
                                        struct cancel *cancel, uint32_t **ordinals, uint32_t *count, struct errmsg *why);
 
 /* Reads samples of one block, one series after the other. */
+/* A part of a column of times. */
+struct times_run {
+    uint32_t column, first, count;
+};
+enum { TIMES_RUNS_KEPT = 16 };
+
 struct sample_reader {
     struct block *block;
     struct warnings *warnings;
@@ -188,12 +194,14 @@ struct sample_reader {
     struct mem_budget *budget; /* of the query; may be NULL */
     struct page *group_page, *times_page, *column_page, *data_page; /* pinned */
     const struct chunk_group *group;
-    uint32_t group_number, times_number;
+    uint32_t group_number, times_number, column_id;
     const struct times_page *times;
     int64_t *times_ms, *start_times_ms;
     double *values;
     const struct histogram **hists;
     size_t capacity;    /* of the four */
+    struct times_run runs[TIMES_RUNS_KEPT]; /* what times_ms begins with: series of a scrape have the same times */
+    uint32_t run_count;
     struct arena arena; /* histograms */
 };
 void sample_reader_init(struct sample_reader *r, struct block *b, struct warnings *warnings, struct mem_budget *budget);

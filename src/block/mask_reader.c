@@ -46,6 +46,7 @@ static void take_out(struct sample_reader *r, struct mask_cuts cuts, struct samp
     uint32_t kept = 0, cut = 0;
     if (s->count == 0 || !mask_touches(cuts, s->times_ms[0], s->times_ms[s->count - 1]))
         return;
+    r->run_count = 0; /* times_ms is written over */
     for (uint32_t i = 0; i < s->count; i++) {
         int64_t t = s->times_ms[i];
         while (cut < cuts.count && cuts.list[cut].maxt_ms < t)

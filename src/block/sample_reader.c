@@ -78,9 +78,12 @@ enum err sample_reader_times_info(struct sample_reader *r, uint32_t times_id, st
 enum err sample_reader_times(struct sample_reader *r, const struct chunk_entry *e, const int64_t **times,
                              struct errmsg *why)
 {
-    page_release(r->column_page);
-    r->column_page = NULL;
-    TRY(block_times_column(r->block, e->times_id, &r->column_page, why));
+    if (!r->column_page || r->column_id != e->times_id) {
+        page_release(r->column_page);
+        r->column_page = NULL;
+        TRY(block_times_column(r->block, e->times_id, &r->column_page, why));
+        r->column_id = e->times_id;
+    }
     if ((size_t)e->first + e->count > r->column_page->bytes / sizeof(int64_t))
         return err_set(why, ERR_CORRUPT, "block %s: index: a chunk needs %u times of column %" PRIu32 ", which has %zu",
                        r->block->dir, e->first + e->count, e->times_id, r->column_page->bytes / sizeof(int64_t));
@@ -179,7 +182,9 @@ static uint64_t mix(uint64_t h, uint64_t v)
 struct gather {
     uint32_t count;
     bool any_hist, any_start;
-    const int64_t *single; /* times of the only chunk, in the cache */
+    const int64_t *single; /* times of the only chunk, in the cache: not copied yet */
+    struct times_run single_run;
+    uint32_t runs; /* in times_ms */
     uint64_t times_id;
     int64_t last_ms;
 };
@@ -212,6 +217,27 @@ static void level(struct sample_reader *r, const struct chunk_entry *e, struct g
         memset(r->start_times_ms + g->count, 0, n * sizeof *r->start_times_ms);
 }
 
+/* Puts times behind those that are there, unless the series before had the same ones here. */
+static void put_times(struct sample_reader *r, size_t at, uint32_t number, const int64_t *times, struct times_run run)
+{
+    const struct times_run *kept = &r->runs[number];
+    if (number < r->run_count && kept->column == run.column && kept->first == run.first && kept->count == run.count)
+        return;
+    memcpy(r->times_ms + at, times, run.count * sizeof *times);
+    if (number < TIMES_RUNS_KEPT) {
+        r->runs[number] = run;
+        r->run_count = number + 1;
+    }
+}
+
+/* Copies the times of the first chunk, before those of another are looked for. */
+static void settle(struct sample_reader *r, struct gather *g)
+{
+    if (g->single)
+        put_times(r, 0, g->runs++, g->single, g->single_run);
+    g->single = NULL;
+}
+
 /* Adds what of a chunk lies in [mint, maxt]. */
 static enum err add_chunk(struct sample_reader *r, const struct chunk_entry *e, int64_t mint_ms, int64_t maxt_ms,
                           struct gather *g, struct errmsg *why)
@@ -221,6 +247,7 @@ static enum err add_chunk(struct sample_reader *r, const struct chunk_entry *e, 
     TRY(sample_reader_times_info(r, e->times_id, &info, why));
     if (info.first_ms > maxt_ms || info.last_ms < mint_ms)
         return ERR_OK;
+    settle(r, g);
     TRY(sample_reader_times(r, e, &times, why));
     uint32_t from = first_not_before(times, e->count, mint_ms);
     uint32_t end = maxt_ms == INT64_MAX ? e->count : first_not_before(times, e->count, maxt_ms + 1);
@@ -232,8 +259,13 @@ static enum err add_chunk(struct sample_reader *r, const struct chunk_entry *e, 
     TRY(decode(r, e, g->count, why));
     shift(r, e, g->count, from, end - from);
     level(r, e, g, end - from);
-    memcpy(r->times_ms + g->count, times + from, (end - from) * sizeof *times);
-    g->single = g->count ? NULL : times + from;
+    struct times_run run = {e->times_id, e->first + from, end - from};
+    if (g->count) {
+        put_times(r, g->count, g->runs++, times + from, run);
+    } else {
+        g->single = times + from;
+        g->single_run = run;
+    }
     g->times_id = mix(g->times_id, (uint64_t)e->times_id << 16 | e->first);
     g->count += end - from;
     g->last_ms = times[end - 1];
@@ -312,6 +344,7 @@ static enum err last_of_chunk(struct sample_reader *r, const struct chunk_entry 
     }
     level(r, e, g, 1);
     r->times_ms[0] = times[end - 1];
+    r->run_count = 0;
     g->count = 1;
     g->times_id = mix(g->times_id, (uint64_t)e->times_id << 16 | e->first);
     return ERR_OK;

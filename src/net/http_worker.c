@@ -18,9 +18,10 @@ bool http_pool_push(struct http_pool *pool, struct http_request_state *q)
         *(pool->first ? &pool->last->queue_next : &pool->first) = q;
         pool->last = q;
         pool->waiting++;
-        cond_signal(&pool->work);
     }
     mutex_unlock(&pool->lock);
+    if (room)
+        cond_signal(&pool->work); /* behind the lock: who wakes up wants it at once */
     return room;
 }
 

@@ -35,6 +35,7 @@ struct merge_reader {
     struct samples *found;          /* [set_count] of the series being read */
     uint32_t *order;                /* [set_count] indexes into found */
     uint32_t *next;                 /* [set_count] cursors */
+    uint64_t times_id;              /* of what `times` holds; 0: not known */
     size_t capacity;                /* of the arrays below */
     int64_t *times;
     double *values;
@@ -115,11 +116,12 @@ static void room_for(struct merge_reader *r, size_t samples, bool hists, bool st
         r->starts = mem_array(r->capacity, sizeof *r->starts);
 }
 
-/* Copies samples [from, from + n) of s behind the first `at` ones. */
+/* Copies samples [from, from + n) of s behind the first `at` ones; times that are there already stay. */
 static void copy_run(struct merge_reader *r, size_t at, const struct samples *s, uint32_t from, uint32_t n,
                      struct samples *out)
 {
-    memcpy(r->times + at, s->times_ms + from, n * sizeof *r->times);
+    if (out->times_id == 0 || out->times_id != r->times_id)
+        memcpy(r->times + at, s->times_ms + from, n * sizeof *r->times);
     memcpy(r->values + at, s->values + from, n * sizeof *r->values);
     for (uint32_t i = 0; out->hists && i < n; i++)
         r->hists[at + i] = s->hists ? s->hists[from + i] : NULL;
@@ -181,15 +183,15 @@ static void merge_found(struct merge_reader *r, uint32_t count, struct samples *
         .start_times_ms = starts ? r->starts : NULL,
         .times_id = times_id_of(r, count),
     };
-    if (!order_by_time(r, count)) {
+    bool apart = order_by_time(r, count);
+    if (!apart)
         out->count = merge_overlapping(r, count, out);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && apart; i++) {
         const struct samples *s = &r->found[r->order[i]];
         copy_run(r, out->count, s, 0, s->count, out);
         out->count += s->count;
     }
+    r->times_id = out->times_id;
 }
 
 static enum err merge_read(struct series_reader *base, uint32_t i, int64_t mint_ms, int64_t maxt_ms,

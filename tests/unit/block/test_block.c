@@ -139,6 +139,45 @@ Test(block, series_of_one_scrape_share_their_times)
     close_fixture(&f);
 }
 
+/* What a reader keeps of the series before must not show in the next one: ranges cut runs of times anywhere. */
+Test(block, one_reader_reads_any_series_and_range_after_any_other)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct gen_options o = {.seed = seed,
+                                .targets = 1 + (uint32_t)seed % 3,
+                                .metrics = 9,
+                                .scrapes = 1500,
+                                .start_ms = 1700000000000,
+                                .step_ms = 1000,
+                                .histograms = seed % 2,
+                                .start_times = seed % 3 == 0};
+        struct fixture f;
+        struct random_seeded random;
+        open_fixture(&f, &o, 0, seed % 2 ? 40 : 300); /* up to 38 chunks: more runs than are kept */
+        random_seeded_init(&random, seed);
+        struct series_set *set = select_all(&f, NULL, 0, false);
+        struct series_reader *r = set->ops->reader(set);
+        int64_t mint = INT64_MIN, maxt = INT64_MAX;
+        for (int round = 0; round < 1500; round++) {
+            uint64_t x = random_u64(&random.base);
+            if (x % 4 == 0) { /* else the same range as before, as a query asks */
+                mint = o.start_ms + (int64_t)(x >> 8 & 0xffff) % (o.scrapes * o.step_ms);
+                maxt = x % 8 ? INT64_MAX : mint + (int64_t)(x >> 24) % (o.scrapes * o.step_ms);
+            }
+            uint32_t i = (uint32_t)(x >> 40) % set->count;
+            struct samples got;
+            struct errmsg why;
+            cr_assert_eq(r->ops->read(r, i, mint, maxt, &got, &why), ERR_OK, "%s", why.text);
+            const char *differ = gen_samples_differ(&f.set.series[i].samples, &got, mint, maxt);
+            cr_assert_null(differ, "seed %llu round %d: %s", (unsigned long long)seed, round, differ);
+            if (x % 64 == 1)
+                expect_samples(&f, r, i, &f.set.series[i], mint, maxt); /* the newest sample between two reads */
+        }
+        r->ops->close(r);
+        close_fixture(&f);
+    }
+}
+
 static struct matcher matcher_of(enum match_op op, const char *name, const char *value, struct arena *arena)
 {
     struct matcher m = {.op = op, .name = slice_str(name), .value = slice_str(value)};

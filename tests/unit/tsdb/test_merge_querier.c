@@ -165,6 +165,18 @@ Test(merge_querier, series_with_the_same_columns_share_an_id)
     r->ops->close(r);
 }
 
+Test(merge_querier, series_with_the_same_columns_have_their_own_values)
+{
+    add(0, "a", "1=1 2=2");
+    add(0, "b", "1=3 2=4");
+    add(0, "c", "2=5 4=6");
+    add(0, "d", "1=7 2=8");
+    for (int i = 0; i < 4; i++)
+        add(1, (const char *[]){"a", "b", "c", "d"}[i], "3=9");
+    join(-1000, 2);
+    cr_expect_str_eq(all(true), "a: 1=1 2=2 3=9;b: 1=3 2=4 3=9;c: 2=5 3=9 4=6;d: 1=7 2=8 3=9;");
+}
+
 static bool append_name(void *ctx, struct slice name)
 {
     struct buf *b = ctx;
