@@ -115,15 +115,15 @@ static enum err range_params(struct http_request *r, struct api *api, struct que
     }
     if (duration_ns_parse(param(r, "step"), &step_ns, why) != ERR_OK)
         return invalid_param(why, "step");
-    if (step_ns < 1000000) {
+    if (step_ns > 0 && span_ns(start, end) / step_ns > POINTS_MAX)
+        return err_set(why, ERR_INVALID,
+                       "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
+                       "resolution (?step=XX)");
+    if (step_ns < 1000000) { /* Prometheus refuses only 0, and then divides by zero milliseconds */
         err_set(why, ERR_INVALID,
                 "zero or negative query resolution step widths are not accepted. Try a positive integer");
         return invalid_param(why, "step");
     }
-    if (span_ns(start, end) / step_ns > POINTS_MAX)
-        return err_set(why, ERR_INVALID,
-                       "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
-                       "resolution (?step=XX)");
     q->exec.start_ms = instant_ms(start);
     q->exec.end_ms = instant_ms(end);
     q->exec.step_ms = step_ns / 1000000;

@@ -122,8 +122,9 @@ static const uint8_t *take_scalar(const uint8_t *p, const uint8_t *end, uint32_t
         h->zero_is_float = true;
         return wire_fixed64(p, end, &h->zero_count);
     case WIRE_TAG(14, WIRE_VARINT):
+        /* What it says about resets is about the sender's sample before, which need not be ours; the reference forgets it, too. */
         p = take_varint(p, end, &v);
-        h->hint = v <= RESET_GAUGE ? (uint32_t)v : RESET_UNKNOWN;
+        h->hint = v == RESET_GAUGE ? RESET_GAUGE : RESET_UNKNOWN;
         return p;
     case WIRE_TAG(15, WIRE_VARINT):
         p = take_varint(p, end, &v);

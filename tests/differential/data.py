@@ -56,7 +56,12 @@ def stale_histogram():
 
 # ---- Times ----
 
-def times(rnd):
+def spread_of(seed):
+    """How many times farther apart a round's samples are: hours are several chunks of both servers."""
+    return 5 if seed % 12 == 11 else 1
+
+
+def times(rnd, spread):
     """Milliseconds of one series: on a grid or with jitter, with gaps, beginning late, ending early."""
     step = rnd.choice((15, 15, 15, 30, 60, 7))
     jitter = rnd.choice((0, 0, 0, 400, 5000))
@@ -66,7 +71,7 @@ def times(rnd):
     last = rnd.choice((SPAN_S, SPAN_S, SPAN_S, rnd.randrange(SPAN_S)))
     out, at = [], -1
     for s in range(first, last, step):
-        ms = START_MS + s * 1000 + offset + (rnd.randrange(jitter) if jitter else 0)
+        ms = START_MS + s * 1000 * spread + offset + (rnd.randrange(jitter) if jitter else 0)
         if ms > at and rnd.random() >= gap:
             out.append(ms)
             at = ms
@@ -135,10 +140,12 @@ def spans_of(rnd, length):
     return spans
 
 
-def histograms(rnd, custom, gauge_hint):
-    """A maker of successive histograms of one series: growing, sometimes reset or with another layout."""
+def histograms(rnd, custom, gauge_hint, wide=False):
+    """A maker of successive histograms of one series: growing, sometimes reset or with another layout; wide: some tell of resets, true
+    or not, and some are now of integers, now of floats."""
     integer = rnd.random() < 0.4
     hint = 3 if gauge_hint else 0
+    telling, changing = wide and not gauge_hint and rnd.random() < 0.2, wide and integer and rnd.random() < 0.3
     state = {}
 
     def layout():
@@ -161,8 +168,12 @@ def histograms(rnd, custom, gauge_hint):
         # with that bucket, and count its size.
         if rnd.random() < change and not gauge_hint and all(state["p"] + state["n"]):
             layout()
+        told = hint
         if rnd.random() < reset:
             state["p"], state["n"], state["z"] = [0.0] * len(state["p"]), [0.0] * len(state["n"]), 0.0
+            told = 1 if telling else hint
+        elif telling:
+            told = rnd.choice((0, 2, 2, 2, 1) if rnd.random() < 0.1 else (0, 2))
         grow = (lambda: float(rnd.randrange(int(step) + 1))) if integer else (lambda: rnd.random() * step if rnd.random() < 0.7 else 0.0)
         sign = -1 if gauge_hint and rnd.random() < 0.3 else 1
         for side in ("p", "n"):
@@ -173,7 +184,7 @@ def histograms(rnd, custom, gauge_hint):
         count = sum(state["n"]) + state["z"] + sum(state["p"])
         return Histogram(state["schema"], count, NANS[0] if nan_sum else state["sum"], state["zt"], state["z"],
                          (state["negative"], list(state["n"])) if state["n"] else (),
-                         (state["positive"], list(state["p"])) if state["p"] else (), state["bounds"], hint, integer)
+                         (state["positive"], list(state["p"])) if state["p"] else (), state["bounds"], told, integer and not (changing and rnd.random() < 0.2))
     return value
 
 
@@ -190,7 +201,7 @@ def mixed(rnd, *makers):
 
 # ---- Series ----
 
-def classic(rnd, labels, out):
+def classic(rnd, labels, out, spread):
     """The buckets of one classic histogram, with the faults of real ones."""
     fault = rnd.choice((None, None, None, "nan", "unordered", "malformed", "no inf", "double", "one"))
     bounds = rnd.choice((["0.1", "0.5", "1", "5", "+Inf"], ["-1", "0", "2", "+Inf"], ["1e-3", "1", "10", "+Inf"]))
@@ -202,7 +213,7 @@ def classic(rnd, labels, out):
         bounds = bounds + [bounds[0] + ".0" if "." not in bounds[0] else bounds[0] + "0"]
     if fault == "one":
         bounds = ["+Inf"]
-    at, counts = times(rnd), [0.0] * len(bounds)
+    at, counts = times(rnd, spread), [0.0] * len(bounds)
     rows = [[] for _ in bounds]
     whole = rnd.random() < 0.7
     for ms in at:
@@ -222,11 +233,11 @@ def classic(rnd, labels, out):
 
 def series(seed):
     """All series of a round, in label order."""
-    rnd = random.Random(seed)
+    rnd, spread, wide = random.Random(seed), spread_of(seed), seed % 3 == 2
     out = []
 
     def add(name, maker, labels):
-        at = times(rnd)
+        at = times(rnd, spread)
         make = maker()
         out.append(({"__name__": name, **labels}, with_stale(rnd, [(ms, make()) for ms in at])))
 
@@ -243,9 +254,9 @@ def series(seed):
             if rnd.random() < 0.7:
                 typed = rnd.choice(({}, {"__type__": "counter", "__unit__": "s"}, {"__type__": "gauge"}, {"__type__": "histogram"}))
                 add("t_seconds", lambda: counter(rnd), {**base, **typed})
-            kind = lambda: histograms(rnd, rnd.random() < 0.35, rnd.random() < 0.2)
+            kind = lambda: histograms(rnd, rnd.random() < 0.35, rnd.random() < 0.2, wide)
             if rnd.random() < 0.9:
-                add("h", lambda: histograms(rnd, False, False), base)
+                add("h", lambda: histograms(rnd, False, False, wide), base)
             if rnd.random() < 0.8:
                 add("n", kind, {**base, "x": rnd.choice("pq")})
             if rnd.random() < 0.5:
@@ -256,7 +267,7 @@ def series(seed):
             if rnd.random() < 0.4:
                 add("build_info", lambda: (lambda: 1.0), {**base, "revision": rnd.choice("rs"), "version": rnd.choice("12")})
         for path in ("/", "/x"):
-            classic(rnd, {"__name__": "lat_bucket", "job": job, "path": path}, out)
+            classic(rnd, {"__name__": "lat_bucket", "job": job, "path": path}, out, spread)
         if rnd.random() < 0.5:
             add("lat_bucket", lambda: histograms(rnd, False, False), {"job": job, "path": "/n"})
             add("lat", lambda: histograms(rnd, False, False), {"job": job, "path": "/"})
