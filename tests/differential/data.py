@@ -295,6 +295,16 @@ def runs(samples):
     return out
 
 
+def histograms_by_time(every):
+    """Parts with all histogram series' samples of one millisecond each, in order of time."""
+    at = {}
+    for labels, samples in every:
+        if any(isinstance(v, Histogram) for _, v in samples):
+            for ms, v in samples:
+                at.setdefault(ms, []).append((labels, [(ms, v)]))
+    return [at[ms] for ms in sorted(at)]
+
+
 def write_request(part):
     out = bytearray()
     for labels, samples in part:

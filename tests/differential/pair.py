@@ -16,7 +16,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 class Pair:
     """Both servers with the same flags and the same data: bodies of remote write 1.0."""
 
-    def __init__(self, features, bodies):
+    def __init__(self, features, bodies, block="24h"):
         self.features = ",".join(features)
         self.tmp = tempfile.mkdtemp(prefix="gnomon-differential-")
         prometheus = since((3, 15), "prometheus")
@@ -27,7 +27,7 @@ class Pair:
         self.prometheus = Process(
             [prometheus, f"--config.file={self.tmp}/p.yml", f"--storage.tsdb.path={self.tmp}/data", "--web.enable-remote-write-receiver",
              f"--web.listen-address=127.0.0.1:{self.port}", "--storage.tsdb.retention.time=100y",
-             "--storage.tsdb.min-block-duration=24h", "--log.level=error", *flags], self.tmp + "/prometheus.log")
+             f"--storage.tsdb.min-block-duration={block}", "--log.level=error", *flags], self.tmp + "/prometheus.log")
         self.gnomon = Gnomon("--log.level=warn", "--storage.retention.time=100y", "--wal.sync=os", "--storage.min-free-disk=1MiB", *flags)
         self.gnomon.start()
         wait_for("Prometheus", self.ready, every=0.02)
