@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 enum {
-    BATCH_BYTES = 8 << 20,
+    BATCH_BYTES = 4 << 20,
     BATCH_RUNS = 1 << 18,
     /* Numbers are given out in order; one far beyond what is known is damage, not a reason to take memory. */
     PAGE_JUMP_MAX = 1 << 18,
@@ -190,6 +190,7 @@ static const uint8_t *parse_exemplar(struct head_replay *r, const uint8_t *p, co
  */
 NO_LOCK_CHECK void replay_series_left(struct head_replay *r, series_ref ref)
 {
+    replay_land(r); /* what came before may be its samples */
     leave_now(&r->leaving, ref);
     line_of(r->head, ref)->flags |= LINE_LEFT;
 }
@@ -466,11 +467,14 @@ static void find_free(struct head *h)
 void head_replay_settle(struct head_replay *r)
 {
     replay_apply(r);
+    replay_land(r);
 }
 
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out)
 {
     replay_apply(r);
+    replay_land(r);
+    replay_flight_deinit(&r->flight);
     leave_settle(&r->leaving);
     find_free(r->head);
     count_add(&r->head->replay_lost, r->report.lost);

@@ -1,18 +1,13 @@
-/* replay_apply.c - collected sample runs go into their pages, side by side. */
+/*
+ * replay_apply.c - collected sample runs go into their pages, side by side, while the next ones are read.
+ *
+ * Shares are taken one after the other by threads that are started for it, and by the replay's own when it comes back
+ * with the next batch.  What makes a series anew at another one's place waits for them (replay_land).
+ */
 #include <stdlib.h>
 
 #include "head/append_internal.h"
 #include "head/replay_internal.h"
-
-struct share {
-    struct head_replay *replay;
-    struct head_appender *appender;
-    const struct replay_run *runs;
-    size_t count;
-    const struct replay_page *pages;
-    size_t page_count;
-    uint64_t samples, histograms, skipped, lost, damaged;
-};
 
 static int by_page(const void *a, const void *b)
 {
@@ -44,15 +39,15 @@ static bool sample_value(const struct series_line *x, const uint8_t **p, bool lo
     return true;
 }
 
-static void apply_sample(struct share *s, struct page *p, struct series_line *x, uint32_t after, int64_t time_ms,
+static void apply_sample(struct replay_hand *s, struct page *p, struct series_line *x, uint32_t after, int64_t time_ms,
                          uint64_t bits, bool raw)
 {
     struct head_appender *a = s->appender;
     if (!series_alive(x) || (!raw && (x->flags & LINE_LOST)) || (!raw && after <= x->end)) {
-        s->lost += !(x->flags & LINE_LEFT);
+        s->share->lost += !(x->flags & LINE_LEFT);
         return;
     }
-    s->samples++;
+    s->share->samples++;
     count_add(&a->counts.samples, 1);
     if (raw) {
         count_add(&a->counts.out_of_order, 1);
@@ -65,9 +60,9 @@ static void apply_sample(struct share *s, struct page *p, struct series_line *x,
     append_value(a, x, bits);
 }
 
-static void apply_histogram(struct share *s, struct page *p, struct series_line *x, const struct replay_run *run)
+static void apply_histogram(struct replay_hand *s, struct page *p, struct series_line *x, const struct replay_run *run)
 {
-    struct slice code = slice_of(s->replay->batch.data + run->at, (size_t)run->logged);
+    struct slice code = slice_of(s->replay->flight.batch.data + run->at, (size_t)run->logged);
     struct arena arena;
     arena_init(&arena, NULL);
     bool fine = series_alive(x) && run->frame >= x->flags >> LINE_BORN_SHIFT && hist_decode(code, &arena) != NULL;
@@ -76,23 +71,23 @@ static void apply_histogram(struct share *s, struct page *p, struct series_line 
         hist_add(s->appender->head, p, x, run->time_ms, code);
         count_add(&s->appender->counts.histograms, 1);
     }
-    s->histograms += fine;
-    s->lost += !fine && !(x->flags & LINE_LEFT);
+    s->share->histograms += fine;
+    s->share->lost += !fine && !(x->flags & LINE_LEFT);
 }
 
-static void apply_run(struct share *s, const struct replay_run *run)
+static void apply_run(struct replay_hand *s, const struct replay_run *run)
 {
     struct head *h = s->replay->head;
     if (run->page >= get_relaxed(&h->page_count)) {
-        s->lost += run->count;
+        s->share->lost += run->count;
         return;
     }
     struct page *p = page_of(h, run->page);
     struct series_line *line = line_of(h, run->page * PAGE_SERIES + run->slot);
-    const uint8_t *at = s->replay->batch.data + run->at;
+    const uint8_t *at = s->replay->flight.batch.data + run->at;
     mutex_lock(&p->lock);
     if (run->sequence < p->sequence) {
-        s->skipped++;
+        s->share->skipped++;
         mutex_unlock(&p->lock);
         return;
     }
@@ -112,7 +107,7 @@ static void apply_run(struct share *s, const struct replay_run *run)
         if (!(run->present >> k & 1) || !sample_value(x, &at, run->logged >> k & 1, &bits, &raw, &whole))
             continue;
         if (run->frame < x->flags >> LINE_BORN_SHIFT) {
-            s->lost++; /* of a series that had the number before, and is lost */
+            s->share->lost++; /* of a series that had the number before, and is lost */
             continue;
         }
         if (whole)
@@ -122,14 +117,30 @@ static void apply_run(struct share *s, const struct replay_run *run)
     mutex_unlock(&p->lock);
 }
 
-static void *apply_share(void *arg)
+static void apply_share(struct replay_hand *s)
 {
-    struct share *s = arg;
-    const uint8_t *batch = s->replay->batch.data;
-    for (size_t i = 0; i < s->page_count; i++)
-        s->damaged += !replay_page(s->appender, s->pages[i].page, slice_of(batch + s->pages[i].at, s->pages[i].len));
-    for (size_t i = 0; i < s->count; i++)
-        apply_run(s, &s->runs[i]);
+    const uint8_t *batch = s->replay->flight.batch.data;
+    const struct replay_share *share = s->share;
+    for (size_t i = 0; i < share->page_count; i++) {
+        const struct replay_page *p = &share->pages[i];
+        s->share->damaged += !replay_page(s->appender, p->page, slice_of(batch + p->at, p->len));
+    }
+    for (size_t i = 0; i < share->count; i++)
+        apply_run(s, &share->runs[i]);
+}
+
+/* Takes shares until there are no more. */
+static void apply_shares(struct head_replay *r, struct head_appender *appender)
+{
+    struct replay_flight *f = &r->flight;
+    for (size_t i; (i = atomic_fetch_add(&f->next, 1)) < f->share_count;)
+        apply_share(&(struct replay_hand){r, appender, &f->shares[i]});
+}
+
+static void *help(void *arg)
+{
+    const struct replay_hand *hand = arg;
+    apply_shares(hand->replay, hand->appender);
     return NULL;
 }
 
@@ -146,31 +157,31 @@ static void sort_pages_runs(struct replay_run *runs, size_t count)
 }
 
 /* By page, then by sequence: counted when the pages lie together. */
-static void sort_runs(struct head_replay *r)
+static void sort_runs(struct replay_flight *f)
 {
     enum { SPREAD = 8, SPREAD_MIN = 65536 };
     uint32_t low = UINT32_MAX, high = 0;
-    for (size_t i = 0; i < r->run_count; i++) {
-        low = r->runs[i].page < low ? r->runs[i].page : low;
-        high = r->runs[i].page > high ? r->runs[i].page : high;
+    for (size_t i = 0; i < f->run_count; i++) {
+        low = f->runs[i].page < low ? f->runs[i].page : low;
+        high = f->runs[i].page > high ? f->runs[i].page : high;
     }
     size_t span = (size_t)high - low + 1;
-    if (span > SPREAD * r->run_count + SPREAD_MIN) {
-        qsort(r->runs, r->run_count, sizeof *r->runs, by_page);
+    if (span > SPREAD * f->run_count + SPREAD_MIN) {
+        qsort(f->runs, f->run_count, sizeof *f->runs, by_page);
         return;
     }
     uint32_t *start = mem_array(span + 1, sizeof *start);
-    struct replay_run *sorted = mem_alloc(r->run_capacity * sizeof *sorted);
-    for (size_t i = 0; i < r->run_count; i++)
-        start[r->runs[i].page - low + 1]++;
+    struct replay_run *sorted = mem_alloc(f->run_capacity * sizeof *sorted);
+    for (size_t i = 0; i < f->run_count; i++)
+        start[f->runs[i].page - low + 1]++;
     for (size_t i = 0; i < span; i++)
         start[i + 1] += start[i];
-    for (size_t i = 0; i < r->run_count; i++)
-        sorted[start[r->runs[i].page - low]++] = r->runs[i];
+    for (size_t i = 0; i < f->run_count; i++)
+        sorted[start[f->runs[i].page - low]++] = f->runs[i];
     mem_free(start);
-    mem_free(r->runs);
-    r->runs = sorted;
-    sort_pages_runs(sorted, r->run_count);
+    mem_free(f->runs);
+    f->runs = sorted;
+    sort_pages_runs(sorted, f->run_count);
 }
 
 static int by_page_number(const void *a, const void *b)
@@ -182,65 +193,113 @@ static int by_page_number(const void *a, const void *b)
 }
 
 /* Shares of about the same size, cut where a page ends: a page is touched by one thread. */
-static void cut_shares(struct head_replay *r, struct share *shares)
+static void cut_shares(struct replay_flight *f, size_t shares)
 {
-    for (unsigned i = 0; i < r->threads; i++)
-        shares[i] = (struct share){.replay = r, .appender = r->appenders[i]};
-    for (size_t i = 0, start = 0, end; r->run_count && i < r->threads; i++, start = end) {
-        end = i + 1 == r->threads ? r->run_count : r->run_count * (i + 1) / r->threads;
+    f->shares = mem_array(shares, sizeof *f->shares);
+    f->share_count = shares;
+    atomic_store(&f->next, 0);
+    for (size_t i = 0, start = 0, end; f->run_count && i < shares; i++, start = end) {
+        end = i + 1 == shares ? f->run_count : f->run_count * (i + 1) / shares;
         end = end < start ? start : end;
-        while (end > start && end < r->run_count && r->runs[end].page == r->runs[end - 1].page)
+        while (end > start && end < f->run_count && f->runs[end].page == f->runs[end - 1].page)
             end++;
-        shares[i].runs = r->runs + start;
-        shares[i].count = end - start;
+        f->shares[i].runs = f->runs + start;
+        f->shares[i].count = end - start;
     }
-    for (size_t i = 0, start = 0, end; r->page_count && i < r->threads; i++, start = end) {
-        end = i + 1 == r->threads ? r->page_count : r->page_count * (i + 1) / r->threads;
+    for (size_t i = 0, start = 0, end; f->page_count && i < shares; i++, start = end) {
+        end = i + 1 == shares ? f->page_count : f->page_count * (i + 1) / shares;
         end = end < start ? start : end;
-        while (end > start && end < r->page_count && r->pages[end].page == r->pages[end - 1].page)
+        while (end > start && end < f->page_count && f->pages[end].page == f->pages[end - 1].page)
             end++;
-        shares[i].pages = r->pages + start;
-        shares[i].page_count = end - start;
+        f->shares[i].pages = f->pages + start;
+        f->shares[i].page_count = end - start;
     }
 }
 
-static void run_shares(struct head_replay *r, struct share *shares)
+static void take_off(struct head_replay *r)
 {
-    pthread_t threads[REPLAY_THREADS_MAX];
-    for (unsigned i = 1; i < r->threads; i++)
-        threads[i] = thread_start("replay", apply_share, &shares[i]);
-    apply_share(&shares[0]);
-    for (unsigned i = 1; i < r->threads; i++)
-        pthread_join(threads[i], NULL);
-    for (unsigned i = 0; i < r->threads; i++) {
-        r->report.samples += shares[i].samples;
-        r->report.histograms += shares[i].histograms;
-        r->report.skipped += shares[i].skipped;
-        r->report.lost += shares[i].lost;
-        for (uint64_t k = 0; k < shares[i].damaged; k++)
+    enum { SHARES_EACH = 8, FEW_BYTES = 65536 };
+    struct replay_flight *f = &r->flight;
+    unsigned threads = f->batch.len < FEW_BYTES ? 1 : r->threads;
+    cut_shares(f, threads > 1 ? threads * SHARES_EACH : 1);
+    f->thread_count = threads - 1;
+    for (unsigned i = 0; i < f->thread_count; i++) {
+        f->hands[i] = (struct replay_hand){.replay = r, .appender = r->appenders[i + 1]};
+        f->threads[i] = thread_start("replay", help, &f->hands[i]);
+    }
+}
+
+void replay_land(struct head_replay *r)
+{
+    struct replay_flight *f = &r->flight;
+    apply_shares(r, r->appenders[0]);
+    for (unsigned i = 0; i < f->thread_count; i++)
+        pthread_join(f->threads[i], NULL);
+    for (size_t i = 0; i < f->share_count; i++) {
+        const struct replay_share *s = &f->shares[i];
+        r->report.samples += s->samples;
+        r->report.histograms += s->histograms;
+        r->report.skipped += s->skipped;
+        r->report.lost += s->lost;
+        for (uint64_t k = 0; k < s->damaged; k++)
             replay_damaged(r, NULL, "a page of the checkpoint is damaged");
     }
+    mem_free(f->shares);
+    f->shares = NULL;
+    f->share_count = f->thread_count = 0;
+}
+
+/* What was collected is the flight's, and its memory of the time before collects what comes. */
+static void hand_over(struct head_replay *r)
+{
+    struct replay_flight *f = &r->flight;
+    struct buf batch = f->batch;
+    struct replay_run *runs = f->runs;
+    struct replay_page *pages = f->pages;
+    size_t run_capacity = f->run_capacity, page_capacity = f->page_capacity;
+    f->batch = r->batch;
+    f->runs = r->runs;
+    f->run_count = r->run_count;
+    f->run_capacity = r->run_capacity;
+    f->pages = r->pages;
+    f->page_count = r->page_count;
+    f->page_capacity = r->page_capacity;
+    r->batch = batch;
+    r->runs = runs;
+    r->run_capacity = run_capacity;
+    r->pages = pages;
+    r->page_capacity = page_capacity;
+    r->run_count = r->page_count = 0;
+    buf_reset(&r->batch);
 }
 
 void replay_apply(struct head_replay *r)
 {
-    struct share shares[REPLAY_THREADS_MAX];
-    size_t runs = r->run_count;
+    struct replay_flight *f = &r->flight;
     if (!replay_make_series(r, r->new_count))
         replay_damaged(r, NULL, "a series contradicts what is known");
-    if (r->page_count) { /* all pages before any run: two threads may be at the same page otherwise */
-        qsort(r->pages, r->page_count, sizeof *r->pages, by_page_number);
-        r->run_count = 0;
-        cut_shares(r, shares);
-        run_shares(r, shares);
-        r->page_count = 0;
+    replay_land(r);
+    hand_over(r);
+    size_t runs = f->run_count;
+    if (f->page_count) { /* all pages before any run: two threads may be at the same page otherwise */
+        qsort(f->pages, f->page_count, sizeof *f->pages, by_page_number);
+        f->run_count = 0;
+        take_off(r);
+        if (runs)
+            replay_land(r);
     }
-    r->run_count = runs;
+    f->page_count = 0;
+    f->run_count = runs;
     if (runs) {
-        sort_runs(r);
-        cut_shares(r, shares);
-        run_shares(r, shares);
+        sort_runs(f);
+        take_off(r);
     }
-    r->run_count = 0;
-    buf_reset(&r->batch);
+}
+
+void replay_flight_deinit(struct replay_flight *f)
+{
+    assert(!f->shares);
+    buf_deinit(&f->batch);
+    mem_free(f->runs);
+    mem_free(f->pages);
 }

@@ -30,6 +30,37 @@ struct replay_new {
     uint32_t at, frame; /* of the record in the batch, behind its type; in which frame it came */
 };
 
+/* What one thread at a time takes of the runs or pages that are being applied. */
+struct replay_share {
+    const struct replay_run *runs;
+    size_t count;
+    const struct replay_page *pages;
+    size_t page_count;
+    uint64_t samples, histograms, skipped, lost, damaged;
+};
+
+/* Who applies shares. */
+struct replay_hand {
+    struct head_replay *replay;
+    struct head_appender *appender;
+    struct replay_share *share; /* the one at hand */
+};
+
+/* Runs and pages on their way into the head, while the next ones are read.  One at a time. */
+struct replay_flight {
+    struct buf batch;
+    struct replay_run *runs;
+    size_t run_count, run_capacity;
+    struct replay_page *pages;
+    size_t page_count, page_capacity;
+    struct replay_share *shares;
+    size_t share_count;
+    _Atomic size_t next; /* share to be taken */
+    pthread_t threads[REPLAY_THREADS_MAX];
+    struct replay_hand hands[REPLAY_THREADS_MAX];
+    unsigned thread_count;
+};
+
 struct head_replay {
     struct head *head;
     unsigned threads;
@@ -50,8 +81,9 @@ struct head_replay {
     } * applied; /* of one frame */
     size_t applied_count, applied_capacity;
     struct leaving leaving; /* series that are told again under another number */
-    uint32_t frame;         /* number of the one at hand */
-    uint32_t page;          /* what differences in records refer to */
+    struct replay_flight flight;
+    uint32_t frame; /* number of the one at hand */
+    uint32_t page;  /* what differences in records refer to */
     int64_t time_ms;
 };
 
@@ -61,12 +93,15 @@ bool replay_series(struct head_replay *r, uint64_t ref, const uint32_t *ids, uin
     REQUIRES(r->head->create);
 void replay_series_left(struct head_replay *r, series_ref ref) REQUIRES(r->head->create);
 /* ---- replay_series.c ---- */
-enum { REPLAY_SERIES_MANY = 16384 }; /* enough to be made side by side */
+enum { REPLAY_SERIES_MANY = 49152 }; /* enough to be made side by side */
 /* The first `count` that wait; false: one contradicts what is known, the others were made. */
 bool replay_make_series(struct head_replay *r, size_t count);
 /* ---- replay_page.c ---- */
 bool replay_page(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
 /* ---- replay_apply.c ---- */
-void replay_apply(struct head_replay *r); /* all runs collected so far; empties the batch */
+/* Series collected so far are made; runs and pages are begun with, once those before are through. */
+void replay_apply(struct head_replay *r);
+void replay_land(struct head_replay *r); /* all that was begun with is through afterwards */
+void replay_flight_deinit(struct replay_flight *f);
 
 #endif

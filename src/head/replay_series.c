@@ -17,7 +17,7 @@
 #include "head/replay_internal.h"
 
 enum {
-    SLICE = 32768,
+    SLICE = 65536,
     SLICE_FEW = 512,      /* not worth a second thread */
     SPREAD = 64,          /* numbers of a slice may lie in a range of so many times their count ... */
     SPREAD_MIN = 1 << 16, /* ... and this */
@@ -487,6 +487,7 @@ NO_LOCK_CHECK static bool make_plainly(struct head_replay *r, const struct repla
 {
     const uint8_t *end = r->batch.data + r->batch.len;
     bool fine = true;
+    replay_land(r); /* a sample of before must not meet a series that is only half made */
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t *p = r->batch.data + news[i].at;
         uint32_t ids[LABEL_COUNT_MAX];
