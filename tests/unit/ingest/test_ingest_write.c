@@ -326,7 +326,7 @@ static void put_packed(struct buf *b, uint32_t field, const int64_t *deltas, int
 }
 
 /* An integer histogram with three buckets from index 0 on: 1, 3, 2; `count` should be 6. */
-static void add_histogram(struct fixture *f, int64_t time_ms, uint64_t count, double sum)
+static void add_histogram(struct fixture *f, int64_t time_ms, uint64_t count, double sum, enum reset_hint hint)
 {
     struct buf h = {0}, span = {0};
     put_varint(&h, 1, count);
@@ -339,6 +339,7 @@ static void add_histogram(struct fixture *f, int64_t time_ms, uint64_t count, do
     buf_varint(&h, span.len);
     buf_slice(&h, buf_view(&span));
     put_packed(&h, 12, (const int64_t[]){1, 2, -1}, 3);
+    put_varint(&h, 14, hint);
     put_varint(&h, 15, (uint64_t)time_ms);
     rw_field(&f->body, 4, buf_view(&h));
     buf_deinit(&h);
@@ -369,13 +370,13 @@ Test(ingest_write, keeps_native_histograms_beside_floats)
     struct fixture *f = fixture_new();
     for (int k = 0; k < 3; k++) {
         rw_series(&f->body, "__name__=h|job=x");
-        add_histogram(f, NOW_MS + k * 1000, 6, k + 0.5);
+        add_histogram(f, NOW_MS + k * 1000, 6, k + 0.5, k == 2 ? RESET_GAUGE : k == 1 ? RESET_NO : RESET_YES);
         cr_expect_eq(send_body(f), 204, "%s", f->result.why.text);
         cr_expect_eq(f->result.histograms, 1);
     }
     rw_series(&f->body, "__name__=h|job=x");
     rw_sample(&f->body, NOW_MS + 1500, 42);
-    add_histogram(f, NOW_MS + 500, 7, 1); /* the buckets say 6 */
+    add_histogram(f, NOW_MS + 500, 7, 1, RESET_UNKNOWN); /* the buckets say 6 */
     cr_expect_eq(send_body(f), 400);
     cr_expect_eq(f->result.rejected[INGEST_BAD_HISTOGRAM], 1);
     cr_expect_eq(f->result.samples, 1);
@@ -394,6 +395,9 @@ Test(ingest_write, keeps_native_histograms_beside_floats)
     cr_assert_eq(r->ops->read(r, 0, INT64_MIN, INT64_MAX, &s, &why), ERR_OK);
     cr_assert_eq(s.count, 4);
     cr_assert(s.hists != NULL);
+    cr_expect_eq(s.hists[0]->reset_hint, RESET_UNKNOWN); /* what a sender says of resets is not believed */
+    cr_expect_eq(s.hists[1]->reset_hint, RESET_UNKNOWN);
+    cr_expect_eq(s.hists[3]->reset_hint, RESET_GAUGE);
     cr_expect_null(s.hists[2]);
     cr_expect_eq(s.values[2], 42);
     cr_expect_eq(s.hists[3]->sum, 2.5);
