@@ -108,7 +108,8 @@ struct head_replay_report {
 struct head_replay *head_replay_new(struct head *head, unsigned threads);
 /* ERR_CORRUPT: the rest of this frame was passed over; the replay may go on. */
 MUST_CHECK enum err head_replay_frame(struct head_replay *r, struct slice payload, struct errmsg *why);
-/* After the pieces of a checkpoint, before frames of the log: they may say that some of its series had left. */
+/* After the pieces of each checkpoint, before those that build upon it and before frames of the log: they may say that
+ * some of its series had left. */
 void head_replay_settle(struct head_replay *r);
 /* Applies what is still buffered and frees r. */
 void head_replay_finish(struct head_replay *r, struct head_replay_report *out);
@@ -139,7 +140,15 @@ void head_deferred_drop(struct head *head);                         /* the first
 typedef enum err (*head_emit)(void *ctx, struct slice records, struct errmsg *why);
 MUST_CHECK enum err head_checkpoint(struct head *head, head_emit emit, void *ctx, struct errmsg *why);
 /*
- * The pieces are durable: numbers of what left may be used again.  fallback: the checkpoint before this one and the
+ * What is not part of the newest checkpoint: replaying that one (and those it builds upon), these pieces and all frames
+ * from the start of the call on gives the head back.  Only when it is known what the newest one has: it was published,
+ * and neither samples nor series have left since.
+ */
+bool head_changes_known(struct head *head);
+MUST_CHECK enum err head_changes(struct head *head, head_emit emit, void *ctx, struct errmsg *why);
+void head_changes_published(struct head *head); /* the pieces are durable */
+/*
+ * The pieces of head_checkpoint are durable: numbers of what left may be used again.  fallback: the checkpoint before this one and the
  * records since then may still be replayed, so only numbers of what left before that one.
  */
 void head_checkpoint_published(struct head *head, bool fallback);

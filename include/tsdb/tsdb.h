@@ -113,6 +113,8 @@ struct tsdb_stats {
     _Atomic uint64_t backoffs; /* times that background writing was slowed because the log's syncs were slow */
     _Atomic uint64_t compactions, compaction_errors, compaction_ns, compacted_bytes;
     _Atomic uint64_t checkpoints, checkpoint_errors, checkpoint_ns, checkpoint_bytes;
+    _Atomic uint64_t checkpoint_changes; /* of the checkpoints: only with what was new */
+    _Atomic uint64_t checkpoint_frame;   /* the newest frame of the log that a restart need not read */
     _Atomic uint64_t snapshots, snapshots_made, snapshot_errors; /* now there; since the start */
     _Atomic uint64_t blocks_dropped_by_time, blocks_dropped_by_size;
     _Atomic uint64_t blocks, block_bytes;

@@ -57,6 +57,7 @@ static struct head_cut *cut_new(struct head *h, int64_t before_ms)
 {
     struct head_cut *cut = MEM_NEW(struct head_cut);
     assert(!h->cut);
+    h->told = false;
     cut->head = h;
     cut->before_ms = before_ms;
     arena_init(&cut->arena, NULL);

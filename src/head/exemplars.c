@@ -33,6 +33,7 @@ struct exemplars {
     struct mutex lock;
     struct entry *ring;
     uint32_t capacity, max, next, count;
+    uint64_t added, told; /* ever; how many of them when exemplars_record was called last */
     struct exemplar_series *buckets[BUCKETS];
 };
 
@@ -142,6 +143,7 @@ enum exemplar_change exemplar_store(struct head *h, struct slice series, int64_t
         if (labels.len)
             memcpy(entry->labels, labels.data, labels.len);
         s->newest = at;
+        e->added++;
     }
     mutex_unlock(&e->lock);
     return change;
@@ -281,15 +283,17 @@ void head_exemplars(struct head *h, const struct matcher_set *sets, uint32_t set
     arena_deinit(&arena);
 }
 
-void exemplars_record(struct head *h, struct buf *records)
+void exemplars_record(struct head *h, struct buf *records, bool changes)
 {
     struct exemplars *e = h->exemplars;
     mutex_lock(&e->lock);
-    for (uint32_t i = 0; i < e->capacity; i++) {
+    uint64_t fresh = changes ? e->added - e->told : e->capacity;
+    for (uint32_t i = fresh < e->capacity ? e->capacity - (uint32_t)fresh : 0; i < e->capacity; i++) {
         const struct entry *entry = &e->ring[(e->next + i) % e->capacity];
         if (entry->series)
             record_exemplar(records, slice_of(entry->series->canonical, entry->series->canonical_len), entry->time_ms,
                             entry->bits, slice_of(entry->labels, entry->labels_len));
     }
+    e->told = e->added;
     mutex_unlock(&e->lock);
 }

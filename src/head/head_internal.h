@@ -67,6 +67,7 @@ struct side {
     uint32_t count, sorted, capacity;
     struct side_sample *frozen; /* what a cut has taken: sorted, unique, older than anything above for one time */
     uint32_t frozen_count;
+    bool changed; /* since the newest checkpoint */
 };
 
 struct series_more {
@@ -91,6 +92,13 @@ enum line_flags {
     LINE_BORN_SHIFT = 2,
 };
 
+/* What of a page stands in the newest checkpoint and those it builds upon; background thread, under the page's lock. */
+struct page_told {
+    uint32_t sequence, end; /* of the page then */
+    uint32_t slots;         /* series from this slot on are new */
+    uint32_t *ends;         /* [PAGE_SERIES] where each series ended; NULL: all at `end` */
+};
+
 /* 64 series made together: one lock, one column of timestamps, one sequence of records. */
 struct page {
     struct mutex lock;
@@ -108,6 +116,7 @@ struct page {
     _Atomic uint32_t slots;           /* used ones; grows under head->create and lock */
     uint16_t alive;                   /* guarded by head->create */
     uint16_t flags;
+    struct page_told told;
 };
 
 struct head_segment {
@@ -217,6 +226,7 @@ struct head {
     int64_t day;                  /* UTC, for daily_series_max; guarded by create, as the next two */
     uint64_t day_active, day_created;
     struct head_cut *cut;     /* the one that is under way; background thread only */
+    bool told;                /* page_told is what the newest checkpoint has, nothing has left since; as the next */
     uint32_t maintain_page;   /* where head_maintain goes on; background thread only */
     _Atomic int64_t floor_ms; /* of pages that are made from now on */
 };
@@ -315,6 +325,7 @@ struct series_more *series_more(struct head *h, struct series_line *line);
 /* The first of a sorted list that is not before. */
 uint32_t side_first(const struct side_sample *list, uint32_t count, int64_t time_ms);
 void side_add(struct head *h, struct page *p, struct series_line *line, int64_t time_ms, uint64_t bits);
+void side_clear(struct head *h, struct side *s); /* what is not frozen */
 void side_settle(struct side *s);                                      /* sorts it; later ones win */
 bool side_find(const struct side *s, int64_t time_ms, uint64_t *bits); /* among what is not frozen */
 void side_free(struct head *h, struct side *s);
@@ -359,7 +370,8 @@ void exemplars_free(struct exemplars *e);
 uint32_t exemplars_count(struct exemplars *e);
 enum exemplar_change exemplar_store(struct head *h, struct slice series, int64_t time_ms, uint64_t bits,
                                     struct slice labels);
-void exemplars_record(struct head *h, struct buf *records); /* all of them, oldest first */
+/* All of them, or those that came since the last call; oldest first. */
+void exemplars_record(struct head *h, struct buf *records, bool changes);
 bool canonical_is_sound(struct slice canonical);
 
 /* ---- deferred.c ---- */
@@ -373,5 +385,7 @@ struct families *families_new(uint32_t max);
 void families_free(struct families *f);
 uint32_t families_count(struct families *f);
 enum metadata_change metadata_store(struct head *h, const struct metadata *m);
+/* All of it, or what changed since the last call. */
+void metadata_record(struct head *h, struct buf *records, bool changes);
 
 #endif

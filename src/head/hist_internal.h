@@ -33,6 +33,8 @@ struct hist_store {
     struct hist_item *recent; /* in order of time, unique */
     struct hist_part *parts;  /* in order of making */
     uint32_t recent_count, recent_capacity, part_count, part_capacity;
+    uint32_t told_parts; /* the first of them stand in the newest checkpoint */
+    bool changed;        /* since the newest checkpoint */
 };
 
 /* ---- hist_code.c ---- */
@@ -49,6 +51,7 @@ void hist_drop_frozen(struct head *h, struct series_line *x);
 bool hist_within(const struct series_line *x, bool frozen, int64_t mint_ms, int64_t maxt_ms);
 void hist_store_free(struct head *h, struct hist_store *s);                              /* accepts NULL */
 void hist_part_add(struct head *h, struct series_line *x, const struct hist_part *part); /* takes its data */
+void hist_recent_clear(struct head *h, struct hist_store *s);
 struct hist_store *hist_store_of(struct head *h, struct series_line *x);
 bool hist_wants_seal(const struct series_line *x);
 void hist_seal(struct head *h, struct series_line *x); /* recent ones become parts */

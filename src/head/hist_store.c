@@ -26,12 +26,18 @@ static void part_free(struct head *h, struct hist_part *part)
     mem_free(part->data);
 }
 
+void hist_recent_clear(struct head *h, struct hist_store *s)
+{
+    for (uint32_t i = 0; i < s->recent_count; i++)
+        item_free(h, &s->recent[i]);
+    s->recent_count = 0;
+}
+
 void hist_store_free(struct head *h, struct hist_store *s)
 {
     if (!s)
         return;
-    for (uint32_t i = 0; i < s->recent_count; i++)
-        item_free(h, &s->recent[i]);
+    hist_recent_clear(h, s);
     for (uint32_t i = 0; i < s->part_count; i++)
         part_free(h, &s->parts[i]);
     bytes_add(&h->bytes_side,
@@ -79,6 +85,7 @@ bool hist_add(struct head *h, struct page *p, struct series_line *x, int64_t tim
     struct hist_store *s = hist_store_of(h, x);
     uint32_t at = recent_find(s, time_ms);
     p->hists_added++;
+    s->changed = true;
     struct hist_item *old = at < s->recent_count && s->recent[at].time_ms == time_ms ? &s->recent[at] : NULL;
     if (old && slice_eq(slice_of(old->data, old->bytes), code))
         return false;

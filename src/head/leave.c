@@ -39,6 +39,7 @@ NO_LOCK_CHECK void leave_now(struct leaving *l, series_ref ref)
 {
     struct head *h = l->head;
     uint32_t ids[LABEL_COUNT_MAX];
+    h->told = false;
     uint32_t count = series_pairs(h, ref, ids);
     l->pairs = mem_grow(l->pairs, &l->pair_capacity, l->pair_count + count, sizeof *l->pairs);
     memcpy(l->pairs + l->pair_count, ids, count * sizeof *ids);
@@ -221,6 +222,7 @@ static void free_ripe(struct head *h) REQUIRES(h->create)
 
 void head_checkpoint_published(struct head *h, bool fallback)
 {
+    h->told = true;
     mutex_lock(&h->create);
     /* Readers may look at the bytes of pairs for as long as a query runs: no waiting, the next time will do. */
     if (h->ripe_pages + h->ripe_pairs && epoch_passed(&h->epochs, h->ripe_mark))

@@ -9,6 +9,7 @@ struct family {
     struct family *next;
     struct metadata entry; /* its texts stand behind the struct */
     uint64_t hash;
+    bool told; /* stands in the newest checkpoint */
 };
 
 struct families {
@@ -106,6 +107,19 @@ bool head_metadata_set(struct head_appender *a, const struct metadata *m, struct
     if (change == METADATA_FULL)
         count_add(&a->counts.metadata_dropped, 1);
     return change != METADATA_FULL;
+}
+
+void metadata_record(struct head *h, struct buf *records, bool changes)
+{
+    struct families *f = h->families;
+    mutex_lock(&f->lock);
+    for (uint32_t i = 0; i < BUCKETS; i++)
+        for (struct family *at = f->buckets[i]; at; at = at->next) {
+            if (!(changes && at->told))
+                record_metadata(records, &at->entry);
+            at->told = true;
+        }
+    mutex_unlock(&f->lock);
 }
 
 void head_metadata(struct head *h, struct slice metric, metadata_visit visit, void *ctx)

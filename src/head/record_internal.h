@@ -20,6 +20,7 @@ enum record_type {
     RECORD_DEFERRED = 9, /* a request as it came, to be applied later */
     RECORD_APPLIED = 10, /* which one was: its samples stand before this, in the same frame */
     RECORD_NUMBERS = 11, /* checkpoint: the highest pair number ever given out */
+    RECORD_CHANGES = 16, /* checkpoint: what a page has more than in the checkpoint before */
 };
 
 /* RECORD_SAMPLES: control byte of a sample whose bit is set; 1..8: changed, as in tails. */

@@ -287,7 +287,7 @@ static const uint8_t *parse_series(struct head_replay *r, const uint8_t *p, cons
 }
 
 /* Remembers a page; series that stand before it in the frame are made first. */
-static const uint8_t *parse_page(struct head_replay *r, const uint8_t *p, const uint8_t *end)
+static const uint8_t *parse_page(struct head_replay *r, const uint8_t *p, const uint8_t *end, bool changes)
 {
     uint64_t page;
     struct slice content;
@@ -300,7 +300,7 @@ static const uint8_t *parse_page(struct head_replay *r, const uint8_t *p, const 
     mutex_unlock(&r->head->create);
     r->pages = mem_grow(r->pages, &r->page_capacity, r->page_count + 1, sizeof *r->pages);
     r->pages[r->page_count++] =
-        (struct replay_page){(uint32_t)page, (uint32_t)(content.data - r->batch.data), (uint32_t)content.len};
+        (struct replay_page){(uint32_t)page, (uint32_t)(content.data - r->batch.data), (uint32_t)content.len, changes};
     return p;
 }
 
@@ -358,7 +358,8 @@ static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, cons
     case RECORD_HISTOGRAM:
         return parse_histogram(r, p, end);
     case RECORD_PAGE:
-        return parse_page(r, p, end);
+    case RECORD_CHANGES:
+        return parse_page(r, p, end, p[-1] == RECORD_CHANGES);
     case RECORD_DEFERRED:
         return parse_deferred(r, p, end);
     case RECORD_APPLIED:

@@ -123,7 +123,8 @@ static void apply_share(struct replay_hand *s)
     const struct replay_share *share = s->share;
     for (size_t i = 0; i < share->page_count; i++) {
         const struct replay_page *p = &share->pages[i];
-        s->share->damaged += !replay_page(s->appender, p->page, slice_of(batch + p->at, p->len));
+        struct slice record = slice_of(batch + p->at, p->len);
+        s->share->damaged += !(p->changes ? replay_changes : replay_page)(s->appender, p->page, record);
     }
     for (size_t i = 0; i < share->count; i++)
         apply_run(s, &share->runs[i]);

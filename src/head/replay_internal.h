@@ -20,9 +20,10 @@ struct replay_run {
     uint8_t slot, count; /* count 0: a histogram */
 };
 
-/* A RECORD_PAGE that waits for the others. */
+/* A RECORD_PAGE or RECORD_CHANGES that waits for the others. */
 struct replay_page {
     uint32_t page, at, len; /* of its content in the batch */
+    bool changes;
 };
 
 /* A RECORD_SERIES that waits until all pairs of its frame are known. */
@@ -98,6 +99,8 @@ enum { REPLAY_SERIES_MANY = 49152 }; /* enough to be made side by side */
 bool replay_make_series(struct head_replay *r, size_t count);
 /* ---- replay_page.c ---- */
 bool replay_page(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
+/* ---- replay_changes.c ---- */
+bool replay_changes(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
 /* ---- replay_apply.c ---- */
 /* Series collected so far are made; runs and pages are begun with, once those before are through. */
 void replay_apply(struct head_replay *r);

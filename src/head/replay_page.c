@@ -6,49 +6,11 @@
  */
 #include "chunk/hist_chunk.h"
 #include "head/append_internal.h"
-#include "head/replay_internal.h"
+#include "head/replay_page_internal.h"
 #include "head/seal_internal.h"
 
-/* A record being read; `p` is NULL once something did not fit. */
-struct cursor {
-    const uint8_t *p, *end;
-};
-
-static uint64_t take_varint(struct cursor *c, uint64_t max)
+void read_times(struct head *h, struct page *p, struct cursor *c, uint64_t count)
 {
-    uint64_t v = 0;
-    c->p = c->p ? varint_get(c->p, c->end, &v) : NULL;
-    if (v > max)
-        c->p = NULL;
-    return c->p ? v : 0;
-}
-
-static uint64_t take_le64(struct cursor *c)
-{
-    if (!c->p || c->end - c->p < 8) {
-        c->p = NULL;
-        return 0;
-    }
-    c->p += 8;
-    return le64_get(c->p - 8);
-}
-
-static struct slice take_bytes(struct cursor *c)
-{
-    uint64_t len = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0);
-    if (!c->p || len > (uint64_t)(c->end - c->p)) {
-        c->p = NULL;
-        return (struct slice){0};
-    }
-    c->p += len;
-    return slice_of(c->p - len, (size_t)len);
-}
-
-static void read_column(struct head *h, struct page *p, struct cursor *c)
-{
-    int64_t last_ms = (int64_t)take_le64(c), floor_ms = (int64_t)take_le64(c);
-    p->start = p->end = (uint32_t)take_varint(c, INT32_MAX);
-    uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0); /* at least a byte each */
     for (uint64_t i = 0; i < count && c->p; i++) {
         int64_t time_ms = NO_TIME;
         if (i == 0) {
@@ -63,6 +25,14 @@ static void read_column(struct head *h, struct page *p, struct cursor *c)
         else
             column_push(h, p, time_ms);
     }
+}
+
+static void read_column(struct head *h, struct page *p, struct cursor *c)
+{
+    int64_t last_ms = (int64_t)take_le64(c), floor_ms = (int64_t)take_le64(c);
+    p->start = p->end = (uint32_t)take_varint(c, INT32_MAX);
+    uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0); /* at least a byte each */
+    read_times(h, p, c, count);
     if (c->p && (count == 0 || last_ms == p->last_ms))
         p->last_ms = last_ms;
     else
@@ -70,8 +40,7 @@ static void read_column(struct head *h, struct page *p, struct cursor *c)
     p->floor_ms = floor_ms > p->floor_ms ? floor_ms : p->floor_ms;
 }
 
-/* Checks gaps and values of a chunk by reading them. */
-static bool chunk_is_sound(const struct head_chunk *c, struct slice data)
+bool read_chunk_is_sound(const struct head_chunk *c, struct slice data, uint64_t *last)
 {
     struct cursor gaps = {data.data, data.data + c->gap_bytes};
     uint64_t samples = 0, span = 0;
@@ -91,6 +60,8 @@ static bool chunk_is_sound(const struct head_chunk *c, struct slice data)
         return false;
     double *values = mem_array(c->count, sizeof *values);
     bool fine = chunk_decode_values(slice_from(data, c->gap_bytes), c->count, values) == ERR_OK;
+    if (fine && last)
+        *last = f64_bits(values[c->count - 1]);
     mem_free(values);
     return fine;
 }
@@ -108,7 +79,7 @@ static void read_chunks(struct head *h, struct series_line *x, struct cursor *c,
         k.bytes = (uint32_t)data.len;
         struct series_more *more = series_more(h, x);
         uint32_t before = more->chunk_count ? more->chunks[more->chunk_count - 1].end : 0;
-        if (!c->p || k.gap_bytes > data.len || k.first < before || !chunk_is_sound(&k, data)) {
+        if (!c->p || k.gap_bytes > data.len || k.first < before || !read_chunk_is_sound(&k, data, NULL)) {
             c->p = NULL;
             return;
         }
@@ -150,7 +121,7 @@ static void read_tail(struct head_appender *a, struct series_line *x, struct cur
     }
 }
 
-static void read_side(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
+void read_side(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
 {
     uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) / 16 : 0);
     for (uint64_t i = 0; i < count && c->p; i++) {
@@ -161,7 +132,7 @@ static void read_side(struct head *h, struct page *p, struct series_line *x, str
     }
 }
 
-static void read_hists(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
+void read_hists(struct head *h, struct page *p, struct series_line *x, struct cursor *c)
 {
     struct arena arena;
     uint64_t count = take_varint(c, c->p ? (uint64_t)(c->end - c->p) : 0);

@@ -38,6 +38,7 @@ static void page_deinit(struct head *h, uint32_t page)
     }
     column_free(h, p);
     mem_free(atomic_load(&p->labels.block));
+    mem_free(p->told.ends);
     mutex_deinit(&p->lock);
 }
 
@@ -109,6 +110,9 @@ static void page_init(struct head *h, uint32_t page)
     p->start = p->end = 0;
     p->flags = 0;
     p->alive = 0;
+    p->told.end = p->told.slots = 0; /* its sequence goes on */
+    mem_free(p->told.ends);
+    p->told.ends = NULL;
     set_relaxed(&p->slots, 0);
     mutex_unlock(&p->lock);
 }

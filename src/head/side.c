@@ -99,12 +99,21 @@ void side_add(struct head *h, struct page *p, struct series_line *line, int64_t 
         s->capacity = capacity;
     }
     s->list[s->count++] = (struct side_sample){time_ms, bits};
+    s->changed = true;
     if (s->count - s->sorted > UNSORTED_MIN + s->sorted / 8)
         side_settle(s);
     if (time_ms < p->side_min_ms)
         p->side_min_ms = time_ms;
     if (time_ms > p->side_max_ms)
         p->side_max_ms = time_ms;
+}
+
+void side_clear(struct head *h, struct side *s)
+{
+    bytes_add(&h->bytes_side, -(int64_t)(s->capacity * sizeof *s->list));
+    mem_free(s->list);
+    s->list = NULL;
+    s->count = s->sorted = s->capacity = 0;
 }
 
 void side_free(struct head *h, struct side *s)

@@ -232,7 +232,8 @@ static double lowest_time_s(void *ctx)
 static double wal_replay_size(void *ctx)
 {
     struct server *s = ctx;
-    return (double)wal_replay_bytes(tsdb_wal(s->tsdb));
+    uint64_t covered = atomic_load_explicit(&tsdb_stats(s->tsdb)->checkpoint_frame, memory_order_relaxed);
+    return (double)wal_kept_bytes(tsdb_wal(s->tsdb), covered + 1);
 }
 
 /* fdatasync durations as a histogram; the log counts into its own fixed bounds. */
@@ -323,6 +324,8 @@ static void add_tsdb(struct server *s)
         {"prometheus_tsdb_compactions_failed_total", "Total number of compactions that failed for the partition.",
          METRIC_COUNTER, 1, &t->compaction_errors},
         {"gnomon_tsdb_checkpoints_total", "Checkpoints of the head.", METRIC_COUNTER, 1, &t->checkpoints},
+        {"gnomon_tsdb_checkpoint_changes_total", "Checkpoints that hold only what is new since the one before.",
+         METRIC_COUNTER, 1, &t->checkpoint_changes},
         {"gnomon_tsdb_checkpoint_errors_total", "Checkpoints that failed.", METRIC_COUNTER, 1, &t->checkpoint_errors},
         {"gnomon_tsdb_blocks", "Blocks in use.", METRIC_GAUGE, 1, &t->blocks},
         {"prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks", METRIC_GAUGE, 1, &t->blocks},

@@ -18,13 +18,12 @@ void checkpoint_name(const struct manifest_checkpoint *c, char out[CHECKPOINT_NA
 
 struct checkpoint_writer {
     struct file *file;
-    uint64_t id, sequence; /* of the directory, of the newest frame it covers */
     uint64_t offset;
-    uint32_t pieces;
+    uint32_t pieces, salt;
 };
-/* path is the final name without ".tmp" being added: the caller renames. */
+/* path is the final name without ".tmp" being added: the caller renames.  id: of the directory. */
 MUST_CHECK enum err checkpoint_begin(struct checkpoint_writer *w, struct fs *fs, const char *path, uint64_t id,
-                                     uint64_t sequence, struct errmsg *why);
+                                     const struct manifest_checkpoint *c, struct errmsg *why);
 MUST_CHECK enum err checkpoint_piece(struct checkpoint_writer *w, struct slice records, struct errmsg *why);
 /* Writes the end mark, syncs, closes. */
 MUST_CHECK enum err checkpoint_finish(struct checkpoint_writer *w, struct errmsg *why);
@@ -37,13 +36,16 @@ struct checkpoint_report {
     bool complete;                       /* the end mark was there and all pieces before it */
 };
 /*
- * Calls visit (NULL: only looks) for each good piece, in order.  ERR_CORRUPT: the file is none of ours (header, id,
- * sequence).  Other damage is counted.  visit's error ends it.
+ * Calls visit (NULL: only looks) for each good piece, in order.  ERR_CORRUPT: the file is not that checkpoint (header,
+ * id, sequence, what it builds upon).  Other damage is counted.  visit's error ends it.
  */
 typedef enum err (*checkpoint_visit)(void *ctx, struct slice records, const struct checkpoint_report *progress,
                                      struct errmsg *why);
-MUST_CHECK enum err checkpoint_read(struct fs *fs, const char *path, uint64_t id, uint64_t sequence,
+MUST_CHECK enum err checkpoint_read(struct fs *fs, const char *path, uint64_t id, const struct manifest_checkpoint *c,
                                     checkpoint_visit visit, void *ctx, struct checkpoint_report *report,
                                     struct errmsg *why);
+/* Which one a file says it is; only numbers are set. */
+MUST_CHECK enum err checkpoint_identify(struct fs *fs, const char *path, uint64_t id, struct manifest_checkpoint *out,
+                                        struct errmsg *why);
 
 #endif

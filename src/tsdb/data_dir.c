@@ -5,7 +5,7 @@
  *     format         version and id of the directory
  *     MANIFEST       which blocks and checkpoint are real
  *     blocks/<id>/   and blocks/<id>.tmp/ while one is written
- *     checkpoints/<sequence>.checkpoint
+ *     checkpoints/<sequence>.checkpoint, .changes
  *     quarantine/    what was found damaged and moved aside
  *     wal/
  *     snapshots/<name>/, and snapshots/<name>.tmp/ while one is made or deleted
@@ -21,6 +21,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tsdb/checkpoint.h"
 #include "tsdb/dir_view.h"
 #include "tsdb/tsdb_internal.h"
 
@@ -170,7 +171,7 @@ static bool superseded(const struct block_meta *a, const struct block_meta *b)
     return true;
 }
 
-/* The newest one alone: that the log was kept for an older one nothing says any more. */
+/* The newest whole one: that the log was kept for an older one nothing says any more. */
 static bool rebuild_checkpoint(void *ctx, const char *name)
 {
     struct rebuild *r = ctx;
@@ -184,6 +185,45 @@ static bool rebuild_checkpoint(void *ctx, const char *name)
     return true;
 }
 
+struct rebuild_link {
+    struct rebuild *r;
+    struct manifest_checkpoint next; /* the newest that builds upon the last one of the list */
+};
+
+static bool rebuild_look(void *ctx, const char *name)
+{
+    struct rebuild_link *l = ctx;
+    struct tsdb *db = l->r->db;
+    struct manifest_checkpoint c;
+    struct errmsg why = {0};
+    char path[TSDB_PATH_BYTES];
+    size_t len = strlen(name);
+    if (len < 8 || strcmp(name + len - 8, ".changes") != 0 || len >= CHECKPOINT_NAME_BYTES)
+        return true;
+    tsdb_path2(db, path, "checkpoints", name, "");
+    if (checkpoint_identify(db->o.fs, path, db->id, &c, &why) != ERR_OK)
+        log_warn("tsdb", "changes with a damaged header are left out", "path=\"%s\" err=\"%s\"", path, why.text);
+    else if (c.from == manifest_covered(l->r->manifest) && c.sequence > c.from && c.sequence > l->next.sequence)
+        l->next = c;
+    return true;
+}
+
+/* What builds upon it, file by file: each says upon which. */
+static void rebuild_chain(struct rebuild *r)
+{
+    char path[TSDB_PATH_BYTES];
+    struct rebuild_link l = {.r = r};
+    tsdb_path(r->db, path, "checkpoints");
+    while (r->manifest->checkpoint_count) {
+        l.next = (struct manifest_checkpoint){0};
+        enum err ignored = fs_list(r->db->o.fs, path, rebuild_look, &l, NULL);
+        (void)ignored; /* then what was found so far is what there is */
+        if (l.next.sequence == 0)
+            break;
+        manifest_checkpoint_add(r->manifest, &l.next);
+    }
+}
+
 static void manifest_rebuild(struct tsdb *db, struct manifest *m)
 {
     struct rebuild r = {.db = db, .manifest = m};
@@ -194,6 +234,7 @@ static void manifest_rebuild(struct tsdb *db, struct manifest *m)
     tsdb_path(db, path, "checkpoints");
     ignored = fs_list(db->o.fs, path, rebuild_checkpoint, &r, NULL);
     (void)ignored; /* missing directories are empty ones */
+    rebuild_chain(&r);
     for (size_t i = 0; i < r.count; i++) {
         bool drop = false;
         for (size_t k = 0; k < r.count && !drop; k++)
@@ -233,7 +274,7 @@ static bool is_leftover(struct tsdb *db, const char *folder, const char *name)
     if (strcmp(folder, "snapshots") == 0)
         return tmp;
     if (strcmp(folder, "checkpoints") == 0)
-        return tmp || (strstr(name, ".checkpoint") && !is_listed_checkpoint(db, name));
+        return tmp || ((strstr(name, ".checkpoint") || strstr(name, ".changes")) && !is_listed_checkpoint(db, name));
     if (!block_id_parse(slice_of(name, tmp ? len - 4 : len), &id))
         return false;
     return tmp || !manifest_find(&db->manifest, &id);

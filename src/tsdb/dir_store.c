@@ -84,7 +84,7 @@ static enum err checkpoint_at(struct dir_store *s, const struct manifest_checkpo
     struct checkpoint_report report;
     checkpoint_name(c, name);
     dir_view_path(&s->view, path, "checkpoints", name, "");
-    enum err err = checkpoint_read(s->view.fs, path, s->view.id, c->sequence, visit, ctx, &report, why);
+    enum err err = checkpoint_read(s->view.fs, path, s->view.id, c, visit, ctx, &report, why);
     *whole = err == ERR_OK && report.complete;
     if (!visit && !*whole)
         buf_printf(&s->problems, "%s: %s\n", path, err == ERR_OK ? "damaged" : why->text);
@@ -108,8 +108,8 @@ static uint64_t checkpoint_take_in(struct dir_store *s, struct head_replay *repl
     for (size_t i = count ? manifest_chain(m, count - 1) : 0; i < count; i++) {
         enum err told = checkpoint_at(s, &m->checkpoints[i], piece_take, replay, &whole, NULL);
         (void)told; /* when it was chosen */
+        head_replay_settle(replay);
     }
-    head_replay_settle(replay);
     return nothing ? m->log_first : count ? m->checkpoints[count - 1].sequence + 1 : 0;
 }
 

@@ -13,8 +13,14 @@
  * nothing.  Not after a deletion: it holds what was deleted.  And not when the log since then is longer than
  * FALLBACK_LOGS checkpoint_bytes on the disk, which bounds the log: that, what comes until the next checkpoint, spares.
  *
- * The whole state is written each time, not the difference: a checkpoint is due only when the log has
- * grown past checkpoint_bytes and past the size of the last checkpoint, so writing is at most doubled.
+ * Most checkpoints hold only what is new since the one before (checkpoints/<S>.changes): the chain from the newest
+ * whole one to the newest of them is what a start reads.  A whole one is written
+ *     - when samples or series left the head, as changes cannot say so,
+ *     - when something was damaged,
+ *     - when nothing would stand in for the whole one that the changes build upon: the chain before it is kept, with
+ * the log since the end of that, and when this has grown past its bounds, only a new whole one lets it go,
+ *     - when the chain has CHAIN_MAX links or twice the bytes of the whole one.
+ * So the log since the chain before is kept until the next whole one; a start passes over it.
  */
 #include <stdio.h>
 
@@ -23,7 +29,9 @@
 #include "tsdb/tsdb_internal.h"
 
 enum {
-    FALLBACK_LOGS = 2,
+    FALLBACK_LOGS = 4,
+    CHAIN_MAX = 16,
+    CHAIN_WHOLES = 2,
     AGED_BYTES_MIN = 4 << 20, /* of log worth a checkpoint for its age alone */
     BETWEEN_MS = 1000,
     PILED_UP_MS = 60000,
@@ -59,8 +67,8 @@ static enum err write_file(struct tsdb *db, const struct manifest_checkpoint *c,
     checkpoint_path(db, c, ".tmp", tmp);
     checkpoint_path(db, c, "", path);
     tsdb_path(db, folder, "checkpoints");
-    TRY(checkpoint_begin(&e.writer, db->o.fs, tmp, db->id, c->sequence, why));
-    enum err err = head_checkpoint(db->head, emit_piece, &e, why);
+    TRY(checkpoint_begin(&e.writer, db->o.fs, tmp, db->id, c, why));
+    enum err err = (c->from ? head_changes : head_checkpoint)(db->head, emit_piece, &e, why);
     if (err != ERR_OK)
         checkpoint_abandon(&e.writer);
     else
@@ -103,26 +111,41 @@ void checkpoints_remove(struct tsdb *db, const struct manifest *before, const st
 
 struct publish {
     struct manifest_checkpoint made;
+    bool alone;                    /* nothing is to be kept to stand in for it */
+    bool fallback;                 /* something is */
     uint64_t keep;                 /* frames from this one on stay */
     struct manifest before, after; /* copies */
 };
 
-/* The new one, and the one before it when the log since then is kept. */
-static void publish_edit(struct manifest *m, void *ctx)
+/* A whole one, and the chain before it when the log since then is kept. */
+static void publish_whole(struct manifest *m, struct publish *p)
 {
-    struct publish *p = ctx;
     size_t last = m->checkpoint_count;
-    manifest_copy(&p->before, m);
-    if (last && m->checkpoints[last - 1].sequence == p->made.sequence && !m->checkpoints[last - 1].from) {
+    uint64_t covered = manifest_covered(m);
+    if (last && covered == p->made.sequence && !m->checkpoints[last - 1].from) {
         m->checkpoint_count--; /* replaced by one with fewer samples: what stood in for that stands in for this */
         p->keep = m->log_first ? m->log_first : p->made.sequence + 1;
-    } else if (p->keep > p->made.sequence) {
+    } else if (p->alone) {
         m->checkpoint_count = 0;
+        p->keep = p->made.sequence + 1;
     } else {
         manifest_checkpoints_trim(m);
+        p->keep = covered + 1;
     }
     manifest_checkpoint_add(m, &p->made);
     m->log_first = p->keep;
+}
+
+static void publish_edit(struct manifest *m, void *ctx)
+{
+    struct publish *p = ctx;
+    manifest_copy(&p->before, m);
+    if (p->made.from)
+        manifest_checkpoint_add(m, &p->made);
+    else
+        publish_whole(m, p);
+    p->keep = m->log_first;
+    p->fallback = m->checkpoint_count > 1 || p->keep <= p->made.sequence;
     manifest_copy(&p->after, m);
 }
 
@@ -138,20 +161,53 @@ static enum err publish(struct tsdb *db, struct publish *p, struct errmsg *why)
     return err;
 }
 
-/* Bytes of log that are kept for the case that the newest checkpoint is damaged. */
+/* Bytes of log that are kept for the case that a checkpoint is damaged. */
 static uint64_t fallback_bytes(const struct tsdb *db)
 {
     uint64_t bytes = FALLBACK_LOGS * db->o.checkpoint_bytes, share = db->o.retention_bytes / 8;
     return (share && share < bytes ? share : bytes) + db->o.wal.segment_bytes;
 }
 
-/* The first frame that stays, so that the checkpoint of before can stand in for this one. */
-static uint64_t keep_from(struct tsdb *db, const struct manifest_checkpoint *made, uint64_t before)
+/* Whether frames from this one on may be kept to stand in for a checkpoint. */
+static bool may_keep(struct tsdb *db, uint64_t first)
 {
     struct fs_space space;
-    uint64_t bytes = wal_kept_bytes(db->wal, before + 1);
+    uint64_t bytes = wal_kept_bytes(db->wal, first);
     bool room = fs_space_of(db->o.fs, db->dir, &space, NULL) != ERR_OK || space.free_bytes > 2 * bytes;
-    return room && bytes <= fallback_bytes(db) && !db->log_is_lossy ? before + 1 : made->sequence + 1;
+    return room && bytes <= fallback_bytes(db) && !db->log_is_lossy;
+}
+
+/* What the next checkpoint builds upon; 0: it is to be a whole one. */
+static uint64_t base_of_next(struct tsdb *db, bool flushed) REQUIRES(db->head_work)
+{
+    if (flushed || db->log_has_flushed || db->checkpoint_wanted || !head_changes_known(db->head) ||
+        db->changes_size > CHAIN_WHOLES * db->checkpoint_size)
+        return 0;
+    mutex_lock(&db->manifest_lock);
+    const struct manifest *m = &db->manifest;
+    size_t links = m->checkpoint_count ? m->checkpoint_count - manifest_chain(m, m->checkpoint_count - 1) : 0;
+    uint64_t base = links && links < CHAIN_MAX && manifest_stood_in(m) ? manifest_covered(m) : 0, first = m->log_first;
+    mutex_unlock(&db->manifest_lock);
+    return base && may_keep(db, first) ? base : 0;
+}
+
+static void taken(struct tsdb *db, const struct publish *p, uint64_t bytes, uint64_t mark) REQUIRES(db->head_work)
+{
+    if (p->made.from) {
+        head_changes_published(db->head);
+        db->changes_size += bytes;
+        TSDB_COUNT(db, checkpoint_changes, 1);
+    } else {
+        head_checkpoint_published(db->head, p->fallback);
+        db->log_has_flushed = db->checkpoint_wanted = db->log_is_lossy = false;
+        db->checkpoint_size = bytes;
+        db->changes_size = 0;
+    }
+    db->checkpoint_sequence = p->made.sequence;
+    TSDB_SET(db, checkpoint_frame, p->made.sequence);
+    db->log_before = 0;
+    db->log_mark = mark;
+    TSDB_COUNT(db, checkpoint_bytes, bytes);
 }
 
 static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
@@ -166,19 +222,14 @@ static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
     mutex_unlock(&db->manifest_lock);
     if (p.made.sequence == before && !flushed && !db->checkpoint_wanted)
         return ERR_OK; /* nothing was written since */
+    p.made.from = base_of_next(db, flushed);
     TRY(write_file(db, &p.made, &bytes, why));
     head_stats(db->head, &s);
     p.made.mint_ms = s.mint_ms;
     p.made.maxt_ms = s.maxt_ms;
-    p.keep = keep_from(db, &p.made, before);
+    p.alone = !may_keep(db, before + 1);
     TRY(publish(db, &p, why));
-    head_checkpoint_published(db->head, p.keep <= p.made.sequence);
-    db->log_has_flushed = db->checkpoint_wanted = db->log_is_lossy = false;
-    db->checkpoint_size = bytes;
-    db->checkpoint_sequence = p.made.sequence;
-    db->log_before = 0;
-    db->log_mark = mark;
-    TSDB_COUNT(db, checkpoint_bytes, bytes);
+    taken(db, &p, bytes, mark);
     return ERR_OK;
 }
 
@@ -235,7 +286,9 @@ bool checkpoint_due(struct tsdb *db)
         return true;
     uint64_t log = db->log_before + atomic_load_explicit(&stats->bytes, memory_order_relaxed) - db->log_mark;
     uint64_t disk = atomic_load_explicit(&stats->segment_bytes, memory_order_relaxed);
-    uint64_t bound = db->checkpoint_size > db->o.checkpoint_bytes ? db->checkpoint_size : db->o.checkpoint_bytes;
+    uint64_t bound = db->o.checkpoint_bytes; /* a whole one writes more than the log did, unless that is as long */
+    if (db->checkpoint_size > bound && !(log > bound && base_of_next(db, false)))
+        bound = db->checkpoint_size;
     uint64_t spares = (db->o.wal.segments_spare + 1) * db->o.wal.segment_bytes;
     bool piled_up =
         disk > fallback_bytes(db) + 2 * bound + spares; /* many short lives, each with a segment hardly used */

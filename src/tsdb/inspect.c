@@ -16,8 +16,6 @@ static void inspect_directory(struct dir_view *v, struct report *r)
     report_row(r);
     report_str(r, "id", id);
     report_u64(r, "checkpoint", manifest_covered(&v->manifest));
-    for (size_t i = 0; i + 1 < v->manifest.checkpoint_count; i++)
-        report_u64(r, "checkpoint_before", v->manifest.checkpoints[i].sequence);
     report_u64(r, "log_first", v->manifest.log_first);
     if (v->manifest.flushed_ms != INT64_MIN)
         report_i64(r, "flushed_ms", v->manifest.flushed_ms);
@@ -25,6 +23,23 @@ static void inspect_directory(struct dir_view *v, struct report *r)
         report_str(r, "format_problem", v->format);
     if (v->manifest_text[0])
         report_str(r, "manifest_problem", v->manifest_text);
+}
+
+/* The last one and what it builds upon are read at a start; those before stand in for damaged ones. */
+static void inspect_checkpoints(struct dir_view *v, struct report *r)
+{
+    const struct manifest *m = &v->manifest;
+    size_t used = m->checkpoint_count ? manifest_chain(m, m->checkpoint_count - 1) : 0;
+    report_section(r, "checkpoint_list");
+    for (size_t i = 0; i < m->checkpoint_count; i++) {
+        const struct manifest_checkpoint *c = &m->checkpoints[i];
+        report_row(r);
+        report_u64(r, "checkpoint", c->sequence);
+        report_u64(r, "from", c->from);
+        report_i64(r, "mint_ms", c->mint_ms);
+        report_i64(r, "maxt_ms", c->maxt_ms);
+        report_str(r, "state", i >= used ? "used" : "stands in");
+    }
 }
 
 static void inspect_losses(struct dir_view *v, struct report *r)
@@ -158,6 +173,7 @@ enum err tsdb_inspect(struct fs *fs, const char *dir, bool json, struct buf *out
     TRY(dir_view_open(&v, fs, dir, why));
     report_begin(&r, out, json);
     inspect_directory(&v, &r);
+    inspect_checkpoints(&v, &r);
     inspect_blocks(&v, &r);
     if (v.manifest.loss_count)
         inspect_losses(&v, &r);

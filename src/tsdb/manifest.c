@@ -1,10 +1,11 @@
 /*
  * manifest.c - prints and parses the manifest; the contract is in manifest.h.
  *
- *     gnomon manifest 2
+ *     gnomon manifest 4
  *     id 0123456789abcdef
  *     checkpoint 4011 from 0 mint 1699990000000 maxt 1699999000000
  *     checkpoint 4711 from 0 mint 1699992000000 maxt 1700000800000
+ *     checkpoint 5023 from 4711 mint 1699992000000 maxt 1700002600000
  *     log 4012
  *     flushed 1700000000000
  *     lost mint 1699992000000 maxt 1700000800000 why checkpoint 0000000000001234: ...
@@ -25,9 +26,9 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 
-enum { MANIFEST_BYTES_MAX = 64 << 20, LINE_BYTES_MAX = 1024, VERSION = 3 };
-/* What an older program reads as well, as long as nothing is acknowledged. */
-enum { VERSION_WITHOUT_ACKNOWLEDGED = 2 };
+enum { MANIFEST_BYTES_MAX = 64 << 20, LINE_BYTES_MAX = 1024, VERSION = 4 };
+/* What older programs read as well: as long as nothing is acknowledged, and no checkpoint is one of changes. */
+enum { VERSION_PLAIN = 2, VERSION_ACKNOWLEDGED = 3 };
 
 void manifest_deinit(struct manifest *m)
 {
@@ -75,22 +76,46 @@ size_t manifest_chain(const struct manifest *m, size_t at)
     return at;
 }
 
+/* Each file is looked at once, though several chains may have it. */
+struct soundness {
+    bool (*look)(void *ctx, const struct manifest_checkpoint *c);
+    void *ctx;
+    enum { NOT_LOOKED, SOUND, UNSOUND } *of;
+};
+
+static bool chain_sound(const struct manifest *m, size_t count, struct soundness *s)
+{
+    for (size_t i = manifest_chain(m, count - 1); i < count; i++) {
+        if (s->of[i] == NOT_LOOKED)
+            s->of[i] = s->look(s->ctx, &m->checkpoints[i]) ? SOUND : UNSOUND;
+        if (s->of[i] == UNSOUND)
+            return false;
+    }
+    return true;
+}
+
 size_t manifest_usable(const struct manifest *m, bool (*sound)(void *ctx, const struct manifest_checkpoint *c),
                        void *ctx, bool *nothing)
 {
+    struct soundness s = {sound, ctx, mem_array(m->checkpoint_count + 1, sizeof *s.of)};
     size_t count = m->checkpoint_count;
-    *nothing = false;
     for (; count > 0; count--) {
         bool log_goes_on = count == m->checkpoint_count ||
                            (m->log_first && m->log_first <= m->checkpoints[count - 1].sequence + 1);
-        size_t i = log_goes_on ? manifest_chain(m, count - 1) : 0;
-        while (log_goes_on && i < count && sound(ctx, &m->checkpoints[i]))
-            i++;
-        if (log_goes_on && i == count)
-            return count;
+        if (log_goes_on && chain_sound(m, count, &s))
+            break;
     }
-    *nothing = m->checkpoint_count && m->log_first != 1;
-    return *nothing ? m->checkpoint_count : 0;
+    mem_free(s.of);
+    *nothing = count == 0 && m->checkpoint_count && m->log_first != 1;
+    return *nothing ? m->checkpoint_count : count;
+}
+
+bool manifest_stood_in(const struct manifest *m)
+{
+    if (m->checkpoint_count == 0 || m->log_first == 0)
+        return false;
+    size_t first = manifest_chain(m, m->checkpoint_count - 1);
+    return first ? m->log_first <= m->checkpoints[first - 1].sequence + 1 : m->log_first == 1;
 }
 
 void manifest_checkpoints_trim(struct manifest *m)
@@ -266,11 +291,18 @@ static bool any_acknowledged(const struct manifest *m)
     return any;
 }
 
+static int version_of(const struct manifest *m)
+{
+    for (size_t i = 0; i < m->checkpoint_count; i++)
+        if (m->checkpoints[i].from)
+            return VERSION;
+    return any_acknowledged(m) ? VERSION_ACKNOWLEDGED : VERSION_PLAIN;
+}
+
 void manifest_print(const struct manifest *m, struct buf *out)
 {
     size_t start = out->len;
-    buf_printf(out, "gnomon manifest %d\nid %016" PRIx64 "\n",
-               any_acknowledged(m) ? VERSION : VERSION_WITHOUT_ACKNOWLEDGED, m->id);
+    buf_printf(out, "gnomon manifest %d\nid %016" PRIx64 "\n", version_of(m), m->id);
     for (size_t i = 0; i < m->checkpoint_count; i++) {
         const struct manifest_checkpoint *c = &m->checkpoints[i];
         buf_printf(out, "checkpoint %" PRIu64 " from %" PRIu64 " mint %" PRId64 " maxt %" PRId64 "\n", c->sequence,

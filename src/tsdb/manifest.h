@@ -71,6 +71,8 @@ size_t manifest_chain(const struct manifest *m, size_t at);
  */
 size_t manifest_usable(const struct manifest *m, bool (*sound)(void *ctx, const struct manifest_checkpoint *c),
                        void *ctx, bool *nothing);
+/* Whether the whole checkpoint of the newest chain may be lost: the chain before it, or nothing, and the log stand in. */
+bool manifest_stood_in(const struct manifest *m);
 /* Forgets all checkpoints but what the newest one needs, and the log before it. */
 void manifest_checkpoints_trim(struct manifest *m);
 /*

@@ -33,6 +33,7 @@ struct replay {
     bool end_lost;             /* and at the end */
     bool damaged;              /* the newest checkpoint */
     bool lossy;                /* and nothing stands in for it */
+    char unsound[CHECKPOINT_NAME_BYTES]; /* the first damaged file of its chain; "": none */
 };
 
 static unsigned replay_threads(const struct tsdb *db)
@@ -63,19 +64,18 @@ static enum err piece_visit(void *ctx, struct slice records, const struct checkp
 {
     struct replay *r = ctx;
     feed(r, records);
-    TSDB_SET(r->db, replay_bytes_done, progress->bytes);
+    TSDB_SET(r->db, replay_bytes_done, r->checkpoint_bytes + progress->bytes);
     enum err err = cancel_check(&r->db->stop);
     return err == ERR_OK ? ERR_OK : err_set(why, err, "closing");
 }
 
 /* A checkpoint that cannot be read is kept for people to look at. */
-static void checkpoint_set_aside(struct tsdb *db, const char *path, uint64_t number)
+static void checkpoint_set_aside(struct tsdb *db, const char *path, const char *name)
 {
-    char to[TSDB_PATH_BYTES], name[32];
+    char to[TSDB_PATH_BYTES];
     tsdb_path(db, to, "quarantine");
     enum err err = fs_mkdir_all(db->o.fs, to, NULL);
-    snprintf(name, sizeof name, "%016llx", (unsigned long long)number);
-    tsdb_path2(db, to, "quarantine", name, ".checkpoint");
+    tsdb_path2(db, to, "quarantine", name, "");
     if (err == ERR_OK)
         err = fs_link(db->o.fs, path, to, NULL); /* the original goes with the next checkpoint */
     if (err != ERR_OK && err != ERR_EXISTS)
@@ -84,20 +84,24 @@ static void checkpoint_set_aside(struct tsdb *db, const char *path, uint64_t num
 
 static bool file_sound(void *ctx, const struct manifest_checkpoint *c)
 {
-    struct tsdb *db = ctx;
-    char path[TSDB_PATH_BYTES];
+    struct replay *r = ctx;
+    struct tsdb *db = r->db;
+    char path[TSDB_PATH_BYTES], name[CHECKPOINT_NAME_BYTES];
     struct checkpoint_report report;
     struct errmsg why = {0};
     checkpoint_path(db, c, "", path);
-    enum err err = checkpoint_read(db->o.fs, path, db->id, c->sequence, NULL, NULL, &report, &why);
+    enum err err = checkpoint_read(db->o.fs, path, db->id, c, NULL, NULL, &report, &why);
     if (err == ERR_OK && report.complete)
         return true;
     TSDB_COUNT(db, replay_damage, report.damaged + (err != ERR_OK));
     log_error("tsdb", "checkpoint is damaged", "path=\"%s\" pieces=%llu damaged=%llu offset=%llu err=\"%s\"", path,
               (unsigned long long)report.pieces, (unsigned long long)report.damaged,
               (unsigned long long)report.first_damage, why.text);
+    checkpoint_name(c, name);
+    if (!r->unsound[0])
+        snprintf(r->unsound, sizeof r->unsound, "%s", name);
     if (err != ERR_NOT_FOUND)
-        checkpoint_set_aside(db, path, c->sequence);
+        checkpoint_set_aside(db, path, name);
     return false;
 }
 
@@ -108,12 +112,13 @@ static enum err replay_checkpoint(struct replay *r, const struct manifest_checkp
     struct checkpoint_report report;
     struct errmsg text = {0};
     checkpoint_path(db, c, "", path);
-    enum err err = checkpoint_read(db->o.fs, path, db->id, c->sequence, piece_visit, r, &report, &text);
+    enum err err = checkpoint_read(db->o.fs, path, db->id, c, piece_visit, r, &report, &text);
     if (err == ERR_CANCELED) {
         *why = text;
         return err;
     }
     r->checkpoint_bytes += report.bytes_total;
+    head_replay_settle(r->head);
     return ERR_OK; /* damage was told when it was chosen */
 }
 
@@ -135,7 +140,7 @@ static void checkpoints_settle(struct replay *r, size_t count)
 static enum err replay_checkpoints(struct replay *r, struct errmsg *why)
 {
     const struct manifest *m = &r->manifest;
-    size_t count = manifest_usable(m, file_sound, r->db, &r->lossy);
+    size_t count = manifest_usable(m, file_sound, r, &r->lossy);
     r->damaged = r->lossy || count < m->checkpoint_count;
     r->from = r->lossy ? m->log_first : count ? m->checkpoints[count - 1].sequence + 1 : 1;
     checkpoints_settle(r, count);
@@ -143,7 +148,6 @@ static enum err replay_checkpoints(struct replay *r, struct errmsg *why)
     for (size_t i = count ? manifest_chain(m, count - 1) : 0; i < count && err == ERR_OK; i++)
         err = replay_checkpoint(r, &m->checkpoints[i], why);
     r->db->checkpoint_size = r->checkpoint_bytes;
-    head_replay_settle(r->head);
     return err;
 }
 
@@ -253,8 +257,8 @@ static void losses_find(struct replay *r, uint64_t lost_samples)
     loss_begin(r, &loss);
     r->db->log_is_lossy = r->lossy;
     if (r->lossy) {
-        snprintf(loss.why, sizeof loss.why, "checkpoint %016llx is missing or damaged, and what stood in for it is too",
-                 (unsigned long long)manifest_covered(&r->manifest));
+        snprintf(loss.why, sizeof loss.why, "checkpoint %s is missing or damaged, and what stood in for it is too",
+                 r->unsound);
         losses_note(r->db, &loss);
     } else if (r->lost_frames || r->end_lost || lost_samples) {
         loss.maxt_ms = clock_now_ms(r->db->o.clock);
@@ -328,6 +332,7 @@ static enum err replay_all(struct replay *r, struct wal_reader *reader, struct e
         losses_find(r, report.lost);
         wal_truncate(db->wal, r->manifest.log_first ? r->manifest.log_first : covered + 1);
         db->checkpoint_sequence = covered;
+        TSDB_SET(db, checkpoint_frame, covered);
         db->log_before = log_bytes(wal_reader_report(reader), covered);
     }
     TSDB_SET(db, replay_bytes_done, db->stats.replay_bytes);

@@ -96,7 +96,9 @@ struct tsdb {
     bool log_is_lossy; /* samples were missing in the replay: nothing may be built upon the log before the next one */
     uint64_t side_kept;                            /* bytes beside the columns after the last flush; as the next */
     uint64_t flush_sequence;               /* of the newest flush; strictly grows; guarded by head_work */
-    uint64_t checkpoint_size, checkpoint_sequence; /* bytes of it, newest frame; guarded by head_work */
+    uint64_t checkpoint_size;              /* bytes of the newest whole one; guarded by head_work, as the next two */
+    uint64_t changes_size;                 /* of those that build upon it, together */
+    uint64_t checkpoint_sequence;          /* the newest frame in the newest of them */
     uint64_t log_before,
         log_mark; /* bytes of log since it of earlier runs; of this run's when it was taken; as above */
 
@@ -185,7 +187,7 @@ bool flush_due(struct tsdb *db, int64_t *before_ms);
 /* head_checkpoint.c; head_work held */
 /* flushed: samples have left the head, so a new one is worth it even if no frame was written since the last. */
 MUST_CHECK enum err checkpoint_take(struct tsdb *db, bool flushed, struct errmsg *why) REQUIRES(db->head_work);
-bool checkpoint_due(struct tsdb *db);
+bool checkpoint_due(struct tsdb *db) REQUIRES(db->head_work);
 void checkpoint_path(const struct tsdb *db, const struct manifest_checkpoint *c, const char *suffix,
                      char out[TSDB_PATH_BYTES]);
 /* From here on nothing older than the newest checkpoint is replayed, whatever is damaged: what is deleted next stays

@@ -199,7 +199,7 @@ static void verify_checkpoint(struct verify *v, const struct manifest_checkpoint
     checkpoint_name(c, name);
     dir_view_path(&v->view, path, "checkpoints", name, "");
     enum err err =
-        checkpoint_read(v->view.fs, path, v->view.id, c->sequence, used ? piece_count : NULL, v, &report, &why);
+        checkpoint_read(v->view.fs, path, v->view.id, c, used ? piece_count : NULL, v, &report, &why);
     dir_view_refresh(&v->view);
     if (manifest_covered(&v->view.manifest) != newest)
         return; /* a newer one has replaced it meanwhile */
@@ -216,8 +216,11 @@ static void verify_checkpoints(struct verify *v)
     struct manifest copy; /* the view's is read again meanwhile */
     manifest_copy(&copy, &v->view.manifest);
     size_t used = copy.checkpoint_count ? manifest_chain(&copy, copy.checkpoint_count - 1) : 0;
-    for (size_t i = 0; i < copy.checkpoint_count; i++)
+    for (size_t i = 0; i < copy.checkpoint_count; i++) {
         verify_checkpoint(v, &copy.checkpoints[i], i >= used);
+        if (v->replay)
+            head_replay_settle(v->replay);
+    }
     manifest_deinit(&copy);
 }
 

@@ -45,13 +45,14 @@ static enum err count_bytes(void *ctx, struct slice records, const struct checkp
     return ERR_OK;
 }
 
-static void try_checkpoint(struct slice bytes)
+static void try_checkpoint(struct slice bytes, uint64_t from)
 {
+    struct manifest_checkpoint c = {.sequence = 9, .from = from};
     struct fs_sim *sim = fs_sim_new();
     struct checkpoint_report report;
     uint64_t total = 0;
     fs_sim_put(sim, "c", bytes);
-    enum err err = checkpoint_read(fs_sim_fs(sim), "c", 7, 9, count_bytes, &total, &report, NULL);
+    enum err err = checkpoint_read(fs_sim_fs(sim), "c", 7, &c, count_bytes, &total, &report, NULL);
     assert(err != ERR_OK || total <= bytes.len);
     fs_sim_free(sim);
 }
@@ -67,7 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (data[0] == 'm')
         try_manifest(rest);
     else if (data[0] == 'c')
-        try_checkpoint(rest);
+        try_checkpoint(rest, 0);
+    else if (data[0] == 'd')
+        try_checkpoint(rest, 8);
     else if (format_parse(rest, &id, NULL) == ERR_OK)
         assert(rest.len > 0);
     return 0;

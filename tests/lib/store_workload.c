@@ -6,6 +6,7 @@
 
 #include "tsdb/checkpoint.h"
 #include "tsdb/snapshot_internal.h"
+#include "tsdb/tsdb_internal.h"
 
 enum { STEP_MS = 15000, HOUR_MS = 3600000, SNAPSHOTS = 2 };
 
@@ -135,6 +136,16 @@ static void rules(struct store_sim *s)
     (void)may_fail;
 }
 
+/* One after the other, with little between: what is new is told alone, and the next builds upon that. */
+static void checkpoints(struct store_sim *s)
+{
+    clock_fake_advance(&s->clock, 1000);
+    mutex_lock(&s->db->head_work);
+    enum err may_fail = tsdb_ready(s->db) ? checkpoint_take(s->db, false, NULL) : ERR_OK;
+    (void)may_fail;
+    mutex_unlock(&s->db->head_work);
+}
+
 /* Scrapes with new series, late samples, changed values; hours that pass; what the background does. */
 static void step(struct store_sim *s, int i)
 {
@@ -152,6 +163,8 @@ static void step(struct store_sim *s, int i)
     clock_fake_advance(&s->clock, i % 4 == 3 ? 40 * 60000 : STEP_MS);
     if (i % 4 == 3)
         tsdb_run_once(s->db);
+    if (i % 11 >= 2 && i % 11 <= 5)
+        checkpoints(s);
     if (i % 11 == 10) {
         enum err may_fail = tsdb_flush(s->db, NULL);
         (void)may_fail;
@@ -205,9 +218,10 @@ bool store_workload_rot(struct store_sim *s, uint64_t seed)
     struct manifest m;
     if (manifest_load(fs_sim_fs(s->sim), "data/MANIFEST", &m, NULL) != ERR_OK || m.checkpoint_count == 0)
         return true; /* cut off before there was one */
-    size_t last = m.checkpoint_count - 1;
-    bool stands_in = m.log_first == 1 || (last > 0 && m.log_first <= m.checkpoints[last - 1].sequence + 1);
-    checkpoint_hurt(s, &m.checkpoints[last], seed);
+    /* The newest, or one of those that it builds upon. */
+    size_t last = m.checkpoint_count - 1, at = last - seed / 5 % (last - manifest_chain(&m, last) + 1);
+    bool stands_in = m.log_first == 1 || (at > 0 && m.log_first <= m.checkpoints[at - 1].sequence + 1);
+    checkpoint_hurt(s, &m.checkpoints[at], seed);
     manifest_deinit(&m);
     return stands_in;
 }

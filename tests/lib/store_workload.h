@@ -23,7 +23,7 @@ void store_workload_defer(struct store_sim *s, int steps);
 unsigned store_workload_check_snapshots(struct store_sim *s, const char *context);
 
 /*
- * Hurts the newest checkpoint of a store that is not open, if there is one.  True: what stands in for it must have all
+ * Hurts the newest checkpoint of a store that is not open, or one that it builds upon, if there is one.  True: what stands in for it must have all
  * of it; false: samples may be missing, and then the store must say so.
  */
 bool store_workload_rot(struct store_sim *s, uint64_t seed);

@@ -6,7 +6,7 @@
  * for each survival policy and several seeds, through a recovery: what was acknowledged must be there bit
  * for bit, what was never sent must not, a request that was not acknowledged is there whole or not at all.
  * Half of the recoveries are cut off themselves, or take requests before they are through; in an eighth the newest
- * checkpoint is damaged as well.
+ * checkpoint, or one that it builds upon, is damaged as well.
  *
  *     SIM_CASES=n      how many (80,000); a round with another seed of the workload follows until then
  *     SIM_SEED=n       of the first round (1)

@@ -89,6 +89,7 @@ static uint64_t calls_of_workload(unsigned kinds)
     struct tsdb_stats *stats = tsdb_stats(s->db);
     cr_assert(stats->flushes > 2 && stats->checkpoints > 4 && stats->compactions > 1, "%d %d %d", (int)stats->flushes,
               (int)stats->checkpoints, (int)stats->compactions);
+    cr_assert_gt(stats->checkpoint_changes, 6);
     cr_assert_gt(wal_stats(tsdb_wal(s->db))->segments_recycled, 0);
     cr_assert(stats->deletes > 3 && stats->cleanings > 1 && stats->cleaned_blocks > 0, "%d %d %d", (int)stats->deletes,
               (int)stats->cleanings, (int)stats->cleaned_blocks);

@@ -26,7 +26,7 @@ static void write_once(void)
     clock_fake_advance(&s->clock, STEP_MS);
 }
 
-/* A block, a deletion in it, two checkpoints, a log with frames after them. */
+/* A block, a deletion in it, two checkpoints and changes since the second, a log with frames after them. */
 static void fill(void)
 {
     s->o.wal.segment_bytes = 4096;
@@ -41,11 +41,11 @@ static void fill(void)
             cr_assert(store_sim_delete(s, 3, 1, INT64_MIN, flushed - 3 * STEP_MS));
         write_once();
         mutex_lock(&s->db->head_work); /* not the round of the background, which would carry the deletion out */
-        if (i % 5 == 4)
+        if (i == 4 || (i > 7 && i + 1 < STEPS))
             cr_assert_eq(checkpoint_take(s->db, false, &why), ERR_OK, "%s", why.text);
         mutex_unlock(&s->db->head_work);
     }
-    cr_assert_gt(tsdb_stats(s->db)->checkpoints, 2);
+    cr_assert_gt(tsdb_stats(s->db)->checkpoint_changes, 1);
     cr_assert_gt(wal_stats(tsdb_wal(s->db))->last_sequence, s->db->checkpoint_sequence);
     cr_assert_gt(tsdb_stats(s->db)->tombstones, 0);
 }

@@ -123,7 +123,7 @@ Test(manifest, reads_what_the_first_version_wrote)
     cr_assert_eq(parse("gnomon manifest 1\nid 0000000000000abc\ncheckpoint 0\n", &m), ERR_OK, "%s", why.text);
     cr_expect_eq(m.checkpoint_count, 0);
     manifest_deinit(&m);
-    cr_expect_eq(parse("gnomon manifest 4\nid 0000000000000abc\n", &m), ERR_UNSUPPORTED);
+    cr_expect_eq(parse("gnomon manifest 5\nid 0000000000000abc\n", &m), ERR_UNSUPPORTED);
 }
 
 Test(manifest, refuses_changes_that_build_upon_nothing)
