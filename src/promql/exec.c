@@ -177,6 +177,16 @@ static enum err tile_profiled(struct oper *op, struct worker *w, uint32_t first,
     return err;
 }
 
+bool op_skip(struct oper *op, const uint64_t *wanted)
+{
+    return op->ops->skip && op->ops->skip(op, wanted);
+}
+
+bool op_skip_input(struct oper *op, const uint64_t *wanted)
+{
+    return op_skip(op->args[0], wanted);
+}
+
 uint64_t batch_row_points(const struct batch *b, uint32_t row)
 {
     const uint64_t *present = batch_present(b, row);
@@ -337,6 +347,8 @@ static enum err matrix_visit(void *ctx, uint32_t first, struct batch *b)
     struct matrix_reading *r = ctx;
     struct matrix *m = r->m;
     for (uint32_t i = 0; i < b->rows; i++) {
+        if (!bits_any(batch_present(b, i), m->steps)) /* as it is: rows that were skipped take no memory */
+            continue;
         TRY(exec_go_on(r->x, 100 + (uint64_t)m->steps * (b->has_h[i] ? 1000 : 1)));
         memcpy(matrix_v(m, first + i), batch_v(b, i), m->steps * sizeof(double));
         memcpy(matrix_present(m, first + i), batch_present(b, i), m->words * sizeof(uint64_t));

@@ -104,6 +104,7 @@ struct oper_ops {
     enum err (*prepare)(struct oper *op);
     enum err (*tile)(struct oper *op, struct worker *w, uint32_t first, struct batch *b); /* b->rows rows */
     void (*worker_close)(struct oper *op, void *state);                                   /* may be NULL */
+    bool (*skip)(struct oper *op, const uint64_t *wanted);                                /* see op_skip; may be NULL */
 };
 
 enum { OP_ARGS_MAX = 12 };
@@ -211,6 +212,7 @@ struct exec {
     uint64_t *step_queryable, *step_read; /* [grid.count]; NULL unless asked for */
     struct clock *clock;                  /* while profiling */
     const struct oper *preparing;         /* while profiling: who reads */
+    uint64_t skipped_cells;               /* of rows that nobody looks at; see skip.c */
     bool exact_stats;                     /* somebody looks at the numbers of samples: no estimates */
 };
 
@@ -285,6 +287,13 @@ struct note_place op_place(const struct oper *op);
 struct note_place op_place_at(const struct oper *op, const struct node *node);
 MUST_CHECK enum err op_prepare(struct oper *op);
 MUST_CHECK enum err op_tile(struct oper *op, struct worker *w, uint32_t first, struct batch *b);
+
+/*
+ * After prepare: only rows whose bit is set will be looked at, the others may be left without a point.  False: the
+ * operator makes all of them, because they are made already or may have notes to tell.
+ */
+bool op_skip(struct oper *op, const uint64_t *wanted);
+bool op_skip_input(struct oper *op, const uint64_t *wanted); /* as ops->skip: row for row those of the first input */
 
 /* A row in points: floats count one, histograms by size. */
 uint64_t batch_row_points(const struct batch *b, uint32_t row);

@@ -56,7 +56,8 @@ static const struct oper_ops invariant_ops = {.name = "once for all steps",
                                               .cost = COST_INVARIANT,
                                               .prepare = invariant_prepare,
                                               .tile = invariant_tile,
-                                              .worker_close = invariant_close};
+                                              .worker_close = invariant_close,
+                                              .skip = op_skip_input};
 
 struct oper *invariant_op_new(const struct node *n, const struct grid *g, struct oper *child)
 {

@@ -257,8 +257,12 @@ static enum err map_tile(struct oper *op, struct worker *w, uint32_t first, stru
     return ERR_OK;
 }
 
-static const struct oper_ops map_ops = {
-    .name = "function", .role = ROLE_ROWS, .cost = COST_STEPS, .prepare = map_prepare, .tile = map_tile};
+static const struct oper_ops map_ops = {.name = "function",
+                                        .role = ROLE_ROWS,
+                                        .cost = COST_STEPS,
+                                        .prepare = map_prepare,
+                                        .tile = map_tile,
+                                        .skip = op_skip_input};
 
 static map_row_fn row_fn(enum function_id id, double (**one)(double))
 {
@@ -324,8 +328,12 @@ static enum err negate_tile(struct oper *op, struct worker *w, uint32_t first, s
     return ERR_OK;
 }
 
-static const struct oper_ops negate_ops = {
-    .name = "unary minus", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = negate_prepare, .tile = negate_tile};
+static const struct oper_ops negate_ops = {.name = "unary minus",
+                                           .role = ROLE_ROWS,
+                                           .cost = COST_PASS,
+                                           .prepare = negate_prepare,
+                                           .tile = negate_tile,
+                                           .skip = op_skip_input};
 
 struct oper *negate_op_new(const struct node *n, struct oper *child)
 {

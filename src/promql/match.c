@@ -153,6 +153,19 @@ static enum err try_rows(struct match *m, bool *fits)
 
 /* ---- The operator ---- */
 
+/* Rows of either side whose signature the other does not have: no error can come of them here, and no result. */
+static enum err skip_unpaired(struct match *m)
+{
+    struct exec *x = m->base.x;
+    uint64_t *many, *one;
+    if (!rows_may_be_skipped(m->many.op, m->one.op))
+        return ERR_OK;
+    TRY(signatures_seen(x, m->many.signature, m->many.op->count, m->signatures.count, &many));
+    TRY(signatures_seen(x, m->one.signature, m->one.op->count, m->signatures.count, &one));
+    TRY(rows_skip(&m->base, m->one.op, m->one.signature, many));
+    return rows_skip(&m->base, m->many.op, m->many.signature, one);
+}
+
 static void match_flags(struct match *m)
 {
     struct oper *op = &m->base;
@@ -191,8 +204,10 @@ static enum err match_prepare(struct oper *op)
     bool fits;
     TRY(try_rows(m, &fits));
     match_flags(m);
-    if (fits)
+    if (fits) {
+        TRY(skip_unpaired(m));
         return read_one_side(m);
+    }
     m->partner = NULL;
     TRY(read_both_sides(m));
     TRY(match_by_steps(m));
@@ -270,5 +285,9 @@ struct oper *match_op_new(const struct node *n, struct oper *lhs, struct oper *r
     m->node = &n->binary;
     m->swapped = n->binary.matching->card == CARD_ONE_TO_MANY;
     op_args(&m->base, 2, (struct oper *const[]){lhs, rhs});
+    if (!m->node->matching->fill_left && !m->node->matching->fill_right) {
+        rows_skip_remark(lhs);
+        rows_skip_remark(rhs);
+    }
     return &m->base;
 }

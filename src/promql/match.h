@@ -38,6 +38,18 @@ struct match {
 
 /* Labels of the result of a pair. */
 struct labels match_labels(const struct match *m, const struct labels *many, const struct labels *one);
+/*
+ * skip.c: after both sides are prepared, whether rows may be left unread - not where somebody looks at the numbers of
+ * samples, nor where it could decide about their limit.
+ */
+bool rows_may_be_skipped(const struct oper *left, const struct oper *right);
+/* `side`, an input of op, need not read rows whose signature is not wanted. */
+MUST_CHECK enum err rows_skip(struct oper *op, struct oper *side, const uint32_t *signature, const uint64_t *wanted);
+/* The signatures that occur among rows; bits [count]. */
+MUST_CHECK enum err signatures_seen(struct exec *x, const uint32_t *signature, uint32_t rows, uint32_t count,
+                                    uint64_t **out);
+/* While planning: what a plan says before it is known how many. */
+void rows_skip_remark(struct oper *side);
 /* match_steps.c: the operation step by step, with everything that can go wrong. */
 MUST_CHECK enum err match_by_steps(struct match *m);
 

@@ -20,8 +20,9 @@ struct merge_op {
     bool merged; /* some labels are equal: the rows are here */
     bool result; /* nothing is above */
     struct rowset rows;
-    const struct histogram ***beside; /* [child's count], of rows: NULL, or histograms at steps that have a float, too */
-    uint32_t doubles;                 /* the last rows: histograms of earlier ones */
+    const struct histogram **
+        *beside;      /* [child's count], of rows: NULL, or histograms at steps that have a float, too */
+    uint32_t doubles; /* the last rows: histograms of earlier ones */
 };
 
 /* Whether all stay distinct for sure: one metric, and nothing else is removed with its name. */
@@ -179,8 +180,17 @@ static enum err merge_tile(struct oper *op, struct worker *w, uint32_t first, st
     return ERR_OK;
 }
 
-static const struct oper_ops merge_ops = {
-    .name = "distinct labels", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = merge_prepare, .tile = merge_tile};
+static bool merge_skip(struct oper *op, const uint64_t *wanted)
+{
+    return !((struct merge_op *)op)->merged && op_skip_input(op, wanted);
+}
+
+static const struct oper_ops merge_ops = {.name = "distinct labels",
+                                          .role = ROLE_ROWS,
+                                          .cost = COST_PASS,
+                                          .prepare = merge_prepare,
+                                          .tile = merge_tile,
+                                          .skip = merge_skip};
 
 static struct oper *merge_new(struct oper *child, bool clean, bool mixes)
 {

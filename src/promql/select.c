@@ -127,6 +127,8 @@ static enum err instant_tile(struct select_op *s, struct worker *w, struct selec
     uint64_t found = 0;
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
+        if (s->wanted && !bits_get(s->wanted, first + i))
+            continue;
         TRY(r->ops->last(r, s->chosen ? s->chosen[first + i] : first + i, s->mint_ms, s->maxt_ms, &samples, w->why));
         if (samples.count == 0)
             continue;
@@ -151,6 +153,8 @@ static enum err select_tile(struct oper *op, struct worker *w, uint32_t first, s
     for (uint32_t i = 0; i < b->rows; i++) {
         struct samples samples;
         uint32_t row = s->chosen ? s->chosen[first + i] : first + i;
+        if (s->wanted && !bits_get(s->wanted, first + i))
+            continue;
         TRY(state->reader->ops->read(state->reader, row, s->mint_ms, s->maxt_ms, &samples, w->why));
         TRY(worker_go_on(w, 200 + (uint64_t)(samples.count + b->steps) * (samples.hists ? 500 : s->smoothed ? 20 : 2)));
         if (samples.count == 0)
@@ -172,12 +176,23 @@ static void select_close(struct oper *op, void *state)
     column_space_deinit(&s->space);
 }
 
+/* A plain selector tells nothing: its rows are samples. */
+static bool select_skip(struct oper *op, const uint64_t *wanted)
+{
+    struct select_op *s = (struct select_op *)op;
+    if (s->smoothed || s->yield != SELECT_VALUE)
+        return false;
+    s->wanted = wanted;
+    return true;
+}
+
 static const struct oper_ops select_ops = {.name = "select",
                                            .role = ROLE_ROWS,
                                            .cost = COST_SELECT,
                                            .prepare = select_prepare,
                                            .tile = select_tile,
-                                           .worker_close = select_close};
+                                           .worker_close = select_close,
+                                           .skip = select_skip};
 
 struct oper *select_op_new(struct exec *x, const struct node *node, const struct node *selector, const struct grid *g,
                            enum select_yield yield)

@@ -21,6 +21,7 @@ struct select_op {
     int64_t mint_ms, maxt_ms;       /* of samples to read, inclusive */
     struct series_set *set;
     const uint32_t *chosen; /* rows of the set; NULL: all of them */
+    const uint64_t *wanted; /* bits of rows that are looked at; NULL: all */
 };
 
 enum { SELECT_NONE = UINT32_MAX };

@@ -78,6 +78,25 @@ static enum err read_right(struct set_op *s)
     return err == ERR_OK ? ERR_OK : op_drain(s->base.args[0], err);
 }
 
+/*
+ * No error can come of matching here: rows on the right that no left row asks about need not be read, nor left rows of
+ * `and` about which the right side cannot say anything.
+ */
+static enum err skip_unasked(struct set_op *s)
+{
+    struct oper *op = &s->base, *left = op->args[0], *right = op->args[1];
+    const struct signatures *of = &s->signatures;
+    uint64_t *seen;
+    if (s->op == OP_OR || !rows_may_be_skipped(left, right))
+        return ERR_OK;
+    TRY(signatures_seen(op->x, of->of_left, left->count, of->count, &seen));
+    TRY(rows_skip(op, right, of->of_right, seen));
+    if (s->op != OP_AND)
+        return ERR_OK;
+    TRY(signatures_seen(op->x, of->of_right, right->count, of->count, &seen));
+    return rows_skip(op, left, of->of_left, seen);
+}
+
 static enum err set_prepare(struct oper *op)
 {
     struct set_op *s = (struct set_op *)op;
@@ -90,6 +109,7 @@ static enum err set_prepare(struct oper *op)
     s->present = exec_alloc(op->x, (size_t)s->signatures.count * s->words, sizeof *s->present);
     if (!s->present)
         return exec_no_memory(op->x, op->x->why);
+    TRY(skip_unasked(s));
     return s->op == OP_OR ? read_left(s) : read_right(s);
 }
 
@@ -137,5 +157,9 @@ struct oper *set_op_new(const struct node *n, struct oper *lhs, struct oper *rhs
     s->op = n->binary.op;
     s->matching = n->binary.matching;
     op_args(&s->base, 2, (struct oper *const[]){lhs, rhs});
+    if (s->op != OP_OR)
+        rows_skip_remark(rhs);
+    if (s->op == OP_AND)
+        rows_skip_remark(lhs);
     return s->op == OP_OR ? merge_op_new(&s->base) : &s->base;
 }

@@ -95,8 +95,18 @@ static enum err share_tile(struct oper *op, struct worker *w, uint32_t first, st
     return ERR_OK;
 }
 
-static const struct oper_ops share_ops = {
-    .name = "evaluated once", .role = ROLE_ROWS, .cost = COST_PASS, .prepare = share_prepare, .tile = share_tile};
+/* The text may stand in the query twice and be an expression once. */
+static bool share_skip(struct oper *op, const uint64_t *wanted)
+{
+    return ((struct share_op *)op)->share->users < 2 && op_skip_input(op, wanted);
+}
+
+static const struct oper_ops share_ops = {.name = "evaluated once",
+                                          .role = ROLE_ROWS,
+                                          .cost = COST_PASS,
+                                          .prepare = share_prepare,
+                                          .tile = share_tile,
+                                          .skip = share_skip};
 
 static bool same_modifiers(const struct modifiers *a, const struct modifiers *b)
 {
@@ -106,7 +116,8 @@ static bool same_modifiers(const struct modifiers *a, const struct modifiers *b)
 /* Equal texts may be read differently: with or without the buckets of histograms, or because more follows. */
 static bool same_selector(const struct vector_selector_node *a, const struct vector_selector_node *b)
 {
-    bool same_sight = a->bounded == b->bounded && (!a->bounded || (a->first_ms == b->first_ms && a->last_ms == b->last_ms));
+    bool same_sight =
+        a->bounded == b->bounded && (!a->bounded || (a->first_ms == b->first_ms && a->last_ms == b->last_ms));
     return a->stats_only == b->stats_only && a->smoothed == b->smoothed && a->anchored == b->anchored && same_sight &&
            same_modifiers(&a->mod, &b->mod);
 }

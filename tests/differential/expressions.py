@@ -148,7 +148,32 @@ class Generator:
             out += f" {self.pick('group_left', 'group_right')}{self.pick('', ' ()', ' (x)', ' (version, cloud)', ' (code)', ' (job)')}"
         return out
 
+    def join(self):
+        """What finds its partner by labels: matchers on one side or on both, rows without partners on either."""
+        def side():
+            v = self.r.choice(("g", "k", "c_total", "t_seconds", "many", "lat_bucket", "lat_count", "target_info", "mix", "h", '{__name__=~"g|k"}'))
+            inside = ",".join(self.matcher() for _ in range(self.r.randrange(1, 3)))
+            if self.chance(0.6):
+                v = v[:-1] + "," + inside + "}" if v[0] == "{" else f"{v}{{{inside}}}"
+            v += self.modifiers()
+            k = self.r.randrange(12)
+            if k < 7:
+                return v
+            at = v.split(" ")[0]
+            return (f"abs({v})", f"-{v}", f"({v} * 2)", f"rate({at}[2m])", f"sum by (job, instance) ({v})")[k - 7]
+        op = self.pick("+", "-", "/", "*", "==", ">", "<= bool", "and", "unless", "or", "and", "unless", "/", "atan2")
+        sets = op in ("and", "or", "unless")
+        on = self.pick("", "", " on (job, instance)", " on (instance)", " on (job)", " ignoring (x)", " ignoring (code, path)", " ignoring (le)", " on ()", " on (job, instance, le)")
+        if on and not sets and self.chance(0.35):
+            on += self.pick(" group_left", " group_right", " group_left (x)", " group_right (version)")
+        left, right = side(), side()
+        if self.chance(0.2):
+            return f"{left} {op}{on} ({right} {self.pick('and', 'unless', '+', '/')} {side()})"
+        return f"{left} {op}{on} {right}"
+
     def binary(self, depth):
+        if self.chance(0.25):
+            return self.join()
         op = self.pick("+", "-", "*", "/", "%", "^", "atan2", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless", "</", ">/", "+", "-", "==", ">")
         if op in ("==", "!=", ">", "<", ">=", "<=") and self.chance(0.3):
             op += " bool"
