@@ -5,10 +5,11 @@ that the answer came is printed; SERIES=4000 LIMIT_MS=100 makes more than that a
 """
 import os
 import socket
+import struct
 import time
 import urllib.parse
 
-from harness import PATIENCE, RW_HEADERS, Gnomon, run, snappy, wait_for, write_request
+from harness import PATIENCE, RW_HEADERS, Gnomon, field, run, snappy, varint, wait_for, write_request
 
 SERIES = int(os.environ.get("SERIES", 400))
 TIMEOUT = 0.3
@@ -53,6 +54,37 @@ QUERIES = {
     "subquery of a subquery": "sum_over_time(max_over_time(m[1h:10s])[1h:10s])",
     "fixed": "m @ 1600000000 + m",
     "smallest step": "sum_over_time(vector(1)[4h:1ms])",
+    "min_over_time": "min_over_time(m[2h]) + max_over_time(m[2h])",
+    "stddev_over_time": "stddev_over_time(m[2h])",
+    "changes": "changes(m[2h]) + resets(m[2h])",
+    "predict_linear": "predict_linear(m[2h], time())",
+    "times of extremes": "ts_of_max_over_time(m[2h])",
+    "absent_over_time": "absent_over_time(m[2h])",
+    "smoothed rate": "rate(m[1h] smoothed)",
+    "timestamp": "timestamp(m)",
+    "calendar": "days_in_month(m * 1e6)",
+    "clamp": "clamp(round(m, 0.3), time() % 7, 1e9)",
+    "bottomk": "bottomk(time() % 100, m)",
+    "fill": "m + on (i) fill(0) n",
+    "comparison": "m > bool on (i) group_left () (n * 2)",
+    "repeated expression": "(m ^ 1.1) + (m ^ 1.1)",
+    "unary minus": "-(m or n)",
+    "label_replace to one name": "label_replace(m, \"__name__\", \"$1\", \"i\", \"(.*)\")",
+    # Answers are a few rows: where a machine is fast enough, millions of histograms would be written.
+    "rate of histograms": "count(rate(h[30m]))",
+    "sum_over_time of histograms": "count(sum_over_time(h[2h]))",
+    "sum of histograms": "count(sum by (i) (h))",
+    "arithmetic of histograms": "count(h * 2 + h)",
+    "comparison of histograms": "count(h == h offset 1m)",
+    "trimmed": "count(h </ 2)",
+    "quantile of histograms": "histogram_quantile(0.9, h)",
+    "quantiles of histograms": "histogram_quantiles(h, \"q\", 0.1, 0.5, 0.9)",
+    "fraction of histograms": "histogram_fraction(0, 1, rate(h[30m]))",
+    "deviation of histograms": "histogram_stddev(h)",
+    "only counts of histograms": "histogram_count(rate(h[30m]))",
+    "values of histograms": "count_values(\"v\", h)",
+    "subquery of histograms": "count(avg_over_time((h + h)[1h:30s]))",
+    "histograms and floats": "count(sum by (i) ({__name__=~\"h|m\"}))",
 }
 
 
@@ -67,13 +99,28 @@ def data():
     return out
 
 
+def histograms():
+    """Float histograms of 30 buckets, every minute; a request."""
+    out = bytearray()
+    for k in range(SERIES // 4):
+        labels = sorted({"__name__": "h", "i": f"{k:06}", "j": str(k % 50)}.items())
+        names = b"".join(field(1, field(1, a.encode()) + field(2, b.encode())) for a, b in labels)
+        for t in range(120):
+            counts = [float(1 + t + (b * k) % 7) for b in range(30)]
+            span = field(11, b"\x08" + varint(0) + b"\x10" + varint(len(counts)))
+            names += field(4, b"\x11" + struct.pack("<d", sum(counts)) + b"\x19" + struct.pack("<d", t * 3.5) + b"\x20\x02" + span +
+                           field(13, struct.pack(f"<{len(counts)}d", *counts)) + b"\x78" + varint((T0 + 60 * t) * 1000))
+        out += field(1, names)
+    return bytes(out)
+
+
 def started():
     if SERVER.process:
         return
     SERVER.start()
     series = data()
-    for at in range(0, len(series), 1000):
-        status, _, text = SERVER.post("/api/v1/write", snappy(write_request(series[at:at + 1000])), RW_HEADERS)
+    for body in (*(write_request(series[at:at + 1000]) for at in range(0, len(series), 1000)), histograms()):
+        status, _, text = SERVER.post("/api/v1/write", snappy(body), RW_HEADERS)
         assert status == 204, text
 
 
@@ -92,14 +139,14 @@ def test_deadlines_are_kept_by_every_operator():
         done = status == 200
         assert done or status == 503 or (status == 422 and b"too many samples" in body), (name, status, body[:300])
         worst.append((late, name, status))
-        print(f"  {name:24} {status} {'answered in' if done else 'late by'} {1000 * (took if done else late):6.0f} ms", flush=True)
+        print(f"  {name:28} {status} {'answered in' if done else 'late by'} {1000 * (took if done else late):6.0f} ms", flush=True)
     late = [w for w in worst if w[0] > limit and w[2] != 200]
     assert not late, late
 
 
 def test_a_client_that_leaves_stops_its_query():
     started()
-    for name in ("quantile_over_time", "long windows", "subquery of a subquery"):
+    for name in ("quantile_over_time", "long windows", "subquery of a subquery", "sum_over_time of histograms", "label_replace to one name"):
         body = form(QUERIES[name], 120).encode()
         with socket.create_connection(("127.0.0.1", SERVER.port)) as s:
             s.sendall(b"POST /api/v1/query_range HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -107,7 +154,7 @@ def test_a_client_that_leaves_stops_its_query():
             wait_for(f"{name} to run", lambda: running() == 1, every=0.02)
         left = time.monotonic()
         wait_for(f"{name} to stop", lambda: running() == 0, every=0.005)
-        print(f"  {name:24} stopped after {1000 * (time.monotonic() - left):.0f} ms", flush=True)
+        print(f"  {name:28} stopped after {1000 * (time.monotonic() - left):.0f} ms", flush=True)
 
 
 def running():
