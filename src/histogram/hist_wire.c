@@ -52,11 +52,14 @@ static enum err check_bounds(const double *bounds, uint32_t count, struct errmsg
     for (uint32_t i = 0; i < count; i++) {
         if (isnan(bounds[i]))
             return err_set(why, ERR_INVALID, "custom buckets: histogram custom bounds must not be NaN");
-        if (i > 0 && bounds[i] <= bounds[i - 1])
+        if (i > 0 && bounds[i] <= bounds[i - 1]) {
+            char a[GOFORMAT_BYTES_MAX], b[GOFORMAT_BYTES_MAX];
+            int before = (int)goformat_float(a, bounds[i - 1], 'f', 6), now = (int)goformat_float(b, bounds[i], 'f', 6);
             return err_set(why, ERR_INVALID,
-                           "custom buckets: previous bound is %f and current is %f: histogram custom bounds must be in "
+                           "custom buckets: previous bound is %.*s and current is %.*s: histogram custom bounds must be in "
                            "strictly increasing order",
-                           bounds[i - 1], bounds[i]);
+                           before, a, now, b);
+        }
     }
     if (count > 0 && bounds[count - 1] == INFINITY)
         return err_set(

@@ -164,7 +164,7 @@ static enum err merge_prepare(struct oper *op)
         distinct = distinct && child->one_name;
     if (m->clean && !distinct)
         TRY(clean_labels(op, child, &distinct));
-    if (distinct)
+    if (distinct && !(m->clean && merge_op_doubles(child)))
         return ERR_OK;
     uint32_t *classes, class_count;
     TRY(series_classes(op->x, op->labels, op->count, &classes, &class_count));
@@ -218,8 +218,11 @@ struct oper *clean_op_new(struct oper *child)
 
 void merge_op_is_result(struct oper *op)
 {
-    if (op->ops == &merge_ops)
-        ((struct merge_op *)op)->result = true;
+    if (op->ops != &merge_ops)
+        return;
+    ((struct merge_op *)op)->result = true;
+    if (((struct merge_op *)op)->clean) /* what is below only loses names */
+        merge_op_is_result(op->args[0]);
 }
 
 uint32_t merge_op_doubles(const struct oper *op)

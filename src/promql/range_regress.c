@@ -1,4 +1,5 @@
 /* range_regress.c - deriv, predict_linear, double_exponential_smoothing. */
+#include "numeric/goformat.h"
 #include "promql/range_lanes.h"
 
 struct line {
@@ -97,7 +98,9 @@ static double smooth(const double *v, struct window w, double level_factor, doub
 
 static enum err factor_wrong(struct errmsg *why, const char *what, const char *letter, double factor)
 {
-    return err_set(why, ERR_INVALID, "invalid %s factor. Expected: 0 < %s < 1, got: %f", what, letter, factor);
+    char text[GOFORMAT_BYTES_MAX];
+    size_t len = goformat_float(text, factor, 'f', 6);
+    return err_set(why, ERR_INVALID, "invalid %s factor. Expected: 0 < %s < 1, got: %.*s", what, letter, (int)len, text);
 }
 
 void range_smooth(struct range_call *c)

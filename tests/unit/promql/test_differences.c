@@ -90,6 +90,8 @@ Test(differences, repaired_buckets_are_counted_as_the_reference_counts_them)
     struct engine_test t;
     engine_test_init(&t, PROMQL_EXPERIMENTAL_FUNCTIONS, data);
     cr_expect(strstr(engine_test_range(&t, "histogram_quantile(0.4, hb_bucket)", 0, 30000, 15000), "over 10 samples"));
+    cr_expect_str_eq(engine_test_ask(&t, "double_exponential_smoothing(m[1m], 0.5, Inf)", 60000),
+                     "error: invalid trend factor. Expected: 0 < tf < 1, got: +Inf");
     cr_expect(strstr(engine_test_range(&t, "histogram_quantiles(hb_bucket, \"q\", 0.4, 0.5)", 0, 15000, 15000),
                      "over 4 samples"));
     engine_test_deinit(&t);
@@ -177,6 +179,16 @@ Test(differences, a_float_and_a_histogram_with_equal_labels_are_one_series)
         got = engine_test_range(&t, q[i].expression, 0, 45000, 15000);
         cr_expect(!q[i].matrix || strcmp(got, q[i].matrix) == 0, "%s: got %s", q[i].expression, got);
     }
+    engine_test_deinit(&t);
+}
+
+/* Names that are removed late are removed from what has both, too. */
+Test(differences, a_float_and_a_histogram_stay_one_series_when_names_are_removed_late)
+{
+    struct engine_test t;
+    engine_test_init(&t, PROMQL_DELAYED_NAME_REMOVAL, "load 15s\n  f 1 2 3\n  h {{schema:0 sum:1 count:1 buckets:[1]}}x2\n");
+    const char *q = "label_replace({__name__=~'f|h'}, '__name__', 'x', '', '')";
+    cr_expect_str_eq(engine_test_ask(&t, q, 0), "x {count:1, sum:1, (0.5,1]:1}");
     engine_test_deinit(&t);
 }
 
