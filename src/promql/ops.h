@@ -22,7 +22,9 @@ uint32_t merge_op_doubles(const struct oper *op);
 bool share_worthwhile(const struct exec *x, const struct node *n);
 struct oper *share_op_new(const struct node *n, uint32_t first_id, struct oper *child);
 
-/* scalar.c: one row without labels, present at every step. */
+/* scalar.c: one row without labels, present at every step.  Operators on literals are folded while planning. */
+struct oper *scalar_negate_fold(const struct node *n, struct oper *op); /* NULL: not a constant */
+struct oper *scalar_spread_fold(const struct grid *g, struct oper *op); /* the same at all steps of g */
 struct oper *number_op_new(struct exec *x, const struct node *n, const struct grid *g, double v);
 struct oper *time_op_new(struct exec *x, const struct node *n, const struct grid *g);
 struct oper *now_op_new(struct exec *x, const struct node *n, const struct grid *g);

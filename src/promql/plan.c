@@ -294,16 +294,19 @@ static enum err plan_invariant(struct exec *x, const struct node *n, const struc
     enum err err = plan_op(x, inner, &one, &child);
     x->scope = outer;
     x->repeat /= g->count;
-    if (err == ERR_OK)
-        *out = invariant_op_new(n, g, child);
-    return err;
+    TRY(err);
+    struct oper *constant = scalar_spread_fold(g, child);
+    *out = constant ? constant : invariant_op_new(n, g, child);
+    return ERR_OK;
 }
 
 static enum err plan_unary(struct exec *x, const struct node *n, const struct grid *g, struct oper **out)
 {
     TRY(plan_op(x, n->unary.expr, g, out));
-    if (n->unary.op == OP_SUB)
-        *out = negate_op_new(n, *out);
+    if (n->unary.op != OP_SUB)
+        return ERR_OK;
+    struct oper *constant = scalar_negate_fold(n, *out);
+    *out = constant ? constant : negate_op_new(n, *out);
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
  *
  * All of them know their values once they are prepared.
  */
+#include "base/assert.h"
 #include "promql/binop.h"
 #include "promql/ops.h"
 #include "promql/series.h"
@@ -205,8 +206,43 @@ static const struct oper_ops binary_ops = {.name = "scalar operator",
                                            .prepare = binary_prepare,
                                            .tile = scalar_tile};
 
+/* The operators made last are taken back; the reference would count them, so not where somebody looks at counts. */
+static struct oper *folded(const struct node *n, const struct grid *g, struct oper *first, struct oper *last, double v)
+{
+    struct exec *x = last->x;
+    struct grid grid = *g;
+    assert(last->id == x->op_count - 1 && first->id <= last->id);
+    x->op_count = first->id;
+    struct oper *op = number_op_new(x, n, &grid, v);
+    op->remark = "a constant";
+    return op;
+}
+
+static bool may_fold(const struct oper *op)
+{
+    return op->ops == &number_ops && !op->x->exact_stats;
+}
+
+static double number_of(const struct oper *op)
+{
+    return ((const struct scalar_op *)op)->number;
+}
+
+struct oper *scalar_negate_fold(const struct node *n, struct oper *op)
+{
+    return may_fold(op) ? folded(n, &op->grid, op, op, -number_of(op)) : NULL;
+}
+
+struct oper *scalar_spread_fold(const struct grid *g, struct oper *op)
+{
+    return may_fold(op) ? folded(op->node, g, op, op, number_of(op)) : NULL;
+}
+
 struct oper *scalar_binary_op_new(const struct node *n, struct oper *lhs, struct oper *rhs)
 {
+    bool trims = n->kind == NODE_BINARY && op_is_trim(n->binary.op); /* an error, when its turn comes */
+    if (may_fold(lhs) && may_fold(rhs) && !trims)
+        return folded(n, &lhs->grid, lhs, rhs, scalar_apply(n, number_of(lhs), number_of(rhs)));
     struct oper *op = scalar_new(lhs->x, &binary_ops, n, &lhs->grid);
     op_args(op, 2, (struct oper *const[]){lhs, rhs});
     return op;

@@ -68,6 +68,14 @@ Test(explain, tells_what_the_optimiser_spares)
     cr_expect_str_eq(find(&p, "range function")->spared, "labels of the grouping only");
     cr_expect_null(find(&p, "aggregate")->spared);
     plan_free(&p);
+    p = plan(&t, "m > 2 * -(3 + 4) ^ 2", 15000, PLAN_ANALYZE);
+    cr_expect_eq(p.r->plan->count, 4, "select, number, operator, distinct labels");
+    cr_expect_str_eq(find(&p, "number")->spared, "a constant");
+    plan_free(&p);
+    p = plan(&t, "m * on (i) n", 15000, PLAN_EXPLAIN);
+    cr_expect_str_eq(find(&p, "match")->name, "match");
+    cr_expect_str_eq(p.r->plan->operators[1].spared, "rows without a partner");
+    plan_free(&p);
     p = plan(&t, "sum without (j) (m)", 15000, PLAN_EXPLAIN);
     cr_expect_null(find(&p, "select")->spared, "without() looks at all labels");
     plan_free(&p);
