@@ -23,15 +23,49 @@ static double rounded(double v, const struct query_request *q)
     return q->round > 0 ? round(v * q->round) / q->round : v;
 }
 
-static void json_point(struct buf *out, const struct query_request *q, const struct point *p)
+/* Texts of times: those of a range are the same for each of its series. */
+enum { TIME_TEXTS_BITS = 9, TIME_TEXT_MAX = 23 };
+struct time_texts {
+    struct {
+        int64_t t_ms;
+        uint8_t len; /* 0: nothing is here */
+        char text[TIME_TEXT_MAX];
+    } list[1 << TIME_TEXTS_BITS];
+};
+
+/* There is room for TIME_TEXT_MAX bytes. */
+static size_t print_time(char *out, struct time_texts *texts, int64_t t_ms)
 {
-    buf_u8(out, '[');
-    json_seconds(out, p->t_ms);
-    buf_u8(out, ',');
-    if (p->h)
-        json_histogram(out, p->h);
-    else
-        json_float(out, rounded(p->v, q));
+    size_t at = (size_t)((uint64_t)t_ms * UINT64_C(0x9e3779b97f4a7c15) >> (64 - TIME_TEXTS_BITS));
+    if (!texts)
+        return goformat_seconds(out, t_ms);
+    if (!texts->list[at].len || texts->list[at].t_ms != t_ms) {
+        texts->list[at].t_ms = t_ms;
+        texts->list[at].len = (uint8_t)goformat_seconds(texts->list[at].text, t_ms);
+    }
+    memcpy(out, texts->list[at].text, TIME_TEXT_MAX);
+    return texts->list[at].len;
+}
+
+static void json_point(struct buf *out, const struct query_request *q, const struct point *p, struct time_texts *texts)
+{
+    enum { ROOM = GOFORMAT_BYTES_MAX + TIME_TEXT_MAX + 8 };
+    char *begin = (char *)buf_reserve(out, ROOM), *at = begin;
+    if (!begin)
+        return;
+    *at++ = '[';
+    at += print_time(at, texts, p->t_ms);
+    *at++ = ',';
+    if (!p->h) {
+        *at++ = '"';
+        at += goformat_json(at, rounded(p->v, q));
+        *at++ = '"';
+        *at++ = ']';
+        out->len += (size_t)(at - begin);
+        return;
+    }
+    out->len += (size_t)(at - begin);
+    json_histogram(out, p->h);
     buf_u8(out, ']');
 }
 
@@ -40,21 +74,23 @@ static void json_vector_element(struct buf *out, const struct query_request *q, 
     buf_str(out, "{\"metric\":");
     json_labels(out, &s->labels);
     buf_str(out, s->points[0].h ? ",\"histogram\":" : ",\"value\":");
-    json_point(out, q, &s->points[0]);
+    json_point(out, q, &s->points[0], NULL);
     buf_u8(out, '}');
 }
 
 /* ,"values":[...] or ,"histograms":[...]: the points of one kind, nothing when there are none. */
 static void json_points(struct answer *a, const struct query_request *q, const struct point *points, uint32_t count,
-                        bool histograms)
+                        bool histograms, struct time_texts *texts)
 {
-    const char *before = histograms ? ",\"histograms\":[" : ",\"values\":[";
     bool any = false;
     for (uint32_t i = 0; i < count; i++) {
         if ((points[i].h != NULL) != histograms)
             continue;
-        buf_str(&a->out, any ? "," : before);
-        json_point(&a->out, q, &points[i]);
+        if (any)
+            buf_u8(&a->out, ',');
+        else
+            buf_str(&a->out, histograms ? ",\"histograms\":[" : ",\"values\":[");
+        json_point(&a->out, q, &points[i], texts);
         any = true;
         answer_flush(a);
     }
@@ -62,10 +98,10 @@ static void json_points(struct answer *a, const struct query_request *q, const s
         buf_u8(&a->out, ']');
 }
 
-/* Points of one series at a time, unpacked. */
 struct scratch {
-    struct point *points;
+    struct point *points; /* of one series at a time, unpacked */
     size_t capacity;
+    struct time_texts *texts; /* NULL: there is one series */
 };
 
 static void json_matrix_element(struct answer *a, const struct query_request *q, const struct result_series *s,
@@ -76,8 +112,8 @@ static void json_matrix_element(struct answer *a, const struct query_request *q,
     const struct point *points = promql_points(s, scratch->points);
     buf_str(&a->out, "{\"metric\":");
     json_labels(&a->out, &s->labels);
-    json_points(a, q, points, s->point_count, false);
-    json_points(a, q, points, s->point_count, true);
+    json_points(a, q, points, s->point_count, false, scratch->texts);
+    json_points(a, q, points, s->point_count, true, scratch->texts);
     buf_u8(&a->out, '}');
 }
 
@@ -88,6 +124,8 @@ static void json_series(struct answer *a, const struct query_request *q, struct 
 {
     bool detached = false;
     struct scratch scratch = {0};
+    if (result->type == VALUE_MATRIX && count > 1)
+        scratch.texts = mem_zalloc(sizeof *scratch.texts);
     buf_u8(&a->out, '[');
     for (uint64_t i = 0; i < count && !a->gone; i++) {
         if (!detached && a->sent > DETACH_BYTES) {
@@ -104,6 +142,7 @@ static void json_series(struct answer *a, const struct query_request *q, struct 
     }
     buf_u8(&a->out, ']');
     mem_free(scratch.points);
+    mem_free(scratch.texts);
 }
 
 static void json_scalar(struct buf *out, const struct result *result)

@@ -51,8 +51,23 @@ static int digit_count(uint64_t v)
     return guess + (v >= powers[guess]);
 }
 
+/* Eight digits, leading zeros among them: halves, then pairs, then digits side by side in one word. */
+static void print_eight(char *out, uint64_t v)
+{
+    uint64_t halves = v / 10000 | v % 10000 << 32;
+    uint64_t hundreds = (halves * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
+    uint64_t twos = hundreds + ((halves - 100 * hundreds) << 16);
+    uint64_t tens = (twos * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+    le64_put((uint8_t *)out, (tens + ((twos - 10 * tens) << 8)) | UINT64_C(0x3030303030303030));
+}
+
 int decimal_print_uint(char *out, uint64_t v)
 {
+    if (v >= 100000000) {
+        int before = decimal_print_uint(out, v / 100000000);
+        print_eight(out + before, v % 100000000);
+        return before + 8;
+    }
     int count = v ? digit_count(v) : 1, at = count;
     while (v >= 100) {
         at -= 2;
@@ -68,15 +83,15 @@ int decimal_print_uint(char *out, uint64_t v)
 
 static void decimal_set(struct decimal *d, uint64_t digits, int exponent)
 {
-    while (digits % 100000000 == 0) {
+    while (digits % 10 == 0 && digits % 100000000 == 0) { /* nearly always the first says no */
         digits /= 100000000;
         exponent += 8;
     }
-    if (digits % 10000 == 0) {
+    if (digits % 10 == 0 && digits % 10000 == 0) {
         digits /= 10000;
         exponent += 4;
     }
-    if (digits % 100 == 0) {
+    if (digits % 10 == 0 && digits % 100 == 0) {
         digits /= 100;
         exponent += 2;
     }

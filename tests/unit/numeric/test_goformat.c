@@ -1,4 +1,5 @@
 /* Texts of numbers and strings as Go writes them: vectors/goformat.bin, made by vectors/goformat.go. */
+#include "numeric/decimal_internal.h"
 #include "numeric/goformat.h"
 
 #include <criterion/criterion.h>
@@ -192,4 +193,28 @@ Test(goformat, quotes_runes_as_percent_q_and_sharp_u)
     goformat_unicode(&out, '\n');
     cr_expect_str_eq(buf_cstr(&out), "'x''\\'''\"''\xef\xbf\xbd'U+0061 'a'U+1F600 '\xf0\x9f\x98\x80'U+000A");
     buf_deinit(&out);
+}
+
+static void expect_uint(uint64_t v)
+{
+    char got[32], want[32];
+    got[decimal_print_uint(got, v)] = 0;
+    snprintf(want, sizeof want, "%llu", (unsigned long long)v);
+    cr_assert_str_eq(got, want);
+}
+
+Test(goformat, prints_integers_of_every_length_digit_by_digit)
+{
+    uint64_t power = 1;
+    for (uint64_t i = 0; i < 10000; i++) { /* each group of four digits in each half of eight, and in both */
+        expect_uint(700000000 + i * 10000 + (9999 - i));
+        expect_uint(UINT64_C(1000000000000000000) + i * 10001 + i * UINT64_C(1000100000000));
+        expect_uint(i);
+    }
+    for (int digits = 0; digits < 20; digits++, power *= 10) {
+        expect_uint(power);
+        expect_uint(power - 1);
+        expect_uint(power / 9 * 8 + 1);
+    }
+    expect_uint(UINT64_MAX);
 }
