@@ -11,6 +11,9 @@ usage: make bench-peers       environment:
   LONG         "series:hours" of the set for memory and restart
   DAYS         "series:hours:step ..." of the sets for compaction, disk, dashboards and deletion
   HOURS        ranges of the dashboards ("1 24 168", those that fit into the set)
+  WEEK=1       dashboards over a week of 10,000 series and a day of 100,000, merged, in bounded time: defaults are then
+               RACES="compaction disk dashboards" DAYS="10000:168:60 100000:24:15" LOAD_SECONDS=900 QUERY_SECONDS=20
+               REPEAT=5; who has not taken the data by then is noted as too slow
   MIXED        "series:seconds" (at most 170 million samples)
   CORPUS       file of real series (bench/README.md); without it made-up ones, and no race `disk` on real times
   QUERY_SECONDS (60) for one query, LOAD_SECONDS (3600) for one load; REPEAT (7) runs of a query, fewer of slow ones
@@ -32,6 +35,10 @@ from loads import Load, TooSlow
 from report import Report
 
 ENV = os.environ
+if ENV.get("WEEK"):
+    for key, value in (("RACES", "compaction disk dashboards"), ("DAYS", "10000:168:60 100000:24:15"),
+                       ("LOAD_SECONDS", "900"), ("QUERY_SECONDS", "20"), ("REPEAT", "5")):
+        ENV.setdefault(key, value)
 FIRST = "ingest orders churn memory cardinality labels restart".split()
 ALL = FIRST + "values long heavy disk compaction dashboards deletion mixed".split()
 FULL = bool(ENV.get("FULL"))
