@@ -5,7 +5,9 @@
  * every n-th when a sender spreads its series over n connections).  A run takes its page's lock once,
  * finds its place in the column once, and becomes one record.  A sample that stands right after the
  * newest one of its series touches its line and, when the value changed, its newest tail line; the
- * XOR bytes of the change serve tail and record alike.
+ * XOR bytes of the change serve the tail and, when no difference is shorter, the record.
+ *
+ * Several samples of one series in a row are a track: append_track.c.
  */
 #include "chunk/hist_chunk.h"
 #include "head/append_internal.h"
@@ -23,13 +25,8 @@ struct run {
     uint32_t after;       /* column index after its time; 0: the column has no such entry */
     uint32_t left;        /* series that are not there any more */
     uint64_t logged;      /* bitmap by slot: a control byte follows */
+    uint8_t *hints;       /* of its first row: how values were told before (value_code_internal.h) */
 };
-
-static bool same_run(const struct head_row *first, const struct head_row *before, const struct head_row *row)
-{
-    return row->ref > before->ref && row->time_ms == first->time_ms &&
-           row->ref / PAGE_SERIES == first->ref / PAGE_SERIES;
-}
 
 uint32_t place_in_column(struct head *h, struct page *p, int64_t time_ms)
 {
@@ -45,18 +42,41 @@ uint32_t place_in_column(struct head *h, struct page *p, int64_t time_ms)
     return index < p->end && column_at(p, index) == time_ms ? index + 1 : 0;
 }
 
-/* Whether the series has exactly this sample already. */
-static bool is_duplicate(struct head *h, const struct run *run, const struct series_line *x, int64_t time_ms,
-                         uint64_t bits)
+bool sample_is_known(struct head *h, const struct series_line *x, uint32_t after, int64_t time_ms, uint64_t bits)
 {
     uint64_t known;
     if (x->more && side_find(&x->more->side, time_ms, &known))
         return known == bits;
-    if (run->after == 0)
+    if (after == 0)
         return false;
-    if (run->after == x->end)
+    if (after == x->end)
         return x->last == bits && !series_is_empty(x);
-    return series_value_at(h, x, run->after - 1, &known) && known == bits;
+    return series_value_at(h, x, after - 1, &known) && known == bits;
+}
+
+void append_beside(struct head_appender *a, struct page *p, struct series_line *x, uint32_t after, int64_t time_ms,
+                   uint64_t bits)
+{
+    count_add(&a->counts.out_of_order, 1);
+    count_add(&a->counts.replaced, after == x->end && after != 0);
+    count_add(&a->counts.samples, 1);
+    side_add(a->head, p, x, time_ms, bits);
+}
+
+/* A sample beside the column: told from 0 on when all of the run are, and whole among others. */
+static uint8_t *put_beside(struct run *run, uint32_t slot, uint64_t bits, uint8_t *out)
+{
+    uint64_t packed;
+    if (run->after == 0 && bits == 0)
+        return out;
+    run->logged |= UINT64_C(1) << slot;
+    if (run->after == 0) {
+        uint8_t control = xor_pack(bits, &packed);
+        return value_put(out, bits, 0, control, packed, &run->hints[slot]);
+    }
+    *out = SAMPLE_RAW;
+    le64_put(out + 1, bits);
+    return out + 9;
 }
 
 /*
@@ -67,24 +87,17 @@ static __attribute__((noinline)) bool append_unusual(struct head_appender *a, st
                                                      uint32_t slot, uint8_t **out)
 {
     struct series_line *x = run->line + slot;
-    struct head_counts *counts = &a->counts;
     if (!series_alive(x)) {
         row->ref = 0;
         run->left++;
     } else if (run->after > x->end) {
         tail_skip(a, x, run->after - 1);
         return true;
-    } else if (is_duplicate(a->head, run, x, row->time_ms, row->bits)) {
-        count_add(&counts->duplicate, 1);
+    } else if (sample_is_known(a->head, x, run->after, row->time_ms, row->bits)) {
+        count_add(&a->counts.duplicate, 1);
     } else {
-        count_add(&counts->out_of_order, 1);
-        count_add(&counts->replaced, run->after == x->end && run->after != 0);
-        count_add(&counts->samples, 1);
-        side_add(a->head, run->page, x, row->time_ms, row->bits);
-        run->logged |= UINT64_C(1) << slot;
-        *(*out)++ = SAMPLE_RAW;
-        le64_put(*out, row->bits);
-        *out += 8;
+        append_beside(a, run->page, x, run->after, row->time_ms, row->bits);
+        *out = put_beside(run, slot, row->bits, *out);
         return false;
     }
     run->logged |= UINT64_C(1) << slot;
@@ -95,15 +108,20 @@ static __attribute__((noinline)) bool append_unusual(struct head_appender *a, st
 /* The samples of a run; returns the end of what the record says about them. */
 static inline uint8_t *append_samples(struct head_appender *a, struct run *run, uint8_t *out)
 {
-    uint32_t accepted = 0, first = run->rows->ref;
-    for (uint32_t k = 0; k < run->count; k++) {
-        uint32_t slot = run->rows[k].ref - first;
-        struct series_line *x = run->line + slot;
-        uint64_t bits = run->rows[k].bits;
-        if (__builtin_expect(x->end + 1 != run->after, 0) && !append_unusual(a, run, &run->rows[k], slot, &out))
+    /* Copies: bytes that are written through `out` could be anything of *run. */
+    struct head_row *row = run->rows, *end = row + run->count;
+    struct series_line *line = run->line;
+    uint8_t *hints = run->hints;
+    uint32_t first = row->ref, after = run->after, accepted = 0;
+    uint64_t changed = 0;
+    for (; row < end; row++) {
+        uint32_t slot = row->ref - first;
+        struct series_line *x = line + slot;
+        uint64_t bits = row->bits;
+        if (__builtin_expect(x->end + 1 != after, 0) && !append_unusual(a, run, row, slot, &out))
             continue;
-        uint64_t diff = bits ^ x->last;
-        x->end = run->after;
+        uint64_t last = x->last, diff = bits ^ last;
+        x->end = after;
         accepted++;
         if (diff == 0) {
             x->run++;
@@ -111,12 +129,11 @@ static inline uint8_t *append_samples(struct head_appender *a, struct run *run, 
         }
         uint64_t packed;
         uint8_t control = xor_pack(diff, &packed);
-        run->logged |= UINT64_C(1) << slot;
-        *out = control;
-        le64_put(out + 1, packed);
-        out += 1 + (control & 15);
+        changed |= UINT64_C(1) << slot;
+        out = value_put(out, bits, last, control, packed, &hints[slot]);
         tail_append_changed(a, x, bits, control, packed);
     }
+    run->logged |= changed;
     count_add(&a->counts.samples, accepted);
     return out;
 }
@@ -136,6 +153,7 @@ static __attribute__((noinline)) uint8_t *append_samples_lost(struct head_append
             /* the usual way, one by one */
             one.rows = run->rows + k;
             one.line = x;
+            one.hints = run->hints + slot;
             one.count = 1;
             one.logged = 0;
             one.left = 0;
@@ -158,21 +176,6 @@ static __attribute__((noinline)) uint8_t *append_samples_lost(struct head_append
     return out;
 }
 
-/* What the record before it said, to write differences. */
-struct log_state {
-    uint32_t page;
-    int64_t time_ms;
-};
-
-/* Bit by slot, from the first row on. */
-static uint8_t *put_bitmap(uint8_t *out, uint64_t bits, uint32_t span)
-{
-    uint8_t map[8];
-    le64_put(map, bits);
-    memcpy(out, map, (span + 7) / 8);
-    return out + (span + 7) / 8;
-}
-
 static uint64_t present_of(const struct run *run)
 {
     uint64_t present = 0;
@@ -181,39 +184,55 @@ static uint64_t present_of(const struct run *run)
     return present;
 }
 
-/* What a record says before its sequence number. */
-static uint8_t *put_run(uint8_t *out, const struct run *run, uint32_t page, const struct log_state *log)
+/* What stands before the bitmap of changes. */
+static uint8_t *put_run(uint8_t *out, const struct run *run, const struct record_place *at, struct record_place *before)
 {
-    bool sparse = run->span != run->count;
-    out[0] = RECORD_SAMPLES;
-    out[1] = (uint8_t)((run->rows->time_ms == log->time_ms ? SAMPLES_SAME_TIME : 0) | (sparse ? SAMPLES_SPARSE : 0));
-    out = varint_put(out + 2, zigzag_put((int64_t)page - log->page));
-    *out++ = (uint8_t)(run->rows->ref % PAGE_SERIES);
-    *out++ = (uint8_t)run->span;
-    return sparse ? put_bitmap(out, present_of(run), run->span) : out;
+    uint32_t slot = run->rows->ref % PAGE_SERIES;
+    uint8_t *type = out++;
+    *type = RECORD_RUN | (run->after == 0 ? RUN_BESIDE : 0);
+    if (at->page == before->page + 1 && slot == 0)
+        *type |= RUN_NEXT_PAGE;
+    else
+        out = record_page_put(out, at->page, before->page, slot);
+    if (slot + run->span == PAGE_SERIES)
+        *type |= RUN_TO_END;
+    else
+        *out++ = (uint8_t)run->span;
+    if (run->span != run->count) {
+        *type |= RUN_SPARSE;
+        out = bitmap_put(out, present_of(run), run->span);
+    }
+    if (at->sequence == before->sequence)
+        *type |= RUN_SAME_SEQUENCE;
+    else
+        out = varint_put(out, zigzag_put((int64_t)at->sequence - before->sequence));
+    if (at->time_ms == before->time_ms)
+        *type |= RUN_SAME_TIME;
+    else
+        out = record_time_put(out, at->time_ms, before);
+    *before = *at;
+    return out;
 }
 
-/* Appends one run and its record at `out`, where SAMPLES_HEAD_MAX + n * SAMPLES_EACH_MAX bytes are free. */
-static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint32_t n, struct log_state *log,
+/* Appends one run and its record at `out`, where RUN_HEAD_MAX + n * VALUE_BYTES_MAX + 8 bytes are free. */
+static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint32_t n, struct record_place *log,
                            uint8_t *out, uint32_t *left)
 {
-    uint32_t page = rows->ref / PAGE_SERIES;
-    struct run run = {
-        page_of(a->head, page), line_of(a->head, rows->ref), rows, n, rows[n - 1].ref - rows->ref + 1, 0, 0, 0};
-    int64_t time_ms = rows->time_ms;
+    struct record_place at = {.page = rows->ref / PAGE_SERIES, .time_ms = rows->time_ms}, before = *log;
+    struct run run = {.page = page_of(a->head, at.page),
+                      .line = line_of(a->head, rows->ref),
+                      .rows = rows,
+                      .count = n,
+                      .span = rows[n - 1].ref - rows->ref + 1};
     uint8_t *start = out;
-    out = put_run(out, &run, page, log);
+    run.hints = run.page->hints + rows->ref % PAGE_SERIES;
 
     mutex_lock(&run.page->lock);
-    run.after = place_in_column(a->head, run.page, time_ms);
-    out = varint_put(out, run.page->sequence);
-    if (time_ms != log->time_ms) {
-        le64_put(out, (uint64_t)time_ms);
-        out += 8;
-    }
-    uint8_t *bitmap = out;
+    run.after = place_in_column(a->head, run.page, at.time_ms);
+    at.sequence = run.page->sequence;
+    uint8_t *bitmap = put_run(out, &run, &at, &before);
     uint64_t dup = a->counts.duplicate;
-    out += (run.span + 7) / 8;
+    out = bitmap + BITMAP_MAX;
     out = __builtin_expect(run.page->flags & PAGE_LOST, 0) ? append_samples_lost(a, &run, out)
                                                            : append_samples(a, &run, out);
     bool nothing = get_relaxed(&a->counts.duplicate) - dup + run.left == n;
@@ -223,12 +242,14 @@ static uint8_t *append_run(struct head_appender *a, struct head_row *rows, uint3
 
     *left += run.left;
     if (slots < PAGE_SERIES)
-        page_note_open(a, page, time_ms);
+        page_note_open(a, at.page, at.time_ms);
     if (nothing)
         return start;
-    put_bitmap(bitmap, run.logged, run.span);
-    *log = (struct log_state){page, time_ms};
-    return out;
+    size_t bytes = (size_t)(out - bitmap) - BITMAP_MAX;
+    uint8_t *codes = bitmap_put(bitmap, run.logged, run.span);
+    memmove(codes, bitmap + BITMAP_MAX, bytes);
+    *log = before;
+    return codes + bytes;
 }
 
 static void prefetch(struct head *h, const struct head_row *rows, uint32_t next, uint32_t count)
@@ -244,27 +265,43 @@ static void prefetch(struct head *h, const struct head_row *rows, uint32_t next,
         __builtin_prefetch(tail_line_of(h, get_relaxed(&line_of(h, rows[next + AHEAD_TAIL].ref)->tail)), 1);
 }
 
+/* How many rows from the first one on are one run, or, when it has samples of one series only, one track. */
+static uint32_t rows_together(const struct head_row *rows, uint32_t count, bool *track)
+{
+    uint32_t n = 1;
+    series_ref ref = rows->ref, end = (ref | (PAGE_SERIES - 1)) + 1;
+    int64_t time_ms = rows->time_ms;
+    *track = count > 1 && rows[1].ref == ref;
+    if (*track)
+        while (n < count && n < TRACK_MAX && rows[n].ref == ref)
+            n++;
+    else
+        while (n < count && rows[n].ref > ref && rows[n].ref < end && rows[n].time_ms == time_ms)
+            ref = rows[n++].ref;
+    return n;
+}
+
 uint32_t head_append(struct head_appender *a, struct head_row *rows, uint32_t count, struct buf *records)
 {
-    uint8_t unlogged[SAMPLES_HEAD_MAX + PAGE_SERIES * SAMPLES_EACH_MAX + 8];
-    struct log_state log = {0, NO_TIME};
+    uint8_t unlogged[TRACK_MAX * TRACK_EACH_MAX + 8];
+    struct record_place log = {.time_ms = NO_TIME};
     uint32_t left = 0;
+    bool track;
     if (records)
         buf_u8(records, RECORD_REQUEST);
-    for (uint32_t i = 0, end; i < count; i = end) {
-        end = i + 1;
+    for (uint32_t i = 0, n; i < count; i += n) {
+        n = 1;
         if (rows[i].ref == 0)
             continue;
-        while (end < count && same_run(&rows[i], &rows[end - 1], &rows[end]))
-            end++;
-        prefetch(a->head, rows, end, count);
-        uint32_t n = end - i;
+        n = rows_together(rows + i, count - i, &track);
+        prefetch(a->head, rows, i + n, count);
         uint8_t *out = unlogged;
         if (records) {
-            out = buf_reserve(records, SAMPLES_HEAD_MAX + n * SAMPLES_EACH_MAX + 8);
+            out = buf_reserve(records, track ? n * TRACK_EACH_MAX + 8 : RUN_HEAD_MAX + n * VALUE_BYTES_MAX + 8);
             assert(out != NULL); /* whoever opened the lane reserved enough */
         }
-        uint8_t *done = append_run(a, rows + i, n, &log, out, &left);
+        uint8_t *done =
+            track ? append_track(a, rows + i, n, &log, out, &left) : append_run(a, rows + i, n, &log, out, &left);
         if (records)
             records->len += (size_t)(done - out);
     }

@@ -117,6 +117,7 @@ struct page {
     uint16_t alive;                   /* guarded by head->create */
     uint16_t flags;
     struct page_told told;
+    uint8_t hints[PAGE_SERIES]; /* by slot: how the log tells values of the series (value_code_internal.h) */
 };
 
 struct head_segment {
@@ -251,7 +252,10 @@ static inline struct series_line *line_of(struct head *h, series_ref ref)
 {
     return head_line(&h->lines, ref);
 }
-struct tail_line *tail_line_of(struct head *h, uint32_t id);
+static inline struct tail_line *tail_line_of(struct head *h, uint32_t id)
+{
+    return atomic_load_explicit(&h->lines.tails[id / LINE_SEGMENT], memory_order_acquire) + id % LINE_SEGMENT;
+}
 uint32_t tail_line_take(struct head_appender *a);
 void tail_lines_give(struct head *h, const uint32_t *ids, size_t count);
 
@@ -312,7 +316,10 @@ void postings_filter(struct head *h, struct pair *p) REQUIRES(h->create); /* dro
 uint32_t series_pairs(struct head *h, series_ref ref, uint32_t ids[LABEL_COUNT_MAX]); /* inside an epoch; how many */
 void page_note_open(struct head_appender *a, uint32_t page, int64_t time_ms);
 struct labels series_labels(struct head *h, series_ref ref, struct arena *arena); /* inside an epoch */
-bool series_alive(const struct series_line *line);
+static inline bool series_alive(const struct series_line *line)
+{
+    return atomic_load_explicit(&line->hash_lo, memory_order_acquire) != 0; /* what it is made of is visible then */
+}
 series_ref series_find(struct head *h, struct hash128 hash); /* inside an epoch */
 /* Puts a series with these pairs at this ref (its page begun, the slot free) and publishes it. */
 void series_publish(struct head *h, series_ref ref, const uint32_t *pairs, uint32_t count, struct hash128 hash,

@@ -61,23 +61,8 @@ static const uint8_t *get_bytes(const uint8_t *p, const uint8_t *end, struct sli
     return p + len;
 }
 
-static const uint8_t *skip_samples(const uint8_t *p, const uint8_t *end, uint64_t bitmap)
-{
-    for (; p && bitmap; bitmap &= bitmap - 1) {
-        if (p == end)
-            return NULL;
-        unsigned low = *p & 15;
-        size_t len = low == SAMPLE_RAW || low == SAMPLE_WHOLE ? 8 : low == SAMPLE_NONE ? 0 : low;
-        if (low == 0 || (low > 8 && low < SAMPLE_WHOLE) || (low <= 8 && low + (*p >> 4) > 8) ||
-            len >= (size_t)(end - p))
-            return NULL;
-        p += 1 + len;
-    }
-    return p;
-}
-
 /* A page of which the log knows keeps its number, even when what its series are is lost. */
-static bool page_reserve(struct head_replay *r, uint64_t page)
+bool replay_page_reserve(struct head_replay *r, uint64_t page)
 {
     if (!page_is_near(r->head, page))
         return false;
@@ -89,64 +74,6 @@ static bool page_reserve(struct head_replay *r, uint64_t page)
     return true;
 }
 
-/* One bit per slot; none is set from `count` on. */
-static const uint8_t *get_bitmap(const uint8_t *p, const uint8_t *end, uint32_t count, uint64_t *out)
-{
-    size_t bytes = (count + 7) / 8;
-    if ((size_t)(end - p) < bytes)
-        return NULL;
-    *out = 0;
-    for (size_t i = 0; i < bytes; i++)
-        *out |= (uint64_t)p[i] << 8 * i;
-    return count < 64 && *out >> count ? NULL : p + bytes;
-}
-
-/* Remembers a sample record; what it says is applied with its page. */
-static const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, const uint8_t *end)
-{
-    uint64_t page_delta, sequence;
-    if (end - p < 1)
-        return NULL;
-    uint8_t flags = *p++;
-    if (flags & ~(SAMPLES_SAME_TIME | SAMPLES_SPARSE) || !(p = varint_get(p, end, &page_delta)) || end - p < 2)
-        return NULL;
-    int64_t page = (int64_t)((uint64_t)r->page + (uint64_t)zigzag_get(page_delta));
-    uint32_t slot = p[0], count = p[1];
-    if (page < 1 || page >= (int64_t)SEGMENTS_MAX * SEGMENT_PAGES || count < 1 || slot + count > PAGE_SERIES)
-        return NULL;
-    uint64_t present = count < 64 ? (UINT64_C(1) << count) - 1 : UINT64_MAX, logged = 0;
-    p += 2;
-    if (flags & SAMPLES_SPARSE && !(p = get_bitmap(p, end, count, &present)))
-        return NULL;
-    if (!(p = varint_get(p, end, &sequence)) || sequence > UINT32_MAX)
-        return NULL;
-    if (!(flags & SAMPLES_SAME_TIME)) {
-        if (end - p < 8)
-            return NULL;
-        r->time_ms = (int64_t)le64_get(p);
-        p += 8;
-    }
-    if (r->time_ms == NO_TIME || !(p = get_bitmap(p, end, count, &logged)) || logged & ~present)
-        return NULL;
-    const uint8_t *after = skip_samples(p, end, logged);
-    if (!after)
-        return NULL;
-    if (!page_reserve(r, (uint64_t)page))
-        return NULL;
-    r->page = (uint32_t)page;
-    r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
-    r->runs[r->run_count++] = (struct replay_run){.page = (uint32_t)page,
-                                                  .sequence = (uint32_t)sequence,
-                                                  .slot = (uint8_t)slot,
-                                                  .count = (uint8_t)count,
-                                                  .time_ms = r->time_ms,
-                                                  .present = present,
-                                                  .logged = logged,
-                                                  .at = (uint32_t)(p - r->batch.data),
-                                                  .frame = r->frame};
-    return after;
-}
-
 static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     uint64_t ref, sequence;
@@ -156,10 +83,11 @@ static const uint8_t *parse_histogram(struct head_replay *r, const uint8_t *p, c
     int64_t time_ms = (int64_t)le64_get(p);
     if (!(p = get_bytes(p + 8, end, &code)))
         return NULL;
-    if (sequence > UINT32_MAX || !page_reserve(r, ref / PAGE_SERIES))
+    if (sequence > UINT32_MAX || !replay_page_reserve(r, ref / PAGE_SERIES))
         return NULL;
     r->runs = mem_grow(r->runs, &r->run_capacity, r->run_count + 1, sizeof *r->runs);
-    r->runs[r->run_count++] = (struct replay_run){.page = (uint32_t)ref / PAGE_SERIES,
+    r->runs[r->run_count++] = (struct replay_run){.kind = REPLAY_HISTOGRAM,
+                                                  .page = (uint32_t)ref / PAGE_SERIES,
                                                   .slot = (uint8_t)(ref % PAGE_SERIES),
                                                   .sequence = (uint32_t)sequence,
                                                   .time_ms = time_ms,
@@ -277,7 +205,7 @@ static const uint8_t *parse_series(struct head_replay *r, const uint8_t *p, cons
     for (uint64_t i = 0; i < count; i++)
         if (!(p = varint_get(p, end, &id)))
             return NULL;
-    if (!page_reserve(r, ref / PAGE_SERIES)) {
+    if (!replay_page_reserve(r, ref / PAGE_SERIES)) {
         r->contradicted = true;
         return p;
     }
@@ -340,10 +268,14 @@ static void settle_applied(struct head_replay *r)
 static const uint8_t *parse_record(struct head_replay *r, const uint8_t *p, const uint8_t *end)
 {
     r->report.records++;
-    switch (*p++) {
+    uint8_t type = *p++;
+    if ((type & ~TRACK_FLAGS) == RECORD_TRACK)
+        return parse_track(r, type & TRACK_FLAGS, p, end);
+    if ((type & ~RUN_FLAGS) == RECORD_RUN)
+        return parse_run(r, type & RUN_FLAGS, p, end);
+    switch (type) {
     case RECORD_REQUEST:
-        r->page = 0;
-        r->time_ms = NO_TIME;
+        r->before = (struct record_place){.time_ms = NO_TIME};
         return p;
     case RECORD_PAIR:
         return parse_pair(r, p, end);
@@ -429,13 +361,13 @@ enum err head_replay_frame(struct head_replay *r, struct slice payload, struct e
         r->contradicted = !replay_make_series(r, r->new_count);
     r->frame_news = r->new_count;
     size_t start = r->batch.len;
-    buf_slice(&r->batch, payload);
+    if (buf_reserve(&r->batch, payload.len + 8))
+        buf_slice(&r->batch, payload);
     if (r->batch.failed || r->batch.len > UINT32_MAX)
         return err_set(why, ERR_NO_MEMORY, "replay: a frame of %zu bytes does not fit into memory", payload.len);
     const uint8_t *p = r->batch.data + start, *end = r->batch.data + r->batch.len;
     r->frame++;
-    r->page = 0;
-    r->time_ms = NO_TIME;
+    r->before = (struct record_place){.time_ms = NO_TIME};
     while (p && p < end)
         p = parse_record(r, p, end);
     settle_applied(r);

@@ -17,47 +17,117 @@ static int by_page(const void *a, const void *b)
     return (x->sequence > y->sequence) - (x->sequence < y->sequence);
 }
 
-/* The value that a control byte tells; false: there is none. */
-static bool sample_value(const struct series_line *x, const uint8_t **p, bool logged, uint64_t *bits, bool *raw,
-                         bool *whole)
+/* A sample as its record tells it. */
+struct told {
+    uint64_t bits;
+    bool none, beside, whole;
+    bool unclear; /* it is a difference to another value than the series has */
+};
+
+/* *p: its control byte; it stands behind the sample then. */
+static inline struct told sample_told(const uint8_t **p, uint64_t before)
 {
-    *raw = *whole = false;
-    *bits = x->last;
-    if (!logged)
-        return true;
-    uint8_t control = *(*p)++;
+    uint8_t control = **p;
     unsigned low = control & 15;
-    if (low == SAMPLE_NONE)
-        return false;
-    *raw = low == SAMPLE_RAW;
-    *whole = low == SAMPLE_WHOLE;
-    uint8_t bytes[8] = {0};
-    unsigned len = *raw || *whole ? 8 : low;
-    memcpy(bytes, *p, len);
-    *p += len;
-    *bits = *raw || *whole ? le64_get(bytes) : x->last ^ le64_get(bytes) << 8 * (control >> 4);
-    return true;
+    struct told t = {.bits = code_payload(*p)};
+    *p += 1 + code_bytes(control);
+    if (low - 1 < 8)
+        t.bits = before ^ t.bits << 8 * (control >> 4);
+    else if (low < SAMPLE_WHOLE)
+        t.unclear = !decimal_get(control, t.bits, before, &t.bits);
+    t.whole = low == SAMPLE_WHOLE;
+    t.none = low == SAMPLE_NONE;
+    t.beside = low == SAMPLE_RAW;
+    return t;
 }
 
-static void apply_sample(struct replay_hand *s, struct page *p, struct series_line *x, uint32_t after, int64_t time_ms,
-                         uint64_t bits, bool raw)
+static inline void apply_next(struct replay_hand *s, struct series_line *x, uint32_t after, uint64_t bits)
 {
     struct head_appender *a = s->appender;
-    if (!series_alive(x) || (!raw && (x->flags & LINE_LOST)) || (!raw && after <= x->end)) {
+    if (!series_alive(x) || x->flags & LINE_LOST || after <= x->end) {
         s->share->lost += !(x->flags & LINE_LEFT);
         return;
     }
     s->share->samples++;
-    count_add(&a->counts.samples, 1);
-    if (raw) {
-        count_add(&a->counts.out_of_order, 1);
-        side_add(a->head, p, x, time_ms, bits);
-        return;
-    }
     if (after > x->end + 1)
         tail_skip(a, x, after - 1);
     x->end = after;
     append_value(a, x, bits);
+}
+
+static void apply_told(struct replay_hand *s, struct page *p, struct series_line *x, uint32_t after, int64_t time_ms,
+                       const struct told *t)
+{
+    struct head_appender *a = s->appender;
+    if (t->beside && series_alive(x) && !t->unclear) {
+        s->share->samples++;
+        count_add(&a->counts.out_of_order, 1);
+        side_add(a->head, p, x, time_ms, t->bits);
+        return;
+    }
+    if (t->whole)
+        x->flags &= ~(uint32_t)LINE_LOST;
+    if (t->unclear && !t->beside && series_alive(x)) {
+        x->flags |= LINE_LOST;
+        p->flags |= PAGE_LOST;
+    }
+    if (t->beside)
+        s->share->lost += !(x->flags & LINE_LEFT);
+    else
+        apply_next(s, x, after, t->bits);
+}
+
+static void apply_samples(struct replay_hand *s, struct page *p, struct series_line *line, const struct replay_run *run)
+{
+    const uint8_t *at = s->replay->flight.batch.data + run->at;
+    uint32_t after = run->beside ? 0 : place_in_column(s->appender->head, p, run->time_ms), frame = run->frame;
+    uint64_t logged = run->logged, special = run->beside ? run->present : logged;
+    for (uint64_t left = run->present; left; left &= left - 1) {
+        struct series_line *x = &line[__builtin_ctzll(left)];
+        struct told t = {.bits = 0};
+        if (logged & left & -left)
+            t = sample_told(&at, run->beside ? 0 : x->last);
+        if (t.none)
+            continue;
+        if (frame < x->flags >> LINE_BORN_SHIFT) {
+            s->share->lost++; /* of a series that had the number before, and is lost */
+        } else if (special & left & -left) {
+            t.beside |= run->beside;
+            apply_told(s, p, x, after, run->time_ms, &t);
+        } else {
+            apply_next(s, x, after, x->last);
+        }
+    }
+}
+
+static void apply_track(struct replay_hand *s, struct page *p, struct series_line *x, const struct replay_run *run)
+{
+    const uint8_t *codes = s->replay->flight.batch.data + run->at, *at = codes;
+    int64_t times_ms[TRACK_SAMPLES_MAX];
+    if (run->frame < x->flags >> LINE_BORN_SHIFT) {
+        s->share->lost += run->count;
+        return;
+    }
+    for (uint32_t n = 0; n < run->count; at += 1 + code_bytes(*at)) /* the times stand behind the values */
+        n += (*at & 15) == SAMPLE_NONE ? (*at >> 4) + 1u : 1;
+    const uint8_t *end = track_times(at, codes + run->logged, run->time_ms, run->count, times_ms);
+    assert(end == codes + run->logged); /* parse_track has been over them */
+    at = codes;
+    struct told t = {.bits = run->beside ? 0 : x->last};
+    for (uint32_t n = 0; n < run->count;) {
+        uint32_t repeats = (*at >> 4) + 1u;
+        struct told next = sample_told(&at, t.bits);
+        if (!next.none) {
+            repeats = 1;
+            next.unclear |= t.unclear && !next.whole; /* they build on each other */
+            t = next;
+        }
+        t.beside = run->beside;
+        for (; repeats; repeats--, n++, t.whole = false) {
+            uint32_t after = run->beside ? 0 : place_in_column(s->appender->head, p, times_ms[n]);
+            apply_told(s, p, x, after, times_ms[n], &t);
+        }
+    }
 }
 
 static void apply_histogram(struct replay_hand *s, struct page *p, struct series_line *x, const struct replay_run *run)
@@ -84,7 +154,6 @@ static void apply_run(struct replay_hand *s, const struct replay_run *run)
     }
     struct page *p = page_of(h, run->page);
     struct series_line *line = line_of(h, run->page * PAGE_SERIES + run->slot);
-    const uint8_t *at = s->replay->flight.batch.data + run->at;
     mutex_lock(&p->lock);
     if (run->sequence < p->sequence) {
         s->share->skipped++;
@@ -94,26 +163,12 @@ static void apply_run(struct replay_hand *s, const struct replay_run *run)
     if (run->sequence > p->sequence)
         page_mark_lost(h, run->page, run->frame);
     p->sequence = run->sequence + 1;
-    if (run->count == 0) {
+    if (run->kind == REPLAY_HISTOGRAM)
         apply_histogram(s, p, line, run);
-        mutex_unlock(&p->lock);
-        return;
-    }
-    uint32_t after = place_in_column(h, p, run->time_ms);
-    for (uint32_t k = 0; k < run->count; k++) {
-        uint64_t bits;
-        bool raw, whole;
-        struct series_line *x = &line[k];
-        if (!(run->present >> k & 1) || !sample_value(x, &at, run->logged >> k & 1, &bits, &raw, &whole))
-            continue;
-        if (run->frame < x->flags >> LINE_BORN_SHIFT) {
-            s->share->lost++; /* of a series that had the number before, and is lost */
-            continue;
-        }
-        if (whole)
-            x->flags &= ~(uint32_t)LINE_LOST;
-        apply_sample(s, p, x, after, run->time_ms, bits, raw);
-    }
+    else if (run->kind == REPLAY_TRACK)
+        apply_track(s, p, line, run);
+    else
+        apply_samples(s, p, line, run);
     mutex_unlock(&p->lock);
 }
 
@@ -128,6 +183,7 @@ static void apply_share(struct replay_hand *s)
     }
     for (size_t i = 0; i < share->count; i++)
         apply_run(s, &share->runs[i]);
+    count_add(&s->appender->counts.samples, share->samples);
 }
 
 /* Takes shares until there are no more. */

@@ -9,15 +9,19 @@
 
 enum { REPLAY_THREADS_MAX = 64 };
 
-/* One RECORD_SAMPLES or RECORD_HISTOGRAM that waits for its page. */
+enum replay_kind { REPLAY_RUN, REPLAY_TRACK, REPLAY_HISTOGRAM };
+
+/* A record of samples or of a histogram that waits for its page. */
 struct replay_run {
     uint32_t page, sequence;
-    int64_t time_ms;
-    uint64_t present;    /* bitmap: slots with a sample */
-    uint64_t logged;     /* bitmap: a control byte follows; of a histogram: its bytes */
-    uint32_t at;         /* of the control bytes, or of the histogram, in the batch */
-    uint32_t frame;      /* series made in later frames are others that got the number of a lost one */
-    uint8_t slot, count; /* count 0: a histogram */
+    int64_t time_ms;  /* of a track: of its first sample */
+    uint64_t present; /* bitmap of a run: slots with a sample */
+    uint64_t logged;  /* bitmap of a run: a control byte follows; of a track, a histogram: their bytes */
+    uint32_t at;      /* of the control bytes, or of the histogram, in the batch */
+    uint32_t frame;   /* series made in later frames are others that got the number of a lost one */
+    uint8_t kind;     /* enum replay_kind */
+    bool beside;      /* no sample has a place in the column */
+    uint8_t slot, count; /* slots of a run, samples of a track */
 };
 
 /* A RECORD_PAGE or RECORD_CHANGES that waits for the others. */
@@ -67,7 +71,7 @@ struct head_replay {
     unsigned threads;
     struct head_appender *appenders[REPLAY_THREADS_MAX];
     struct head_replay_report report;
-    struct buf batch; /* frames whose samples are not applied yet */
+    struct buf batch; /* frames whose samples are not applied yet; 8 bytes behind them are readable */
     struct buf canonical;
     struct replay_run *runs;
     size_t run_count, run_capacity;
@@ -84,8 +88,7 @@ struct head_replay {
     struct leaving leaving; /* series that are told again under another number */
     struct replay_flight flight;
     uint32_t frame; /* number of the one at hand */
-    uint32_t page;  /* what differences in records refer to */
-    int64_t time_ms;
+    struct record_place before; /* what differences in records refer to */
 };
 
 enum err replay_damaged(struct head_replay *r, struct errmsg *why, const char *what);
@@ -97,6 +100,15 @@ void replay_series_left(struct head_replay *r, series_ref ref) REQUIRES(r->head-
 enum { REPLAY_SERIES_MANY = 49152 }; /* enough to be made side by side */
 /* The first `count` that wait; false: one contradicts what is known, the others were made. */
 bool replay_make_series(struct head_replay *r, size_t count);
+/* A page of which the log knows keeps its number, even when what its series are is lost; false: it cannot be one. */
+bool replay_page_reserve(struct head_replay *r, uint64_t page);
+/* ---- replay_samples.c: what stands after the type of a record; NULL: it breaks the format ---- */
+const uint8_t *parse_samples(struct head_replay *r, const uint8_t *p, const uint8_t *end); /* versions 1 and 2 */
+const uint8_t *parse_run(struct head_replay *r, unsigned flags, const uint8_t *p, const uint8_t *end);
+const uint8_t *parse_track(struct head_replay *r, unsigned flags, const uint8_t *p, const uint8_t *end);
+enum { TRACK_SAMPLES_MAX = 255 };
+/* The times of a track after its values; NULL: they break the format. */
+const uint8_t *track_times(const uint8_t *p, const uint8_t *end, int64_t first_ms, uint32_t count, int64_t *out);
 /* ---- replay_page.c ---- */
 bool replay_page(struct head_appender *a, uint32_t page, struct slice record); /* false: damaged */
 /* ---- replay_changes.c ---- */

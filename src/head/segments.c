@@ -202,11 +202,6 @@ void page_mark_lost(struct head *h, uint32_t page, uint32_t frame)
     }
 }
 
-struct tail_line *tail_line_of(struct head *h, uint32_t id)
-{
-    return atomic_load_explicit(&h->lines.tails[id / LINE_SEGMENT], memory_order_acquire) + id % LINE_SEGMENT;
-}
-
 static void stock_fill_locked(struct head_appender *a) REQUIRES(a->head->stock)
 {
     struct head *h = a->head;

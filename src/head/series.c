@@ -3,11 +3,6 @@
 #include "head/limits_internal.h"
 #include "head/record_internal.h"
 
-bool series_alive(const struct series_line *line)
-{
-    return atomic_load_explicit(&line->hash_lo, memory_order_acquire) != 0; /* what it is made of is visible then */
-}
-
 series_ref series_find(struct head *h, struct hash128 hash)
 {
     struct tag_walk w;
