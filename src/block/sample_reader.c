@@ -220,8 +220,8 @@ static void level(struct sample_reader *r, const struct chunk_entry *e, struct g
 /* Puts times behind those that are there, unless the series before had the same ones here. */
 static void put_times(struct sample_reader *r, size_t at, uint32_t number, const int64_t *times, struct times_run run)
 {
-    const struct times_run *kept = &r->runs[number];
-    if (number < r->run_count && kept->column == run.column && kept->first == run.first && kept->count == run.count)
+    const struct times_run *kept = number < r->run_count ? &r->runs[number] : NULL;
+    if (kept && kept->column == run.column && kept->first == run.first && kept->count == run.count)
         return;
     memcpy(r->times_ms + at, times, run.count * sizeof *times);
     if (number < TIMES_RUNS_KEPT) {
