@@ -174,7 +174,7 @@ bool head_maintain(struct head *head, struct cancel *cancel);
  */
 struct head_cut;
 typedef int (*labels_order)(const struct labels *a, const struct labels *b);
-/* Samples with t < before_ms. */
+/* Samples with t < before_ms, or before an earlier cut's time that was abandoned, if that is later. */
 void head_cut_begin(struct head *head, int64_t before_ms, struct head_cut **out);
 /*
  * Samples with t < before_ms of series that have no newer ones, as far as whole pages of 64 neighbours are so (a scrape

@@ -4,7 +4,8 @@
  * begin raises the floor of every page: from then on an older sample lands beside the column, so what
  * the column holds before the floor does not change any more; samples beside the column that are older
  * than the floor are frozen apart from those still to come.  What a cut reads is therefore exactly what
- * finish frees, and whatever arrives meanwhile waits for the next cut.
+ * finish frees, and whatever arrives meanwhile waits for the next cut.  What an abandoned cut has frozen stays frozen, so
+ * the next one takes at least as much.
  */
 #include <stdlib.h>
 
@@ -59,7 +60,7 @@ static struct head_cut *cut_new(struct head *h, int64_t before_ms)
     assert(!h->cut);
     h->told = false;
     cut->head = h;
-    cut->before_ms = before_ms;
+    cut->before_ms = before_ms > h->frozen_ms ? before_ms : h->frozen_ms;
     arena_init(&cut->arena, NULL);
     epoch_slot_add(&h->epochs, &cut->epoch);
     epoch_enter(&h->epochs, &cut->epoch);
@@ -70,6 +71,7 @@ static struct head_cut *cut_new(struct head *h, int64_t before_ms)
 void head_cut_begin(struct head *h, int64_t before_ms, struct head_cut **out)
 {
     struct head_cut *cut = cut_new(h, before_ms);
+    before_ms = cut->before_ms;
     mutex_lock(&h->create); /* pages that are made later have the new floor */
     if (get_relaxed(&h->floor_ms) < before_ms)
         set_relaxed(&h->floor_ms, before_ms);
@@ -400,8 +402,10 @@ static void cut_free(struct head_cut *cut)
 
 void head_cut_abandon(struct head_cut *cut)
 {
-    if (cut)
-        cut_free(cut);
+    if (!cut)
+        return;
+    cut->head->frozen_ms = cut->before_ms; /* not less than it was */
+    cut_free(cut);
 }
 
 enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *cancel)
@@ -413,6 +417,10 @@ enum err head_cut_finish(struct head_cut *cut, int64_t idle_ms, struct cancel *c
         truncate_before(cut, idle_ms, cancel);
         atomic_fetch_add_explicit(&h->cuts, 1, memory_order_relaxed);
     }
+    if (err != ERR_OK)
+        h->frozen_ms = cut->before_ms;
+    else if (!cut->only)
+        h->frozen_ms = INT64_MIN;
     cut_free(cut);
     epoch_reclaim(&h->epochs);
     return err;

@@ -25,6 +25,7 @@ enum err head_new(const struct head_options *o, struct head **out, struct errmsg
     mutex_init(&h->create);
     mutex_init(&h->stock);
     atomic_store(&h->floor_ms, NO_TIME);
+    h->frozen_ms = INT64_MIN;
     h->maintain_page = 1;
     h->deferred_last = &h->deferred;
     segments_init(h);

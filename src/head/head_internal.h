@@ -227,6 +227,7 @@ struct head {
     int64_t day;                  /* UTC, for daily_series_max; guarded by create, as the next two */
     uint64_t day_active, day_created;
     struct head_cut *cut;     /* the one that is under way; background thread only */
+    int64_t frozen_ms;        /* an abandoned cut froze samples before this time: the next ones take no less; as the next */
     bool told;                /* page_told is what the newest checkpoint has, nothing has left since; as the next */
     uint32_t maintain_page;   /* where head_maintain goes on; background thread only */
     _Atomic int64_t floor_ms; /* of pages that are made from now on */

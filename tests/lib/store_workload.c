@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backup/backup.h"
 #include "tsdb/checkpoint.h"
 #include "tsdb/snapshot_internal.h"
 #include "tsdb/tsdb_internal.h"
 
-enum { STEP_MS = 15000, HOUR_MS = 3600000, SNAPSHOTS = 2 };
+enum { STEP_MS = 15000, HOUR_MS = 3600000, SNAPSHOTS = 2, BACKUPS = 2 };
 
 /*
  * Two snapshots: a name is in the list only when it was handed out, so it must hold what was acknowledged
@@ -18,6 +19,28 @@ static struct {
     struct store_sim *then; /* what the store had to remember when it was asked for */
     char name[TSDB_SNAPSHOT_NAME];
 } taken[SNAPSHOTS];
+
+/* A backup that was reported as made is there whole, whatever came later; another one may be. */
+static struct {
+    struct store_sim *then;
+    char name[BACKUP_NAME_BYTES];
+} kept[BACKUPS];
+
+static void backup_take(struct store_sim *s, int i)
+{
+    struct backup_report report;
+    struct backup_options o = {.fs = s->o.fs,
+                               .clock = &s->clock.base,
+                               .random = &s->random.base,
+                               .dir = "data",
+                               .dest = "copies",
+                               .full = i > 0};
+    if (kept[i].then || !tsdb_ready(s->db))
+        return;
+    kept[i].then = store_sim_fork(s, "");
+    if (backup_make(&o, &report, NULL) == ERR_OK)
+        snprintf(kept[i].name, sizeof kept[i].name, "%s", report.name);
+}
 
 static void snapshot_take(struct store_sim *s, int i)
 {
@@ -33,7 +56,7 @@ static void snapshot_take(struct store_sim *s, int i)
 
 static void fail(const char *context, const char *what, const char *text)
 {
-    fprintf(stderr, "%s: snapshot: %s: %s\n", context, what, text);
+    fprintf(stderr, "%s: snapshot or backup: %s: %s\n", context, what, text);
     abort();
 }
 
@@ -88,8 +111,55 @@ unsigned store_workload_check_snapshots(struct store_sim *s, const char *context
     return l.count;
 }
 
+static void backup_check(struct store_sim *s, struct store_sim *then, const char *name, const char *context)
+{
+    struct errmsg why = {0};
+    struct buf out = {0};
+    uint64_t problems = 0;
+    enum err err = backup_restore(s->o.fs, "copies", name, "restored", &out, &problems, &why);
+    if (err != ERR_OK || problems)
+        fail(context, err != ERR_OK ? why.text : "is not restored whole", buf_cstr(&out));
+    buf_deinit(&out);
+    snprintf(then->dir, sizeof then->dir, "restored");
+    then->sim = s->sim;
+    then->o.fs = s->o.fs;
+    if (store_sim_open(then, &why) != ERR_OK)
+        fail(context, "does not open", why.text);
+    store_sim_check(then, context);
+    if (store_sim_close(then, &why) != ERR_OK || fs_remove_all(s->o.fs, "restored", &why) != ERR_OK)
+        fail(context, "does not close", why.text);
+}
+
+unsigned store_workload_check_backups(struct store_sim *s, const char *context)
+{
+    struct errmsg why = {0};
+    struct buf out = {0};
+    uint64_t problems = 0;
+    unsigned count = 0;
+    char copy[256];
+    snprintf(copy, sizeof copy, "%s", context);
+    enum err err = backup_verify(s->o.fs, "copies", &out, &problems, &why);
+    if (problems)
+        fail(copy, "is damaged", buf_cstr(&out));
+    buf_deinit(&out);
+    for (int i = 0; i < BACKUPS; i++) {
+        if (!kept[i].name[0])
+            continue;
+        if (err != ERR_OK)
+            fail(copy, "the list is lost", why.text);
+        backup_check(s, kept[i].then, kept[i].name, copy);
+        count++;
+    }
+    return count;
+}
+
 void store_workload_free(struct store_sim *s)
 {
+    for (int i = 0; i < BACKUPS; i++) {
+        if (kept[i].then)
+            store_sim_free(kept[i].then);
+        memset(&kept[i], 0, sizeof kept[i]);
+    }
     for (int i = 0; i < SNAPSHOTS; i++) {
         if (taken[i].then)
             store_sim_free(taken[i].then);
@@ -146,6 +216,21 @@ static void checkpoints(struct store_sim *s)
     mutex_unlock(&s->db->head_work);
 }
 
+/* What an operator asks for: the model need not know of any of it. */
+static void administer(struct store_sim *s)
+{
+    const struct matcher m = {.op = MATCH_EQUAL, .name = SLICE_LIT("id"), .value = SLICE_LIT("4")};
+    const struct tsdb_selector selector = {&m, 1};
+    char name[TSDB_SNAPSHOT_NAME];
+    struct tsdb_acknowledged done;
+    enum err may_fail = tsdb_verify_start(s->db, false, NULL);
+    may_fail = tsdb_expel(s->db, &selector, 1, NULL); /* its samples are in blocks then */
+    if (tsdb_snapshot(s->db, TSDB_SNAPSHOT_VICTORIAMETRICS, true, name, NULL) == ERR_OK)
+        may_fail = tsdb_snapshot_delete(s->db, name, NULL);
+    may_fail = tsdb_acknowledge(s->db, INT64_MIN, INT64_MAX, &done, NULL);
+    (void)may_fail;
+}
+
 /* Scrapes with new series, late samples, changed values; hours that pass; what the background does. */
 static void step(struct store_sim *s, int i)
 {
@@ -171,6 +256,10 @@ static void step(struct store_sim *s, int i)
     }
     if (i == 12)
         rules(s);
+    if (i == 20)
+        administer(s);
+    if (i == 14 || i == 33)
+        backup_take(s, i == 33);
     if (i == 9 || i == 29)
         snapshot_take(s, i == 29);
 }

@@ -22,6 +22,9 @@ void store_workload_defer(struct store_sim *s, int steps);
 /* Store open: the snapshots it took are there whole, others are not; how many.  Aborts with `context` if not. */
 unsigned store_workload_check_snapshots(struct store_sim *s, const char *context);
 
+/* Backups verify without a problem, and those that were reported as made come back whole; how many. */
+unsigned store_workload_check_backups(struct store_sim *s, const char *context);
+
 /*
  * Hurts the newest checkpoint of a store that is not open, or one that it builds upon, if there is one.  True: what stands in for it must have all
  * of it; false: samples may be missing, and then the store must say so.

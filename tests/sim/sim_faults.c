@@ -99,6 +99,8 @@ static void run_case(unsigned kind, uint64_t n, uint64_t seed)
     head_check(tsdb_head(s->db));
     if (whole) /* a snapshot shares the checkpoint */
         store_workload_check_snapshots(s, name);
+    if (whole)
+        store_workload_check_backups(s, name);
     store_workload_free(s);
     atomic_fetch_add(&board->cases, 1);
 }
@@ -157,7 +159,8 @@ int main(void)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned jobs = (unsigned)setting("FAULT_JOBS", cores > 1 ? (uint64_t)cores : 1);
     jobs = jobs > JOBS_MAX ? JOBS_MAX : jobs;
-    log_setup(LOG_ERROR + 1, 0);
+    if (!getenv("SIM_LOG"))
+        log_setup(LOG_ERROR + 1, 0);
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
     board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert(board != MAP_FAILED);

@@ -150,6 +150,8 @@ static void recover(struct store_sim *s, const struct one *c)
     live_on(s, c, name);
     if (c->seed % 4 == 0)
         store_workload_check_snapshots(s, name);
+    if (c->seed % 8 == 2)
+        store_workload_check_backups(s, name);
     if (tsdb_stats(s->db)->replay_lost_frames || tsdb_stats(s->db)->losses)
         tsdb_losses(s->db, loss_die, (void *)(uintptr_t)name), die(name, "frames are lost", "");
     store_sim_kill(s);

@@ -96,6 +96,7 @@ static uint64_t calls_of_workload(unsigned kinds)
     cr_assert_eq(stats->flush_errors + stats->checkpoint_errors + stats->compaction_errors, 0);
     store_sim_check(s, "undisturbed");
     cr_assert_eq(store_workload_check_snapshots(s, "undisturbed"), 2);
+    cr_assert_eq(store_workload_check_backups(s, "undisturbed"), 2);
     uint64_t calls = fs_sim_calls(s->sim, kinds);
     store_workload_free(s);
     return calls;
@@ -169,6 +170,7 @@ static void run_failure(uint64_t n, bool forever, enum err err, uint64_t seed)
     store_sim_check(s, name);
     cr_assert_eq(tsdb_stats(s->db)->replay_lost_frames, 0, "%s", name);
     store_workload_check_snapshots(s, name);
+    store_workload_check_backups(s, name);
     store_workload_free(s);
 }
 

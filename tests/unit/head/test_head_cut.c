@@ -156,6 +156,39 @@ Test(head_cut, changes_nothing_when_abandoned)
     model_deinit(&m);
 }
 
+/* A flush of everything fails, then the usual one comes, which asks for less. */
+Test(head_cut, takes_no_less_than_an_abandoned_one_had_frozen)
+{
+    for (int small = 10; small <= 70; small += 20) {
+        struct head_model m;
+        struct head_cut *cut;
+        model_init(&m, 5, 40);
+        model_scrapes(&m, START, 80);
+        struct model_row late[] = {
+            {1, START + 15001, 7}, {2, START + 30 * 15000 + 1, 8}, {3, START + 60 * 15000 + 1, 9}, {4, START + 5, 10}};
+        model_append(&m, late, 4);
+        model_append_histogram(&m, 7, START + 15002, 3);
+        model_append_histogram(&m, 7, START + 50 * 15000 + 1, 4);
+        int64_t all = START + 75 * 15000, less = START + small * 15000;
+        head_cut_begin(m.head, all, &cut);
+        head_cut_abandon(cut);
+        head_cut_begin(m.head, less, &cut);
+        check_cut(&m, cut, all);
+        cr_assert_eq(head_cut_finish(cut, IDLE, NULL), ERR_OK);
+        model_drop(&m, all);
+        model_compare(&m, m.head, INT64_MIN, INT64_MAX);
+        head_check(m.head);
+        model_scrapes(&m, START + 80 * 15000, 20);
+        less = START + 85 * 15000;
+        head_cut_begin(m.head, less, &cut);
+        check_cut(&m, cut, less);
+        cr_assert_eq(head_cut_finish(cut, IDLE, NULL), ERR_OK);
+        model_drop(&m, less);
+        model_compare(&m, m.head, INT64_MIN, INT64_MAX);
+        model_deinit(&m);
+    }
+}
+
 /* All series are others every time, with labels nobody had before. */
 static void churn_cycle(struct head *head, int64_t start_ms, unsigned cycle)
 {
