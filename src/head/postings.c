@@ -26,10 +26,13 @@ void postings_add(struct head *h, struct pair *p, series_ref ref)
 void postings_read(const struct pair *p, struct refs *out)
 {
     uint32_t len;
-    const uint8_t *at = vec_read(&p->postings, &len), *end = at + len;
+    const uint8_t *at = vec_read(&p->postings, &len), *end = at;
     size_t first = out->count;
     bool ascending = true;
     uint32_t ref = 0;
+    if (len == 0)
+        return; /* a replay asks about pairs that no series had */
+    end += len;
     out->list = mem_grow(out->list, &out->capacity, out->count + len + 1, sizeof *out->list); /* >= a byte each */
     while (at < end) {
         uint64_t delta;
