@@ -165,7 +165,7 @@ static enum err result_row(struct bucket_op *op, const struct labels *from, bool
         labels_builder_del(&b, le);
     if (op->label) {
         char text[GOFORMAT_BYTES_MAX];
-        labels_builder_set(&b, *op->label, slice_of(text, goformat_openmetrics(text, phi)));
+        labels_builder_set(&b, *op->label, slice_of(text, goformat_openmetrics(text, phi == 0 ? 0 : phi))); /* -0 is "0.0", too */
     }
     struct labels labels = labels_builder_finish(&b);
     if (exec_delays_names(x) && grid_is_instant(&op->base.grid)) /* equal labels are not looked for before the end */

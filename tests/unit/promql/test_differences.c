@@ -90,6 +90,7 @@ Test(differences, repaired_buckets_are_counted_as_the_reference_counts_them)
     struct engine_test t;
     engine_test_init(&t, PROMQL_EXPERIMENTAL_FUNCTIONS, data);
     cr_expect(strstr(engine_test_range(&t, "histogram_quantile(0.4, hb_bucket)", 0, 30000, 15000), "over 10 samples"));
+    cr_expect(strstr(engine_test_ask(&t, "histogram_quantiles(hb_bucket, \"q\", -0)", 0), "{q=\"0.0\"}"));
     cr_expect_str_eq(engine_test_ask(&t, "double_exponential_smoothing(m[1m], 0.5, Inf)", 60000),
                      "error: invalid trend factor. Expected: 0 < tf < 1, got: +Inf");
     cr_expect(strstr(engine_test_range(&t, "histogram_quantiles(hb_bucket, \"q\", 0.4, 0.5)", 0, 15000, 15000),
