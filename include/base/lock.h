@@ -55,5 +55,10 @@ void rwlock_write_unlock(struct rwlock *l) RELEASES(*l);
 pthread_t thread_start(const char *name, void *(*run)(void *arg), void *arg);
 /* The calling thread gets less of the CPU than others, where the system can do that per thread. */
 void thread_lower(void);
+/*
+ * The calling thread gets short turns, no more of the CPU: when it wakes up it runs before threads that are in the middle of
+ * longer ones (Linux 6.12 and later; elsewhere nothing changes).  For threads that work briefly while others wait for them.
+ */
+void thread_prompt(void);
 
 #endif

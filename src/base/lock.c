@@ -133,6 +133,22 @@ pthread_t thread_start(const char *name, void *(*run)(void *arg), void *arg)
     return thread;
 }
 
+void thread_prompt(void)
+{
+#if defined(__linux__) && defined(SYS_sched_setattr)
+    /* sched(7), struct sched_attr as first published; glibc has had it since 2.41 only.  Older kernels pass the slice over. */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t slice_ns, deadline_ns, period_ns;
+    } attr = {.size = sizeof attr, .nice = getpriority(PRIO_PROCESS, 0), .slice_ns = 100000};
+    long ignored = syscall(SYS_sched_setattr, 0, &attr, 0); /* only a wish */
+    (void)ignored;
+#endif
+}
+
 void thread_lower(void)
 {
 #if defined(__linux__)

@@ -147,6 +147,7 @@ static void *loop_run(void *arg)
     struct http_loop *loop = arg;
     struct http_server *s = loop->server;
     loop->self = pthread_self();
+    thread_prompt(); /* requests are short, and everybody of this loop waits for each */
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     mutex_lock(&s->lock);
     s->loops_running--;

@@ -255,6 +255,7 @@ static void *committer_run(void *arg)
 {
     struct wal *wal = arg;
     int64_t last_start_ns = 0;
+    thread_prompt(); /* all writers wait for what it does after its sync */
     while (committer_sleep(wal)) {
         pace(wal, last_start_ns);
         last_start_ns = clock_mono_ns(wal->o.clock);
