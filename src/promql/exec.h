@@ -304,6 +304,13 @@ MUST_CHECK enum err op_stream(struct oper *op, tile_visit visit, void *ctx);
 /* Reads all rows for nothing but their errors: those of an earlier sibling come before `err` of a later one. */
 enum err op_drain(struct oper *op, enum err err);
 
+/*
+ * parallel.c, in prepare: make(ctx, w, i) for all i < count by any worker in any order, side by side where all of it
+ * takes `work_ns` and that pays.  What depends on the order is done afterwards; errors are those of worker_go_on.
+ */
+MUST_CHECK enum err exec_parallel(struct exec *x, uint32_t count, uint64_t work_ns,
+                                  enum err (*make)(void *ctx, struct worker *w, uint32_t item), void *ctx);
+
 /* Rows kept for random access. */
 struct matrix {
     uint32_t rows, steps, stride, words;

@@ -11,7 +11,7 @@
 #include "promql/hist.h"
 #include "promql/series.h"
 
-enum { HIST_NS = 500 }; /* a quantile of a native histogram, more or less */
+enum { HIST_NS = 500, /* a quantile of a native histogram, more or less */ ANSWERS_MAX = 32768 };
 
 struct bucket {
     double bound;
@@ -24,6 +24,13 @@ struct classic_group {
     struct labels labels;
     bool drop_name;
     uint32_t out; /* row of the result + 1 */
+};
+
+/* A quantile or fraction of a classic histogram at a step. */
+struct answer {
+    double v;
+    bool present;
+    struct classic_repair repair;
 };
 
 struct bucket_op {
@@ -44,7 +51,10 @@ struct bucket_op {
     bool *bad_bound;   /* [rows] */
     uint64_t *spoiled; /* [groups * words]: a native histogram with the same labels */
     uint32_t words;
-    struct classic work;
+    uint32_t most;          /* buckets of a group */
+    struct answer *answers; /* [ANSWERS_MAX or a group's steps], of some groups */
+    uint32_t answers_first; /* group */
+    uint32_t answers_param;
     struct rowset rows;
     struct notes repairs;      /* until their figures are complete */
     struct note_repair repair; /* of repaired_metric; not told yet, as texts cost more than quantiles */
@@ -129,7 +139,7 @@ static enum err sort_buckets(struct bucket_op *op, const uint32_t *group_of, con
         TRY(rows_sort(x, rows + op->groups[g].first, op->groups[g].count, compare_bounds, bounds));
     for (uint32_t i = 0; i < at; i++)
         op->buckets[i] = (struct bucket){bounds[rows[i]], rows[i]};
-    op->work.count = most;
+    op->most = most;
     return exec_go_on(x, (uint64_t)at * 20);
 }
 
@@ -146,10 +156,8 @@ static enum err group_rows(struct bucket_op *op)
     TRY(hash_map_init(&op->by_signature, x, 64));
     TRY(find_groups(op, group_of, bounds));
     TRY(sort_buckets(op, group_of, bounds));
-    op->work.bounds = exec_alloc(x, op->work.count, sizeof *op->work.bounds);
-    op->work.counts = exec_alloc(x, op->work.count, sizeof *op->work.counts);
     op->spoiled = exec_alloc(x, (size_t)op->group_count * op->words, sizeof *op->spoiled);
-    return op->work.bounds && op->work.counts && op->spoiled ? ERR_OK : exec_no_memory(x, x->why);
+    return op->spoiled ? ERR_OK : exec_no_memory(x, x->why);
 }
 
 /* ---- Results ---- */
@@ -244,10 +252,8 @@ static enum err native_row(struct bucket_op *op, uint32_t row, uint32_t param)
 }
 
 /* The counts that are there at a step; false when there are none. */
-static bool gather(struct bucket_op *op, const struct classic_group *g, uint32_t step, struct classic *h)
+static bool gather(const struct bucket_op *op, const struct classic_group *g, uint32_t step, struct classic *h)
 {
-    h->bounds = op->work.bounds;
-    h->counts = op->work.counts;
     h->count = 0;
     for (uint32_t i = g->first; i < g->first + g->count; i++) {
         uint32_t row = op->buckets[i].row;
@@ -301,43 +307,91 @@ static void tell_repairs(struct bucket_op *op)
     notes_merge(&op->base.x->notes, &op->repairs);
 }
 
-static double classic_result(struct bucket_op *op, struct classic *h, uint32_t param, uint32_t step,
-                             const struct labels *l)
+static double classic_result(const struct bucket_op *op, struct classic *h, uint32_t param, uint32_t step,
+                             struct classic_repair *repair)
 {
     if (op->fraction)
         return classic_fraction(op->params[0][step], op->params[1][step], h);
-    struct classic_repair repair;
     /* The reference mends the buckets in place, once for each quantile: later ones find them mended. */
     for (uint32_t earlier = 0; earlier < param; earlier++) {
         struct classic again = *h;
-        classic_quantile(op->params[earlier][step], &again, &repair);
+        classic_quantile(op->params[earlier][step], &again, repair);
     }
-    double v = classic_quantile(op->params[param][step], h, &repair);
-    if (repair.forced) {
-        int64_t t = grid_time(&op->base.grid, step);
-        uint64_t count = repeats(op->base.grid.count - step);
-        struct note_repair note = {repair.bound_min, repair.bound_max, repair.diff_max, t, t, count, 1};
-        note_repaired(op, note_metric(op, l), &note);
-    }
-    return v;
+    return classic_quantile(op->params[param][step], h, repair);
 }
 
-static enum err classic_row(struct bucket_op *op, uint32_t group, uint32_t param)
+/* All steps of one of the groups in hand; any worker. */
+static enum err classic_answers(void *ctx, struct worker *w, uint32_t item)
 {
-    struct classic_group *g = &op->groups[group];
+    struct bucket_op *op = ctx;
+    uint32_t group = op->answers_first + item, steps = op->in.steps;
+    const struct classic_group *g = &op->groups[group];
     const uint64_t *spoiled = op->spoiled + (size_t)group * op->words;
-    uint32_t out = UINT32_MAX;
+    struct answer *answers = op->answers + (size_t)item * steps;
+    struct classic *space = worker_state(w, &op->base, sizeof *space), h;
+    if (!space->bounds) {
+        space->bounds = worker_alloc(w, op->most, sizeof *space->bounds);
+        space->counts = worker_alloc(w, op->most, sizeof *space->counts);
+    }
+    if (!space->bounds || !space->counts)
+        return exec_no_memory(w->x, w->why);
+    for (uint32_t s = 0; s < steps; s++) {
+        TRY(worker_go_on(w, 100 + (uint64_t)g->count * 40 * (op->answers_param + 1)));
+        h = *space;
+        answers[s] = (struct answer){.present = !bits_get(spoiled, s) && gather(op, g, s, &h)};
+        if (answers[s].present)
+            answers[s].v = classic_result(op, &h, op->answers_param, s, &answers[s].repair);
+    }
+    return ERR_OK;
+}
+
+static void tell_repair(struct bucket_op *op, const struct classic_repair *repair, uint32_t step,
+                        const struct labels *l)
+{
+    int64_t t = grid_time(&op->base.grid, step);
+    uint64_t count = repeats(op->base.grid.count - step);
+    struct note_repair note = {repair->bound_min, repair->bound_max, repair->diff_max, t, t, count, 1};
+    note_repaired(op, note_metric(op, l), &note);
+}
+
+static enum err classic_row(struct bucket_op *op, uint32_t group)
+{
+    const struct classic_group *g = &op->groups[group];
+    const struct answer *answers = op->answers + (size_t)(group - op->answers_first) * op->in.steps;
+    uint32_t out = UINT32_MAX, param = op->answers_param;
     double phi = NAN;
     for (uint32_t s = 0; s < op->in.steps; s++) {
-        struct classic h;
-        TRY(exec_go_on(op->base.x, 100 + (uint64_t)g->count * 40 * (param + 1)));
-        if (bits_get(spoiled, s) || !gather(op, g, s, &h))
+        TRY(exec_go_on(op->base.x, 20));
+        if (!answers[s].present)
             continue;
         if (out == UINT32_MAX || (op->label && f64_bits(op->params[param][s]) != f64_bits(phi))) {
             phi = op->params[param][s];
             TRY(result_row(op, &g->labels, true, phi, &out));
         }
-        TRY(put(op, out, s, classic_result(op, &h, param, s, &g->labels)));
+        if (answers[s].repair.forced)
+            tell_repair(op, &answers[s].repair, s, &g->labels);
+        TRY(put(op, out, s, answers[s].v));
+    }
+    return ERR_OK;
+}
+
+/* Quantiles are computed side by side, some groups at a time; rows, notes and errors come of them in order. */
+static enum err classic_rows(struct bucket_op *op, uint32_t param)
+{
+    struct exec *x = op->base.x;
+    uint32_t steps = op->in.steps, groups = steps < ANSWERS_MAX ? ANSWERS_MAX / steps : 1;
+    groups = groups < op->group_count ? groups : op->group_count;
+    if (!op->answers && !(op->answers = exec_alloc(x, (size_t)groups * steps, sizeof *op->answers)))
+        return exec_no_memory(x, x->why);
+    op->answers_param = param;
+    for (uint32_t first = 0; first < op->group_count; first += groups) {
+        uint32_t count = op->group_count - first < groups ? op->group_count - first : groups;
+        op->answers_first = first;
+        TRY(exec_parallel(x, count, (uint64_t)count * steps * op->most * 20, classic_answers, op));
+        for (uint32_t g = first; g < first + count; g++) {
+            TRY(exec_go_on(x, 500));
+            TRY(classic_row(op, g));
+        }
     }
     return ERR_OK;
 }
@@ -384,10 +438,7 @@ static enum err bucket_results(struct bucket_op *op)
             TRY(exec_go_on(op->base.x, 2));
             TRY(native_row(op, row, p));
         }
-        for (uint32_t g = 0; g < op->group_count; g++) {
-            TRY(exec_go_on(op->base.x, 500));
-            TRY(classic_row(op, g, p));
-        }
+        TRY(classic_rows(op, p));
     }
     return ERR_OK;
 }
