@@ -208,6 +208,23 @@ def test_half_of_the_series_is_half_of_the_space():
         assert get(g.port, "/api/v1/label/job/values") == ["b"]
 
 
+def test_metadata_of_what_is_deleted_stays():
+    """TYPE, HELP and UNIT belong to the name, not to its samples: in Prometheus they come from the targets and outlive a deletion, too."""
+    with Gnomon("--web.enable-admin-api") as g:
+        now = int(time.time() * 1000)
+        sample = [({"__name__": "gone", "job": "a"}, [(now, 1.0)])]
+        assert g.write(sample, metadata=[("gone", 1, "what it is", "bytes")])[0] == 204
+        told = {"gone": [{"type": "counter", "help": "what it is", "unit": "bytes"}]}
+        assert get(g.port, "/api/v1/metadata") == told
+        assert delete(g.port, "gone")[0] == 204 and g.post(ADMIN + "clean_tombstones")[0] == 204
+        for _ in range(2):
+            assert get(g.port, "/api/v1/label/__name__/values") == []
+            assert get(g.port, "/api/v1/metadata") == told
+            assert get(g.port, "/api/v1/targets/metadata?metric=gone") == []
+            g.kill9()
+            g.start()
+
+
 def test_every_door_is_shut():
     """Labels, series, export, federation, counts: what is deleted is nowhere, what is left is everywhere."""
     with Gnomon("--web.enable-admin-api") as g:
