@@ -4,7 +4,7 @@
  * SERIES (default 100000) series, SAMPLES (default 40) samples each, 15 s apart, a target of 100 series has
  * its own second.  Half of the values do not change.  Files go to ./build/bench-store.  With an argument,
  * "fill" or "open", only that: two processes, to see the memory of each; with "delete" only one target and
- * then half of the series are deleted and cleaned.
+ * then half of the series are deleted and cleaned.  CHECKPOINT_MB=n: a checkpoint after each n MiB of log while it fills.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +169,10 @@ static void fill(struct bench *b)
     printf("store_fill             %8.3f s  %6.1f ns/sample  %.2f log bytes/sample  head %llu MB  rss %ld MB\n", s,
            s * 1e9 / samples, (double)wal_stats(tsdb_wal(b->db))->bytes / samples,
            (unsigned long long)(head.bytes >> 20), rss_mb());
+    struct tsdb_stats *stats = tsdb_stats(b->db);
+    if (stats->checkpoints)
+        printf("store_fill/checkpoints %8.3f s  %llu of them, %.2f bytes/sample\n", (double)stats->checkpoint_ns * 1e-9,
+               (unsigned long long)stats->checkpoints, (double)stats->checkpoint_bytes / samples);
 }
 
 static void flush(struct bench *b)
@@ -321,7 +325,7 @@ int main(int argc, char **argv)
     b.o.dir = "build/bench-store";
     b.o.wal.sync = WAL_SYNC_OS;
     b.o.io_bytes_per_s = 0;
-    b.o.checkpoint_bytes = UINT64_MAX;
+    b.o.checkpoint_bytes = getenv("CHECKPOINT_MB") ? strtoull(getenv("CHECKPOINT_MB"), NULL, 10) << 20 : UINT64_MAX;
     b.o.wal.pending_bytes_max = UINT64_C(16) << 20;
     b.start_ms = clock_now_ms(b.o.clock) / 7200000 * 7200000;
     b.refs = mem_array(b.series, sizeof *b.refs);

@@ -30,6 +30,7 @@
 
 enum {
     FALLBACK_LOGS = 4,
+    FALLBACK_SEGMENTS = 2,
     CHAIN_MAX = 16,
     CHAIN_WHOLES = 2,
     AGED_BYTES_MIN = 4 << 20, /* of log worth a checkpoint for its age alone */
@@ -165,6 +166,8 @@ static enum err publish(struct tsdb *db, struct publish *p, struct errmsg *why)
 static uint64_t fallback_bytes(const struct tsdb *db)
 {
     uint64_t bytes = FALLBACK_LOGS * db->o.checkpoint_bytes, share = db->o.retention_bytes / 8;
+    uint64_t least = FALLBACK_SEGMENTS * db->o.wal.segment_bytes; /* they are kept as a whole */
+    bytes = bytes > least ? bytes : least;
     return (share && share < bytes ? share : bytes) + db->o.wal.segment_bytes;
 }
 

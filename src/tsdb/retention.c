@@ -51,6 +51,8 @@ static void candidates_take(struct tsdb *db, struct candidates *c)
     mutex_unlock(&db->manifest_lock);
     c->list = copy.blocks;
     c->count = copy.block_count;
+    copy.blocks = NULL;
+    manifest_deinit(&copy);
     for (size_t i = 0; i < c->count; i++)
         c->bytes += c->list[i].quarantined[0] ? 0 : c->list[i].bytes;
     if (c->count > 1)
