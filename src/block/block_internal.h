@@ -199,7 +199,7 @@ struct sample_reader {
     int64_t *times_ms, *start_times_ms;
     double *values;
     const struct histogram **hists;
-    size_t capacity;    /* of the four */
+    size_t capacity;                        /* of the four */
     struct times_run runs[TIMES_RUNS_KEPT]; /* what times_ms begins with: series of a scrape have the same times */
     uint32_t run_count;
     struct arena arena; /* histograms */

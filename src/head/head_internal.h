@@ -104,13 +104,13 @@ struct page {
     struct mutex lock;
     int64_t last_ms; /* newest entry of the column ever; NO_TIME: none */
     int64_t base_ms;
-    void *column;         /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
-    uint32_t start, end;  /* indexes of the entries held: [start, end); they only grow */
-    uint32_t sequence;    /* of the next record */
+    void *column;        /* uint32_t offsets to base_ms, or int64_t times (PAGE_WIDE) */
+    uint32_t start, end; /* indexes of the entries held: [start, end); they only grow */
+    uint32_t sequence;   /* of the next record */
     uint32_t capacity;
-    uint32_t sealed_at;   /* `end` when the background last looked for long tails */
-    uint32_t hists_added; /* native histograms since then */
-    int64_t floor_ms;     /* samples before it go to the side: a cut has taken that range */
+    uint32_t sealed_at;               /* `end` when the background last looked for long tails */
+    uint32_t hists_added;             /* native histograms since then */
+    int64_t floor_ms;                 /* samples before it go to the side: a cut has taken that range */
     int64_t side_min_ms, side_max_ms; /* of the samples beside the column; min > max: none */
     struct vec labels;                /* bytes: pair ids of its series as varints; writer: head->create */
     _Atomic uint32_t slots;           /* used ones; grows under head->create and lock */
@@ -143,10 +143,10 @@ struct pair {
 
 struct label_name {
     struct slice text;
-    struct vec pairs;                   /* uint32_t ids */
-    struct value_order *_Atomic order;  /* of their values; NULL: nobody asked for one (value_order.c) */
-    _Atomic uint32_t life;              /* raised when pairs are taken out of the list */
-    _Atomic bool ordering;              /* somebody makes the order */
+    struct vec pairs;                  /* uint32_t ids */
+    struct value_order *_Atomic order; /* of their values; NULL: nobody asked for one (value_order.c) */
+    _Atomic uint32_t life;             /* raised when pairs are taken out of the list */
+    _Atomic bool ordering;             /* somebody makes the order */
 };
 
 struct alias {
@@ -333,7 +333,7 @@ struct series_more *series_more(struct head *h, struct series_line *line);
 /* The first of a sorted list that is not before. */
 uint32_t side_first(const struct side_sample *list, uint32_t count, int64_t time_ms);
 void side_add(struct head *h, struct page *p, struct series_line *line, int64_t time_ms, uint64_t bits);
-void side_clear(struct head *h, struct side *s); /* what is not frozen */
+void side_clear(struct head *h, struct side *s);                       /* what is not frozen */
 void side_settle(struct side *s);                                      /* sorts it; later ones win */
 bool side_find(const struct side *s, int64_t time_ms, uint64_t *bits); /* among what is not frozen */
 void side_free(struct head *h, struct side *s);

@@ -234,7 +234,8 @@ static bool value_may(const struct selector *sel, struct slice name, struct slic
     return true;
 }
 
-/* From the values, those that the driver names when it is about this label; *complete false: it became too dear, nothing was found that counts. */
+/* From the values, those that the driver names when it is about this label; *complete false: it became too dear,
+ * nothing was found that counts. */
 static enum err values_probed(struct walk *w, const struct label_name *of, uint64_t limit, struct texts *out,
                               bool *complete)
 {

@@ -111,7 +111,8 @@ static void keys_sort(struct sorting *s, struct item *list, size_t count)
         memcpy(list, from, count * sizeof *list);
 }
 
-/* Values agree in their first `depth` bytes.  A level deeper for each eight bytes, so a value's length bounds the depth. */
+/* Values agree in their first `depth` bytes.  A level deeper for each eight bytes, so a value's length bounds the
+ * depth. */
 static void values_sort(struct sorting *s, struct item *list, size_t count, size_t depth)
 {
     if (s->err == ERR_OK && count > SMALL_RUN)
@@ -159,7 +160,7 @@ static enum err order_make(struct head *h, struct label_name *name, const uint32
         return ERR_OK;
     struct item *list = mem_try_alloc(work);
     struct value_order *fresh = mem_try_alloc(size);
-    struct sorting s = {.head = h, .cancel = cancel, .spare = list + count};
+    struct sorting s = {.head = h, .cancel = cancel, .spare = list ? list + count : NULL};
     if (list && fresh) {
         for (uint32_t i = 0; i < count; i++)
             list[i] = (struct item){.id = ids[i]};

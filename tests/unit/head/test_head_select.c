@@ -392,7 +392,7 @@ Test(head_select, finds_values_by_their_beginning_when_others_have_left)
     for (uint32_t i = 0; i < MANY / 2; i++)
         add_odd(f, i);
     head_appender_leave(f->appender);
-    expect_beginning(f, MANY / 2, "common-.*"); /* makes the order */
+    expect_beginning(f, MANY / 2, "common-.*");        /* makes the order */
     head_cut_begin(f->head, START + IDLE_LATER, &cut); /* all leave */
     while (head_cut_window(cut, IDLE_LATER, &mint, &maxt)) {
         head_cut_select(cut, mint, maxt, labels_cmp);
