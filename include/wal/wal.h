@@ -207,7 +207,7 @@ void wal_reader_ignore_crc(struct wal_reader *r); /* fuzzing: let decoders meet 
 
 /* Whether the file that names the last segment is readable, or missing. */
 bool wal_newest_sound(struct fs *fs, const char *dir);
-/* The newest frame of a log that was closed cleanly; 0: it was not. */
+/* A frame that is known to be durable: the newest one of a log that was closed cleanly or copied; 0: not known. */
 uint64_t wal_closed_at(struct fs *fs, const char *dir);
 /* Tells the readers of a copied log which frame was the newest, so that damage at its end does not look like a crash. */
 MUST_CHECK enum err wal_copy_end(struct fs *fs, const char *dir, uint64_t last_sequence, struct errmsg *why);

@@ -244,6 +244,26 @@ static void newest_note(struct wal *wal, uint64_t last)
     (void)ignored;
 }
 
+/*
+ * When an idle log tells in "newest" how far it got; -1: there is nothing to tell.  What is damaged at the end of a log
+ * that was killed looks like a frame that nobody was promised; after this it is known that somebody was.
+ */
+static int64_t end_note_ns(const struct wal *wal)
+{
+    const int64_t idle_ns = INT64_C(1000000000);
+    bool told = wal->noted >= wal->next_sequence - 1 || wal->next_sequence <= wal->life;
+    return told || !wal->active || wal->dirty || wal->o.sync == WAL_SYNC_OS ? -1 : wal->last_sync_ns + idle_ns;
+}
+
+static void end_note(struct wal *wal)
+{
+    int64_t due = end_note_ns(wal);
+    if (due < 0 || clock_mono_ns(wal->o.clock) < due)
+        return;
+    newest_note(wal, wal->next_sequence - 1);
+    wal->noted = wal->next_sequence - 1; /* also when it failed: this is best effort */
+}
+
 static enum err active_open(struct wal *wal, struct errmsg *why)
 {
     enum err err = files_next(wal, &wal->active, &wal->active_number, why);
@@ -427,6 +447,8 @@ void commit_cycle(struct wal *wal, bool closing)
     else if (wal->o.sync == WAL_SYNC_OS && payload > 0)
         unsynced_settled(wal); /* nothing will be rewritten: the kernel has it */
     tickets_finish(wal, err == ERR_OK ? ERR_OK : refusal_code(err), &why);
+    if (payload == 0 && err == ERR_OK && !closing)
+        end_note(wal);
 }
 
 int64_t commit_wait_ns(struct wal *wal)
@@ -436,6 +458,8 @@ int64_t commit_wait_ns(struct wal *wal)
         due = wal->last_probe_ns + wal->o.probe_ms * 1000000 - now;
     else if (wal->o.sync == WAL_SYNC_INTERVAL && wal->dirty)
         due = wal->last_sync_ns + wal->o.sync_interval_ms * 1000000 - now;
+    else if (end_note_ns(wal) >= 0)
+        due = end_note_ns(wal) - now;
     else
         return -1;
     return due > 0 ? due : 1;

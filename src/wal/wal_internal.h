@@ -59,6 +59,7 @@ struct wal {
     bool barrier_taken; /* the last cut took a barrier: sync in every mode */
     bool dirty;         /* the active segment holds bytes that were not synced */
     int64_t last_sync_ns, last_probe_ns, slow_said_ns;
+    uint64_t noted; /* newest frame that the file "newest" tells to be durable */
     bool resettle; /* segments of the last run are not known to be durable */
 
     /* files, under files_lock */
@@ -95,7 +96,7 @@ void commit_cycle(struct wal *wal, bool closing) REQUIRES(wal->commit_lock);
 MUST_CHECK enum err commit_first(struct wal *wal, struct errmsg *why) REQUIRES(wal->commit_lock);
 /* The last cycle: everything written and synced; the active segment closed. */
 MUST_CHECK enum err commit_last(struct wal *wal, struct errmsg *why) REQUIRES(wal->commit_lock);
-/* When the committer must look again without being woken: a sync or a probe; -1 = never. */
+/* When the committer must look again without being woken: a sync, a probe, a note; -1 = never. */
 int64_t commit_wait_ns(struct wal *wal);
 
 /* wal_files.c */

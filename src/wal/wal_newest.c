@@ -2,10 +2,11 @@
  * wal_newest.c - which segment was written last, so that its loss is noticed: nothing comes after it that could tell.
  *
  *     gnomon log 1
- *     segment <16 hex digits> first <sequence of its first frame> last <newest frame, 0: still open>
+ *     segment <16 hex digits> first <sequence of its first frame> last <a frame that is durable, 0: none known>
  *     end <CRC-32C of the lines before, 8 hex digits>
  *
- * Replaced when a segment is opened, before its first frame, and when the log is closed; a copy of a log has its own.
+ * Replaced when a segment is opened, before its first frame, when the log has been idle for a second, and when it is
+ * closed; a copy of a log has its own.
  * Advice only: a lost or damaged file is no damage.
  */
 #include <inttypes.h>

@@ -52,6 +52,40 @@ Test(wal_newest, says_nothing_of_a_log_that_is_whole)
     }
 }
 
+/* A second without writes: what was written before is known to be durable, and a damaged last frame is a loss. */
+Test(wal_newest, misses_the_last_frame_of_a_log_that_was_idle_before_a_kill)
+{
+    for (int idle = 0; idle < 2; idle++) {
+        char path[64];
+        struct errmsg why = {0};
+        struct wal_fixture *f = wal_fixture_new();
+        cr_assert_eq(wal_fixture_open(f, &why), ERR_OK, "%s", why.text);
+        for (int i = 0; i < 3; i++) {
+            cr_assert(wal_fixture_send(f, 0, 300));
+            wal_commit_now(f->wal);
+        }
+        clock_fake_advance(&f->clock, idle ? 1500 : 100);
+        wal_commit_now(f->wal);
+        struct fs_sim *left = fs_sim_clone(f->sim);
+        wal_fixture_free(f);
+        fs_sim_restart(left, FS_SIM_ALL, 1);
+        newest_of(left, path);
+        struct wal_report whole = survey(left);
+        cr_assert_eq(whole.damage_count, 0, "%s", whole.damage[0].what);
+        struct slice bytes = fs_sim_bytes(left, path);
+        uint8_t copy[512 + 3 * 512];
+        cr_assert_geq(bytes.len, sizeof copy);
+        memcpy(copy, bytes.data, sizeof copy);
+        copy[sizeof copy - 400] ^= 1; /* in the third frame */
+        fs_sim_put(left, path, slice_of(copy, sizeof copy));
+        struct wal_report report = survey(left);
+        cr_assert_eq(report.frames, 2);
+        cr_assert_eq(report.lost_frames, (uint64_t)idle);
+        cr_assert_eq(report.damage_count, (uint64_t)idle);
+        fs_sim_free(left);
+    }
+}
+
 Test(wal_newest, misses_the_last_segment_after_a_kill)
 {
     char path[64];
