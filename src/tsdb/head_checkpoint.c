@@ -213,7 +213,7 @@ static void taken(struct tsdb *db, const struct publish *p, uint64_t bytes, uint
     TSDB_COUNT(db, checkpoint_bytes, bytes);
 }
 
-static enum err take(struct tsdb *db, bool flushed, struct errmsg *why)
+static enum err take(struct tsdb *db, bool flushed, struct errmsg *why) REQUIRES(db->head_work)
 {
     uint64_t bytes, before;
     struct head_stats s;
