@@ -8,7 +8,7 @@
  *                          BY=series, series by series, while the same number of series is scraped every 15 s
  *
  * The real store on the real disk, with a clock that is moved by hand, so it runs as fast as it can.  Files go to
- * ./build/bench-life.  NOSYNC=1: nobody waits for the disk.  Without an argument nothing is run (make bench runs all benches).
+ * ./build/bench-life.  NOSYNC=1: nobody waits for the disk.  CORPUS=file: values of real series (corpus.h).  Without an argument nothing is run (make bench runs all benches).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +22,14 @@
 #include "base/mem.h"
 #include "base/wire.h"
 #include "ingest/ingest.h"
+#include "corpus.h"
 #include "tsdb/tsdb.h"
 
 #define DIR      "build/bench-life"
 #define START_MS INT64_C(1700000000000)
 
-enum { REQUEST_SERIES = 500, TARGET = 500, STEP_MS = 15000 };
+/* As many as Prometheus sends in one request. */
+enum { REQUEST_SERIES = 2000, TARGET = 500, STEP_MS = 15000 };
 
 /* ---- the disk, counted ---- */
 
@@ -267,8 +269,19 @@ static uint64_t mix(uint64_t series, int64_t i)
     return x ^ x >> 32;
 }
 
+static struct corpus real; /* empty without CORPUS */
+
+/* Each copy of the corpus is somewhere else in it. */
+static double real_value(uint64_t series, int64_t time_ms)
+{
+    const struct corpus_series *s = &real.series[series % real.count];
+    return s->values[((uint64_t)time_ms / 1000 + series / real.count * 37) % s->count];
+}
+
 static double value_of(uint64_t series, int64_t time_ms)
 {
+    if (real.count)
+        return real_value(series, time_ms);
     int64_t i = time_ms / STEP_MS;
     switch (series % 8) {
     case 0:
@@ -479,7 +492,7 @@ static void backfill(struct bench *b)
     bool by_series = getenv("BY") && strcmp(getenv("BY"), "series") == 0;
     int64_t from = now - (int64_t)days * 86400000, until = now - 86400000;
     int64_t piece = by_series ? until - from : 20 * step_ms;
-    uint64_t requests = 0, together = by_series ? 1 : REQUEST_SERIES / 5;
+    uint64_t requests = 0, together = by_series ? 1 : REQUEST_SERIES / 20;
     for (int i = 0; i < 960; i++) { /* four hours of a normal life before it */
         scrape(b, series, 0);
         clock_fake_advance(&b->clock, STEP_MS);
@@ -526,6 +539,8 @@ int main(int argc, char **argv)
         printf("bench_life day | churn | backfill: minutes each, see bench/README.md\n");
         return 0;
     }
+    if (getenv("CORPUS"))
+        real = corpus_read(getenv("CORPUS"));
     open_store(&b);
     if (strcmp(argv[1], "day") == 0)
         day(&b);
@@ -534,5 +549,6 @@ int main(int argc, char **argv)
     else if (strcmp(argv[1], "backfill") == 0)
         backfill(&b);
     close_store(&b);
+    corpus_free(&real);
     return 0;
 }
