@@ -181,6 +181,8 @@ MUST_CHECK enum err http_server_start(struct http_server *s, struct errmsg *why)
 unsigned http_server_port(const struct http_server *s);                           /* the bound port (for ":0") */
 unsigned http_server_loops(const struct http_server *s);
 struct http_stats *http_server_stats(struct http_server *s);
+/* Each answer from now on is the last of its connection and says so: clients go elsewhere by themselves.  Any thread. */
+void http_server_retire(struct http_server *s);
 /* Stops accepting, lets running requests finish within stop_timeout_ms, cancels the rest, joins threads. */
 void http_server_stop(struct http_server *s);
 void http_server_free(struct http_server *s);

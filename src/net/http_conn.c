@@ -74,16 +74,28 @@ static void conn_linger(struct http_conn *c)
     conn_read_start(c);
 }
 
+static bool is_stopping(const struct http_conn *c)
+{
+    return atomic_load_explicit(&c->loop->order, memory_order_relaxed) != ORDER_RUN;
+}
+
+bool http_conn_is_ending(const struct http_conn *c)
+{
+    return c->close_after || is_stopping(c) ||
+           atomic_load_explicit(&http_server_of(c)->retired, memory_order_relaxed);
+}
+
 void http_conn_answered(struct http_conn *c)
 {
     bool gone = c->state == CONN_CLOSED, aborted = c->out.aborted;
-    bool stopping = atomic_load_explicit(&c->loop->order, memory_order_relaxed) != ORDER_RUN;
-    bool last = c->close_after || c->request.answer.close || stopping;
+    bool known = c->close_after || c->request.answer.close, last = known || http_conn_is_ending(c);
+    /* Who did not know that this was the last answer may have sent the next request. */
+    bool linger = c->linger || (!known && !is_stopping(c));
     http_request_deinit(c, gone);
     http_out_reset(c);
     if (gone)
         return; /* freed by the close callback or by who posted */
-    if (aborted || (last && !c->linger)) {
+    if (aborted || (last && !linger)) {
         http_conn_close(c);
         return;
     }

@@ -252,6 +252,7 @@ struct http_server {
     struct http_pool pool;
     struct http_acceptor acceptor;
     bool started;
+    atomic_bool retired; /* http_server_retire */
     struct mutex lock;
     struct cond loop_ended;
     unsigned loops_running; /* guarded by lock */
@@ -277,6 +278,7 @@ void http_conn_open(struct http_loop *loop, const struct http_socket *socket);
 void http_conn_drive(struct http_conn *c); /* goes on with what stands in the input buffer */
 void http_conn_close(struct http_conn *c); /* at once; cancels the request that is being worked on */
 void http_conn_refuse(struct http_conn *c, int status, const char *text);
+bool http_conn_is_ending(const struct http_conn *c); /* no further request is taken from it */
 void http_conn_answered(struct http_conn *c); /* the answer is out (or nobody wants it): next request, or close */
 void http_conn_free_if_unused(struct http_conn *c);
 void http_conn_sweep(struct http_conn *c, int64_t now_ns); /* deadlines and idle memory */

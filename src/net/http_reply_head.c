@@ -150,9 +150,7 @@ static bool has_field(const struct http_answer *a, const char *lower)
 
 static bool closes(const struct http_request_state *q)
 {
-    const struct http_conn *c = q->conn;
-    return c->close_after || q->answer.close ||
-           atomic_load_explicit(&c->loop->order, memory_order_relaxed) != ORDER_RUN;
+    return q->answer.close || http_conn_is_ending(q->conn);
 }
 
 /* Content-Length, Transfer-Encoding, Content-Encoding: how to read what follows. */

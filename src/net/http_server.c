@@ -109,10 +109,16 @@ static bool loops_wait(struct http_server *s, int64_t ms)
     return ended;
 }
 
+void http_server_retire(struct http_server *s)
+{
+    atomic_store(&s->retired, true);
+}
+
 void http_server_stop(struct http_server *s)
 {
     if (!s->started || s->pool.stopping)
         return;
+    http_server_retire(s);
     http_acceptor_stop(&s->acceptor);
     order_all(s, ORDER_STOP);
     if (!loops_wait(s, s->options.stop_timeout_ms)) {

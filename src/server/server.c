@@ -303,13 +303,21 @@ static void catch_up(struct server *s)
     say_where(s);
 }
 
+/* What is in flight and what still comes is answered, but nobody should stay. */
+static void retire(struct server *s)
+{
+    if (s->http)
+        http_server_retire(s->http); /* first, so that who sees that we are not ready sees this, too */
+    api_set_state(s->api, s->tsdb && tsdb_ready(s->tsdb) ? API_DRAINING : API_STOPPING);
+}
+
 /* Proxies get time to look elsewhere; a second signal ends it. */
 static void drain(struct server *s)
 {
     int64_t end_ns = clock_mono_ns(s->clock) + config_duration_ms(s->config, OPT_WEB_SHUTDOWN_DELAY) * 1000000, left_ns;
     if (!tsdb_ready(s->tsdb))
         return; /* it has never been ready */
-    api_set_state(s->api, API_DRAINING);
+    retire(s);
     while ((left_ns = end_ns - clock_mono_ns(s->clock)) > 0) {
         int got = take_signal(left_ns / 1000000 + 1);
         if (got == SIGTERM || got == SIGINT)
@@ -357,7 +365,7 @@ static void close_store(struct server *s)
 void server_close(struct server *s)
 {
     if (s->api) {
-        api_set_state(s->api, s->tsdb && tsdb_ready(s->tsdb) ? API_DRAINING : API_STOPPING); /* what is in flight is still answered */
+        retire(s);
         api_self_scrape_stop(s->api);
     }
     if (s->http)

@@ -70,6 +70,8 @@ def test_it_says_that_it_is_not_ready_before_it_stops():
         server.process.p.send_signal(signal.SIGTERM)
         wait_for("not ready", lambda: ready(server) == 503, every=0.01)
         assert server.get("/health")[0] == 503 and server.get("/-/healthy")[0] == 200
+        status, headers, _ = server.get("/api/v1/query?query=1")
+        assert status == 200 and headers.get("connection", "").lower() == "close", headers  # who stays is told to go
         assert server.write(one("late", 1))[0] == 204
         assert server.query("late")
         server.process.p.send_signal(signal.SIGTERM)  # a second one ends the delay
