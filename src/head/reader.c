@@ -119,7 +119,8 @@ static void copy_series(struct head_reader *r, series_ref ref, int64_t mint_ms, 
         copy_side_sorted(r, side->frozen, side->frozen_count, mint_ms, maxt_ms);
         if (!r->frozen) { /* a backfill may have put a million here */
             copy_side_sorted(r, side->list, side->sorted, mint_ms, maxt_ms);
-            copy_side_list(r, side->list + side->sorted, side->count - side->sorted, mint_ms, maxt_ms);
+            if (side->count > side->sorted)
+                copy_side_list(r, side->list + side->sorted, side->count - side->sorted, mint_ms, maxt_ms);
         }
         if (x->more->hists) {
             hist_copy_take(x, r->frozen, mint_ms, maxt_ms, &r->hists);

@@ -311,9 +311,9 @@ static bool canonical_of(struct head *h, const uint32_t *ids, uint32_t count, st
     struct slice before = {0};
     buf_reset(out);
     for (uint32_t i = 0; i < count; i++) {
-        if (ids[i] >= atomic_load(&h->pair_count) || !pair_of(h, ids[i])->wire)
+        const struct pair *p = ids[i] < atomic_load(&h->pair_count) ? pair_of(h, ids[i]) : NULL;
+        if (!p || !p->wire || p->left)
             return false;
-        const struct pair *p = pair_of(h, ids[i]);
         if (slice_cmp(before, p->label.name) >= 0)
             return false;
         before = p->label.name;

@@ -172,8 +172,8 @@ static bool make_canonical(struct part *part, const uint32_t *ids, uint32_t coun
         i++;
     for (; i < count; i++) {
         const struct pair *p = pair_of(part->work->head, ids[i]);
-        bool same = p->wire && i < before && p->name == part->names[i];
-        if (!p->wire || (i && !(same && as_before) &&
+        bool known = p->wire && !p->left, same = known && i < before && p->name == part->names[i];
+        if (!known || (i && !(same && as_before) &&
                          slice_cmp(pair_of(part->work->head, ids[i - 1])->label.name, p->label.name) >= 0))
             return false;
         as_before = same;

@@ -178,6 +178,11 @@ static void note_told(struct head *h, struct page *p, uint32_t page)
     p->told.slots = slots;
 }
 
+static struct slice part_of(const struct buf *b, size_t from, size_t end)
+{
+    return from == end ? (struct slice){0} : slice_of(b->data + from, end - from); /* it may have no memory at all */
+}
+
 /* The buffers do not move any more. */
 static void settle_slices(struct page_copy *c)
 {
@@ -185,8 +190,8 @@ static void settle_slices(struct page_copy *c)
         bool last = i + 1 == c->count;
         size_t stream_end = last ? c->streams.len : c->starts[i + 1][0];
         size_t aside_end = last ? c->asides.len : c->starts[i + 1][1];
-        c->list[i].stream = slice_of(c->streams.data + c->starts[i][0], stream_end - c->starts[i][0]);
-        c->list[i].aside = slice_of(c->asides.data + c->starts[i][1], aside_end - c->starts[i][1]);
+        c->list[i].stream = part_of(&c->streams, c->starts[i][0], stream_end);
+        c->list[i].aside = part_of(&c->asides, c->starts[i][1], aside_end);
     }
 }
 
