@@ -100,7 +100,9 @@
     X(STORAGE_BACKGROUND_RATE, STORAGE, "storage.background-rate", BYTES, "64MiB", "", \
       "Bytes per second that merges and checkpoints write, less while syncs of the log are slow; 0 is no bound.") \
     X(STORAGE_CHECKPOINT_LOG, STORAGE, "storage.checkpoint.log", BYTES, "256MiB", "16KiB..", \
-      "What is new in memory is written out after so much log, or after 30 minutes; a start reads the log since then.") \
+      "What is new in memory is written out after so much log; a start reads the log since then.") \
+    X(STORAGE_CHECKPOINT_INTERVAL, STORAGE, "storage.checkpoint.interval", DURATION, "30m", "1m..", \
+      "What is new in memory is written out after this long as well, unless less than 4 MiB of log came.") \
     X(STORAGE_SNAPSHOTS_MAX_AGE, STORAGE, "storage.snapshots.max-age", DURATION, "3d", "", \
       "Snapshots older than this are deleted; 0 is never.") \
     X(STORAGE_SNAPSHOTS_MAX, STORAGE, "storage.snapshots.max", COUNT, "32", "0..", \

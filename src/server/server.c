@@ -59,6 +59,7 @@ static enum err open_tsdb(struct server *s, struct errmsg *why)
     o.block_bytes_max = config_bytes(s->config, OPT_STORAGE_MAX_BLOCK_SIZE);
     o.io_bytes_per_s = config_bytes(s->config, OPT_STORAGE_BACKGROUND_RATE);
     o.checkpoint_bytes = config_bytes(s->config, OPT_STORAGE_CHECKPOINT_LOG);
+    o.checkpoint_ms = config_duration_ms(s->config, OPT_STORAGE_CHECKPOINT_INTERVAL);
     o.snapshots_age_ms = config_duration_ms(s->config, OPT_STORAGE_SNAPSHOTS_MAX_AGE);
     o.snapshots_max = (unsigned)config_count(s->config, OPT_STORAGE_SNAPSHOTS_MAX);
     o.head_bytes_max = (uint64_t)s->memory.limit / 100 * HEAD_FLUSH_PERCENT;
