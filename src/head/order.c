@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#include "base/radix.h"
+
 enum { CHECK_EVERY = 4096, FEW = 16, MANY = 1024, DIRECT_FACTOR = 4 };
 
 /* A pair that occurs. */
@@ -20,11 +22,6 @@ struct occurring {
     uint64_t prefix;   /* of the value, behind what all values of the name begin with: compares like the value */
     uint32_t number;
     const struct label *label;
-};
-
-struct entry {
-    uint64_t key;
-    uint32_t row;
 };
 
 struct ordering {
@@ -207,48 +204,21 @@ static uint64_t bytes_at(struct slice s, size_t at)
     return key;
 }
 
-/* By the bytes of the key in which some differ, least significant first; `from` and `to` change places. */
-static void radix_pass(const struct entry *from, struct entry *to, size_t count, unsigned shift)
-{
-    size_t start[257] = {0};
-    for (size_t i = 0; i < count; i++)
-        start[(from[i].key >> shift & 0xff) + 1]++;
-    for (unsigned i = 0; i < 256; i++)
-        start[i + 1] += start[i];
-    for (size_t i = 0; i < count; i++)
-        to[start[from[i].key >> shift & 0xff]++] = from[i];
-}
-
-static void radix_sort(struct entry *list, struct entry *spare, size_t count, uint64_t differing)
-{
-    struct entry *from = list, *to = spare;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        if (!(differing >> shift & 0xff))
-            continue;
-        radix_pass(from, to, count, shift);
-        struct entry *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != list)
-        memcpy(list, from, count * sizeof *list);
-}
-
 /* Many values: by their prefixes first; only those with equal ones are compared as texts. */
 static bool values_sort_many(struct ordering *o, struct occurring *list, uint32_t count)
 {
-    struct entry *entries = take(o, count, sizeof *entries), *spare = take(o, count, sizeof *spare);
+    struct radix_item *entries = take(o, count, sizeof *entries), *spare = take(o, count, sizeof *spare);
     struct occurring *copy = take(o, count, sizeof *copy);
     uint64_t differing = 0;
     if (!entries || !spare || !copy)
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        entries[i] = (struct entry){list[i].prefix, i};
+        entries[i] = (struct radix_item){list[i].prefix, i};
         differing |= list[i].prefix ^ list[0].prefix;
     }
     radix_sort(entries, spare, count, differing);
     for (uint32_t i = 0; i < count; i++)
-        copy[i] = list[entries[i].row];
+        copy[i] = list[entries[i].id];
     for (uint32_t i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && copy[end].prefix == copy[i].prefix;)
             end++;
@@ -362,19 +332,19 @@ static int rows_cmp(const struct ordering *o, uint32_t a, uint32_t b, uint32_t f
     return (a_len > b_len) - (a_len < b_len);
 }
 
-static void insertion_sort(const struct ordering *o, struct entry *list, size_t count, uint32_t from)
+static void insertion_sort(const struct ordering *o, struct radix_item *list, size_t count, uint32_t from)
 {
     for (size_t i = 1; i < count; i++) {
-        struct entry e = list[i];
+        struct radix_item e = list[i];
         size_t at = i;
-        for (; at > 0 && rows_cmp(o, list[at - 1].row, e.row, from) > 0; at--)
+        for (; at > 0 && rows_cmp(o, list[at - 1].id, e.id, from) > 0; at--)
             list[at] = list[at - 1];
         list[at] = e;
     }
 }
 
 /* Rows that are equal before `from`. */
-static enum err rows_sort(const struct ordering *o, struct entry *list, struct entry *spare, size_t count,
+static enum err rows_sort(const struct ordering *o, struct radix_item *list, struct radix_item *spare, size_t count,
                           uint32_t from)
 {
     if (count <= FEW || from >= LABEL_COUNT_MAX) {
@@ -384,7 +354,7 @@ static enum err rows_sort(const struct ordering *o, struct entry *list, struct e
     TRY(cancel_check(o->cancel));
     uint64_t differing = 0;
     for (size_t i = 0; i < count; i++) {
-        list[i].key = row_key(o, list[i].row, from);
+        list[i].key = row_key(o, list[i].id, from);
         differing |= list[i].key ^ list[0].key;
     }
     radix_sort(list, spare, count, differing);
@@ -418,16 +388,16 @@ static bool labels_of_row(const struct ordering *o, uint32_t row, struct arena *
 static enum err labels_make(struct ordering *o, bool sorted, struct arena *arena, struct labels *labels,
                             series_ref *out)
 {
-    struct entry *list = sorted ? take(o, o->count, sizeof *list) : NULL,
+    struct radix_item *list = sorted ? take(o, o->count, sizeof *list) : NULL,
                  *spare = sorted ? take(o, o->count, sizeof *spare) : NULL;
     if (sorted && (!list || !spare))
         return ERR_LIMIT;
     for (uint32_t i = 0; sorted && i < o->count; i++)
-        list[i].row = i;
+        list[i].id = i;
     if (sorted)
         TRY(rows_sort(o, list, spare, o->count, 0));
     for (uint32_t i = 0; i < o->count; i++) {
-        uint32_t row = sorted ? list[i].row : i;
+        uint32_t row = sorted ? list[i].id : i;
         if (i % CHECK_EVERY == 0)
             TRY(cancel_check(o->cancel));
         if (!labels_of_row(o, row, arena, &labels[i]))

@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "base/radix.h"
 #include "head/select_internal.h"
 
 enum { VALUES_MIN = 512, NEW_SHARE = 8, SMALL_RUN = 48, CHECK_EVERY = 4096, AHEAD = 8, KEY_BYTES = 8 };
@@ -20,15 +21,10 @@ struct value_order {
     uint32_t ids[];
 };
 
-struct item {
-    uint64_t key; /* of the value: bytes of it, the first one highest */
-    uint32_t id;
-};
-
 struct sorting {
     struct head *head;
     struct cancel *cancel;
-    struct item *spare;
+    struct radix_item *spare;
     enum err err;
 };
 
@@ -42,11 +38,11 @@ static struct slice value_of(struct head *h, uint32_t id)
 static int by_value(const void *a, const void *b, void *ctx)
 {
     struct head *h = ctx;
-    return slice_cmp(value_of(h, ((const struct item *)a)->id), value_of(h, ((const struct item *)b)->id));
+    return slice_cmp(value_of(h, ((const struct radix_item *)a)->id), value_of(h, ((const struct radix_item *)b)->id));
 }
 
 /* A pair and its bytes lie anywhere: those that come soon are asked for. */
-static void fetch_ahead(struct head *h, const struct item *list, size_t count, size_t i)
+static void fetch_ahead(struct head *h, const struct radix_item *list, size_t count, size_t i)
 {
     if (i + 2 * AHEAD < count)
         __builtin_prefetch(pair_of(h, list[i + 2 * AHEAD].id));
@@ -55,7 +51,7 @@ static void fetch_ahead(struct head *h, const struct item *list, size_t count, s
 }
 
 /* How many bytes all values have in common; they agree in the first `depth`. */
-static size_t common_of(struct sorting *s, const struct item *list, size_t count, size_t depth)
+static size_t common_of(struct sorting *s, const struct radix_item *list, size_t count, size_t depth)
 {
     struct slice first = value_of(s->head, list[0].id);
     size_t common = first.len;
@@ -71,7 +67,7 @@ static size_t common_of(struct sorting *s, const struct item *list, size_t count
 }
 
 /* False: no value goes on behind the bytes of the keys. */
-static bool keys_fill(struct sorting *s, struct item *list, size_t count, size_t depth)
+static bool keys_fill(struct sorting *s, struct radix_item *list, size_t count, size_t depth)
 {
     bool longer = false;
     for (size_t i = 0; i < count; i++) {
@@ -86,34 +82,18 @@ static bool keys_fill(struct sorting *s, struct item *list, size_t count, size_t
     return longer;
 }
 
-/* Least significant byte first; bytes in which all agree are passed over. */
-static void keys_sort(struct sorting *s, struct item *list, size_t count)
+/* A key is the first eight bytes of what is left of a value, the first one highest. */
+static void keys_sort(struct sorting *s, struct radix_item *list, size_t count)
 {
-    struct item *from = list, *to = s->spare;
     uint64_t differing = 0;
     for (size_t i = 1; i < count; i++)
         differing |= list[i].key ^ list[0].key;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        size_t start[257] = {0};
-        if (!(differing >> shift & 0xff))
-            continue;
-        for (size_t i = 0; i < count; i++)
-            start[(from[i].key >> shift & 0xff) + 1]++;
-        for (unsigned i = 0; i < 256; i++)
-            start[i + 1] += start[i];
-        for (size_t i = 0; i < count; i++)
-            to[start[from[i].key >> shift & 0xff]++] = from[i];
-        struct item *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != list)
-        memcpy(list, from, count * sizeof *list);
+    radix_sort(list, s->spare, count, differing);
 }
 
 /* Values agree in their first `depth` bytes.  A level deeper for each eight bytes, so a value's length bounds the
  * depth. */
-static void values_sort(struct sorting *s, struct item *list, size_t count, size_t depth)
+static void values_sort(struct sorting *s, struct radix_item *list, size_t count, size_t depth)
 {
     if (s->err == ERR_OK && count > SMALL_RUN)
         s->err = cancel_check(s->cancel);
@@ -154,16 +134,16 @@ void value_order_drop(struct head *h, struct label_name *name)
 static enum err order_make(struct head *h, struct label_name *name, const uint32_t *ids, uint32_t count, uint32_t life,
                            struct cancel *cancel)
 {
-    size_t work = 2 * count * sizeof(struct item), size = sizeof(struct value_order) + count * sizeof *ids;
+    size_t work = 2 * count * sizeof(struct radix_item), size = sizeof(struct value_order) + count * sizeof *ids;
     struct mem_budget *budget = h->options.budget;
     if (budget && !mem_budget_take(budget, work + size))
         return ERR_OK;
-    struct item *list = mem_try_alloc(work);
+    struct radix_item *list = mem_try_alloc(work);
     struct value_order *fresh = mem_try_alloc(size);
     struct sorting s = {.head = h, .cancel = cancel, .spare = list ? list + count : NULL};
     if (list && fresh) {
         for (uint32_t i = 0; i < count; i++)
-            list[i] = (struct item){.id = ids[i]};
+            list[i] = (struct radix_item){.id = ids[i]};
         values_sort(&s, list, count, 0);
         fresh->life = life;
         fresh->count = count;
